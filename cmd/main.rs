@@ -1,0 +1,2 @@
+//! The `hpt` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! provisioner (being built).
