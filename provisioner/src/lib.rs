@@ -1,1 +1,21 @@
-//! provisioner (being built).
+//! The engine of hpt: text -> [`Config`](config::Config) -> [`Plan`](plan::Plan) -> run -> [`Report`](report::Report).
+//!
+//! Nothing here knows a network, an async runtime or a clock; what a host is arrives as
+//! [`Observe`](host::Observe) (read) and [`Mutate`](host::Mutate) (act). Planning is given only
+//! `Observe`, so that a plan cannot change anything is a type and not a promise.
+
+pub mod block;
+pub mod config;
+pub mod describe;
+pub mod diff;
+pub mod effect;
+pub mod fault;
+pub mod host;
+mod mask;
+pub mod name;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod secret;
+pub mod source;
+pub mod view;

@@ -1,0 +1,197 @@
+//! What a block is: its fields, and one pure decision. A kind is one file here and one line in [`kinds!`].
+
+pub mod clone;
+pub mod exec;
+pub mod file;
+pub mod group;
+pub mod package;
+pub mod packages;
+pub mod service;
+pub mod user;
+
+use serde::de::DeserializeOwned;
+
+use crate::effect::{Command, Effect};
+use crate::fault::Place;
+use crate::host::memory::Cause;
+use crate::host::{HostError, Key};
+use crate::name::AbsPath;
+use crate::source::Need;
+use crate::view::View;
+
+/// A kind of block. `decide` is pure and never acts: it is asked when planning, just before acting,
+/// and after, when it must say [`Decision::InPlace`].
+pub trait Kind: DeserializeOwned {
+    /// The word in `[[word]]`.
+    const NAME: &'static str;
+
+    /// What the block is about, for its id `kind:primary`: a path, a name.
+    fn primary(&self) -> String;
+
+    /// What is wrong with the fields beyond their types, each with the key it concerns.
+    fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
+        let _ = complain;
+    }
+
+    /// What it will look at, so that a host can read it in bulk.
+    fn reads(&self) -> Vec<Key> {
+        Vec::new()
+    }
+
+    /// The sources that must be fetched for it.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    /// What has to be done on a host that looks so.
+    ///
+    /// # Errors
+    /// If the host cannot be read.
+    fn decide(&self, view: &View<'_>) -> Result<Decision, HostError>;
+}
+
+/// What a block would do on a host.
+#[derive(Clone)]
+pub enum Decision {
+    /// Nothing is to be done.
+    InPlace,
+    /// These effects bring it about.
+    Act(Action),
+    /// A guard decides when the block runs: the action is taken if its exit is 0 as `wants` says.
+    Ask {
+        /// The guard.
+        guard: Box<Command>,
+        /// Act when the guard succeeds (`only_if`) or when it fails (`unless`).
+        wants: bool,
+        /// What is done then.
+        action: Action,
+    },
+    /// Known only when an earlier block has run.
+    Maybe(Cause),
+    /// It cannot work on this host as things are; a whole sentence.
+    Blocked(String),
+    /// It does not apply to this host; a whole sentence.
+    Skip(String),
+}
+
+/// What is to be done, in effects and in words.
+#[derive(Clone)]
+pub struct Action {
+    /// Create, update, delete or run.
+    pub verb: Verb,
+    /// A few words for a plan's line: "0644 root:root", "/home/ana, groups sudo, 1 key".
+    pub summary: String,
+    /// What is done, in order.
+    pub effects: Vec<Effect>,
+    /// What a command says it makes or changes; nothing else becomes unknown.
+    pub touches: Vec<AbsPath>,
+    /// Whether the block acts each time, so that it is never "in place" afterwards.
+    pub repeats: bool,
+}
+
+impl Action {
+    /// An action of plain effects.
+    pub fn new(verb: Verb, summary: impl Into<String>, effects: Vec<Effect>) -> Self {
+        Self { verb, summary: summary.into(), effects, touches: Vec::new(), repeats: false }
+    }
+}
+
+/// The mark of a plan's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// `+`: it is not there yet.
+    Create,
+    /// `~`: it is there and differs.
+    Update,
+    /// `-`: it is there and must go.
+    Delete,
+    /// `!`: a command runs or a service is restarted.
+    Run,
+}
+
+/// One block of a config.
+pub struct Block {
+    /// `kind:primary` unless the config names it.
+    pub id: String,
+    /// Where it stands.
+    pub place: Place,
+    /// A note of its writer.
+    pub desc: Option<String>,
+    /// Whether nothing of it may be shown: asked for, or because a secret went into a field.
+    pub sensitive: bool,
+    /// The fields of its kind.
+    pub body: Body,
+}
+
+/// Declares the closed list of kinds: [`Body`] and how it passes each question on.
+macro_rules! kinds {
+    ($($variant:ident($module:ident::$type:ident)),* $(,)?) => {
+        /// The fields of a block, by kind.
+        pub enum Body {
+            $(#[doc = concat!("A `", stringify!($module), "` block.")] $variant($module::$type)),*
+        }
+
+        /// The words that may stand in `[[...]]`.
+        pub const KINDS: &[&str] = &[$(<$module::$type as Kind>::NAME),*];
+
+        impl Body {
+            /// Reads the fields of a block of the kind `name`, which is one of [`KINDS`].
+            pub(crate) fn deserialize(
+                name: &str,
+                fields: toml::de::Deserializer<'_>,
+            ) -> Result<Self, toml::de::Error> {
+                use serde::Deserialize as _;
+                match name {
+                    $(<$module::$type as Kind>::NAME => {
+                        $module::$type::deserialize(fields).map(Self::$variant)
+                    })*
+                    _ => unreachable!("config::document passes on kinds of the list only"),
+                }
+            }
+
+            /// See [`Kind::NAME`].
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => <$module::$type as Kind>::NAME),* }
+            }
+
+            /// See [`Kind::primary`].
+            pub fn primary(&self) -> String {
+                match self { $(Self::$variant(block) => block.primary()),* }
+            }
+
+            /// See [`Kind::check`].
+            pub fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
+                match self { $(Self::$variant(block) => block.check(complain)),* }
+            }
+
+            /// See [`Kind::reads`].
+            pub fn reads(&self) -> Vec<Key> {
+                match self { $(Self::$variant(block) => block.reads()),* }
+            }
+
+            /// See [`Kind::needs`].
+            pub fn needs(&self) -> Vec<Need> {
+                match self { $(Self::$variant(block) => block.needs()),* }
+            }
+
+            /// See [`Kind::decide`].
+            ///
+            /// # Errors
+            /// If the host cannot be read.
+            pub fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
+                match self { $(Self::$variant(block) => block.decide(view)),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Packages(packages::Packages),
+    Package(package::Package),
+    Group(group::Group),
+    User(user::User),
+    File(file::File),
+    Clone(clone::Clone),
+    Exec(exec::Exec),
+    Service(service::Service),
+}

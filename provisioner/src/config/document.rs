@@ -1,0 +1,154 @@
+//! A TOML text as blocks in the order in which they stand, across kinds, and the named tables
+//! beside them. serde alone would lose that order, so that spans are read and sorted.
+
+use std::borrow::Cow;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::block::KINDS;
+use crate::config::{limits, nearest};
+use crate::fault::{Fault, Place};
+
+/// A parsed text, not yet judged.
+pub(super) struct Document<'a> {
+    /// In document order.
+    pub(super) blocks: Vec<RawBlock<'a>>,
+    /// `[vars]`, `[settings]`, `[bucket.NAME]` and the like, by name.
+    pub(super) tables: Vec<(&'static str, Spanned<DeValue<'a>>)>,
+}
+
+/// One block before its fields are judged.
+pub(super) struct RawBlock<'a> {
+    /// One of [`KINDS`].
+    pub(super) kind: &'static str,
+    /// Its header.
+    pub(super) place: Place,
+    /// All its fields, common ones too.
+    pub(super) fields: DeTable<'a>,
+}
+
+/// The top-level entries that are not lists of blocks.
+const TABLES: [&str; 8] =
+    ["name", "hpt", "vars", "settings", "secret", "bucket", "repo", "tags"];
+
+/// Reads one file's text; faults are added to `faults`, and what could be read is returned.
+pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> Document<'a> {
+    let mut document = Document { blocks: Vec::new(), tables: Vec::new() };
+    if text.len() > limits::FILE {
+        let place = Place { file, span: 0..0 };
+        faults.push(Fault::error("a config file is at most 1 MiB long", place));
+        return document;
+    }
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        faults.extend(errors.iter().map(|error| syntax(error, text, file)));
+        return document;
+    }
+    if let Some(fault) = limits::check(root.get_ref(), file) {
+        faults.push(fault);
+        return document;
+    }
+    for (key, value) in root.into_inner() {
+        let place = Place { file, span: key.span() };
+        let name: &str = key.get_ref();
+        if let Some(table) = TABLES.iter().find(|t| **t == name) {
+            document.tables.push((table, value));
+        } else if name == "packages" {
+            document.blocks.push(shorthand(value, place));
+        } else if let Some(kind) = KINDS.iter().find(|k| **k == name) {
+            list(kind, value, &place, &mut document.blocks, faults);
+        } else {
+            faults.push(unknown(name, place));
+        }
+    }
+    document.blocks.sort_by_key(|block| block.place.span.start);
+    document
+}
+
+/// `packages = [...]` is a block of its own.
+fn shorthand(value: Spanned<DeValue<'_>>, place: Place) -> RawBlock<'_> {
+    let mut fields = DeTable::new();
+    fields.insert(Spanned::new(place.span.clone(), Cow::Borrowed("names")), value);
+    RawBlock { kind: "packages", place, fields }
+}
+
+/// The elements of one `[[kind]]`.
+fn list<'a>(
+    kind: &'static str,
+    value: Spanned<DeValue<'a>>,
+    place: &Place,
+    blocks: &mut Vec<RawBlock<'a>>,
+    faults: &mut Vec<Fault>,
+) {
+    let wrong = |span| {
+        Fault::error(format!("`{kind}` is a list of blocks"), Place { file: place.file, span })
+            .label(format!("write [[{kind}]]"))
+    };
+    let span = value.span();
+    let DeValue::Array(elements) = value.into_inner() else {
+        faults.push(wrong(span));
+        return;
+    };
+    for element in elements {
+        let span = element.span();
+        match element.into_inner() {
+            DeValue::Table(fields) => {
+                let place = Place { file: place.file, span };
+                blocks.push(RawBlock { kind, place, fields });
+            }
+            _ => faults.push(wrong(span)),
+        }
+    }
+}
+
+fn unknown(name: &str, place: Place) -> Fault {
+    let words = KINDS.iter().chain(&TABLES).copied();
+    let later = LATER.contains(&name);
+    let fault = if later {
+        Fault::error(format!("`{name}` blocks come with a later version of hpt"), place)
+    } else {
+        Fault::error(format!("there is no block or table named `{name}`"), place)
+    };
+    match nearest(name, words) {
+        Some(near) if !later => fault.label(format!("did you mean `{near}`?")),
+        _ => fault,
+    }
+}
+
+/// Blocks of the language that this version has not got yet.
+const LATER: [&str; 38] = [
+    "include", "group_vars", "source", "package_repo", "sudoers", "authorized_key", "line", "edit",
+    "archive", "unit", "dropin", "timer", "cron", "at", "handler", "sysctl", "kmod", "mount",
+    "swap", "hostname", "timezone", "locale", "hosts", "limits", "firewall", "container", "sync",
+    "reboot", "wait", "check", "assert", "flush", "capability", "need", "provide", "target",
+    "policy", "once",
+];
+
+/// What the parser says, and for the original's own example (`perms = 0600`) the spelling that works.
+fn syntax(error: &toml::de::Error, text: &str, file: usize) -> Fault {
+    let span = error.span().unwrap_or(0..0);
+    let fault = Fault::error(error.message().to_owned(), Place { file, span: span.clone() });
+    let line_start = text[..floor(text, span.start)].rfind('\n').map_or(0, |i| i + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    let Some((key, value)) = line.split_once('=') else { return fault };
+    let (key, digits) = (key.trim(), value.trim());
+    let octal = (4..=5).contains(&digits.len())
+        && digits.starts_with('0')
+        && digits.bytes().all(|c| (b'0'..=b'7').contains(&c));
+    if octal && ["perms", "mode", "umask"].contains(&key) {
+        let today = if key == "perms" { "mode" } else { key };
+        return Fault {
+            what: "TOML has no numbers with a leading zero".to_owned(),
+            ..fault
+        }
+        .hint(format!("write {today} = \"{digits}\""));
+    }
+    fault
+}
+
+/// The last character boundary at or before a byte.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}

@@ -1,0 +1,47 @@
+//! How much a config may be (I1). The same limits hold on the workstation and on the target (I4).
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::fault::{Fault, Place};
+
+/// The longest file, in bytes.
+pub const FILE: usize = 1 << 20;
+/// The most blocks in a run.
+pub const BLOCKS: usize = 10_000;
+/// The deepest nesting of tables and arrays.
+pub const DEPTH: usize = 32;
+/// The longest key, in bytes.
+pub const KEY: usize = 128;
+/// The longest string, in bytes.
+pub const STRING: usize = 256 * 1024;
+
+/// Finds the first place in a table that is more than it may be.
+pub(super) fn check(table: &DeTable<'_>, file: usize) -> Option<Fault> {
+    check_table(table, file, 1)
+}
+
+fn check_table(table: &DeTable<'_>, file: usize, depth: usize) -> Option<Fault> {
+    table.iter().find_map(|(key, value)| {
+        if key.get_ref().len() > KEY {
+            let place = Place { file, span: key.span() };
+            return Some(Fault::error(format!("a key is at most {KEY} bytes long"), place));
+        }
+        check_value(value, file, depth)
+    })
+}
+
+fn check_value(value: &Spanned<DeValue<'_>>, file: usize, depth: usize) -> Option<Fault> {
+    let fault = |what: String| Some(Fault::error(what, Place { file, span: value.span() }));
+    match value.get_ref() {
+        DeValue::Table(_) | DeValue::Array(_) if depth > DEPTH => {
+            fault(format!("tables and arrays are nested deeper than {DEPTH}"))
+        }
+        DeValue::Table(table) => check_table(table, file, depth + 1),
+        DeValue::Array(array) => array.iter().find_map(|v| check_value(v, file, depth + 1)),
+        DeValue::String(text) if text.len() > STRING => {
+            fault(format!("a string is at most {} KiB long; use a `source`", STRING / 1024))
+        }
+        _ => None,
+    }
+}

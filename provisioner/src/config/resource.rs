@@ -1,0 +1,192 @@
+//! The named things that blocks refer to: `[bucket.NAME]`, `[repo.NAME]`, `[secret.NAME]`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::config::document::RawBlock;
+use crate::fault::{Fault, Place};
+use crate::source::{Need, Source, is_bucket_name};
+
+/// Everything that a config names besides its blocks.
+#[derive(Default)]
+pub struct Resources {
+    /// `[bucket.NAME]`: `NAME://path` is an object in it.
+    pub buckets: BTreeMap<String, Bucket>,
+    /// `[repo.NAME]`: `NAME://path` is a file in it.
+    pub repos: BTreeMap<String, Repo>,
+    /// `[secret.NAME]`: `{{ secret.NAME }}` is its value.
+    pub secrets: BTreeMap<String, SecretSource>,
+}
+
+/// An S3-compatible bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// The service's host name, such as `nyc3.digitaloceanspaces.com`, or an https URL.
+    pub url: String,
+    /// The bucket's name there.
+    pub name: String,
+    /// The region to sign for; guessed from the first label of the host name if it is not given.
+    pub region: Option<String>,
+    /// Ask for `https://HOST/BUCKET/KEY` and not `https://BUCKET.HOST/KEY`.
+    #[serde(default)]
+    pub path_style: bool,
+    /// `secret.NAME`, whose two values are the access key and the secret key. Without it the
+    /// environment is asked: `DO_ACCESS_KEY` and `DO_SECRET_ACCESS_KEY`, then the AWS names.
+    pub credentials: Option<String>,
+}
+
+/// A git repository that the workstation reads files from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repo {
+    /// An https or ssh URL.
+    pub url: String,
+    /// Branch, tag or commit; the remote's HEAD if it is not given.
+    pub rev: Option<String>,
+}
+
+/// Where the value of a secret comes from, on the machine that starts the run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum SecretSource {
+    /// One environment variable, or two for a pair of keys.
+    #[serde(deserialize_with = "one_or_more")]
+    Env(Vec<String>),
+    /// A file, relative to the config's directory; one line feed at its end is dropped.
+    File(String),
+}
+
+fn one_or_more<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
+    struct Names;
+    impl<'de> serde::de::Visitor<'de> for Names {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the name of an environment variable, or two of them")
+        }
+
+        fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+            Ok(vec![name.to_owned()])
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))
+        }
+    }
+    d.deserialize_any(Names)
+}
+
+impl Resources {
+    /// Reads `[kind.NAME]` tables. A `[repo.NAME]` with a `dest`, as the original had them, is a
+    /// clone block at its own place: those are returned.
+    pub(super) fn read<'a>(
+        &mut self,
+        kind: &str,
+        value: Spanned<DeValue<'a>>,
+        file: usize,
+        faults: &mut Vec<Fault>,
+    ) -> Vec<RawBlock<'a>> {
+        let place = Place { file, span: value.span() };
+        let mut clones = Vec::new();
+        let DeValue::Table(tables) = value.into_inner() else {
+            let fault = Fault::error(format!("`{kind}` holds named tables"), place);
+            faults.push(fault.label(format!("write [{kind}.NAME]")));
+            return clones;
+        };
+        for (name, table) in tables {
+            let place = Place { file, span: name.span() };
+            let name = name.into_inner().into_owned();
+            if !is_bucket_name(&name) {
+                let what = "a name here is 1 to 64 of letters, digits, `-` and `_`";
+                faults.push(Fault::error(what, place));
+                continue;
+            }
+            if self.has(kind, &name) {
+                faults.push(Fault::error(format!("[{kind}.{name}] is there twice"), place));
+                continue;
+            }
+            if let Some(clone) = self.read_one(kind, name, table, &place, faults) {
+                clones.push(clone);
+            }
+        }
+        clones
+    }
+
+    fn has(&self, kind: &str, name: &str) -> bool {
+        match kind {
+            "secret" => self.secrets.contains_key(name),
+            // One name space: `NAME://path` is either an object or a file.
+            _ => self.buckets.contains_key(name) || self.repos.contains_key(name),
+        }
+    }
+
+    fn read_one<'a>(
+        &mut self,
+        kind: &str,
+        name: String,
+        mut table: Spanned<DeValue<'a>>,
+        place: &Place,
+        faults: &mut Vec<Fault>,
+    ) -> Option<RawBlock<'a>> {
+        let mut clone = None;
+        if kind == "repo"
+            && let DeValue::Table(fields) = table.get_mut()
+        {
+            old_spelling(fields);
+            if fields.contains_key("dest") {
+                let fields = fields.clone();
+                clone = Some(RawBlock { kind: "clone", place: place.clone(), fields });
+            }
+            for key in ["dest", "user", "key", "password"] {
+                if clone.is_some() {
+                    fields.remove(key);
+                }
+            }
+        }
+        let span = table.span();
+        let fields = ValueDeserializer::from(table);
+        let result = match kind {
+            "bucket" => Bucket::deserialize(fields).map(|b| drop(self.buckets.insert(name.clone(), b))),
+            "repo" => Repo::deserialize(fields).map(|r| drop(self.repos.insert(name.clone(), r))),
+            _ => SecretSource::deserialize(fields).map(|s| drop(self.secrets.insert(name.clone(), s))),
+        };
+        if let Err(error) = result {
+            let at = Place { file: place.file, span: error.span().unwrap_or(span) };
+            faults.push(Fault::error(format!("{} in [{kind}.{name}]", error.message()), at));
+        }
+        clone
+    }
+
+    /// Whether the bucket or repository of a source is there, and whether its hash is given where
+    /// it must be.
+    pub(super) fn check_source(&self, need: &Need, place: &Place, faults: &mut Vec<Fault>) {
+        match &need.source {
+            Source::Https(_) if need.sha256.is_none() => {
+                let fault = Fault::error("an https source needs its `sha256`", place.clone());
+                faults.push(fault.hint("what is downloaded is then what was meant"));
+            }
+            Source::Bucket { bucket, .. } if !self.has("bucket", bucket) => {
+                let what = format!("there is no [bucket.{bucket}] or [repo.{bucket}]");
+                let known = self.buckets.keys().chain(self.repos.keys()).map(String::as_str);
+                let fault = Fault::error(what, place.clone());
+                faults.push(match super::nearest(bucket, known) {
+                    Some(near) => fault.label(format!("did you mean `{near}`?")),
+                    None => fault,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The original spelled a repository's `url` as `URL` here and there.
+fn old_spelling(fields: &mut DeTable<'_>) {
+    if let Some((key, value)) = fields.remove_entry("URL") {
+        fields.insert(Spanned::new(key.span(), Cow::Borrowed("url")), value);
+    }
+}

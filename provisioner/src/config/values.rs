@@ -1,0 +1,110 @@
+//! Renders every string of a block's fields in place, before the block's own type reads them.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::scope::{Rendered, Scope, is_template};
+use crate::fault::{Fault, Place};
+
+/// The fields that a secret may go into, since nothing shows them.
+const SECRET_FIELDS: [&str; 10] = [
+    "content", "template_vars", "env", "stdin", "script", "cmd", "args", "key", "password",
+    "password_hash",
+];
+
+/// What rendering found about a block.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// A secret went into it.
+    pub(super) secret: bool,
+    /// Some text names facts or secrets that are not known here.
+    pub(super) deferred: bool,
+}
+
+/// TOML literals of the values that templates rendered to, in the order of the walk; they outlive
+/// the fields that borrow from them.
+pub(super) struct Literals(Vec<Option<String>>);
+
+/// Renders the strings of `fields`, leaving them as they are; a fault for each that cannot be.
+pub(super) fn render(
+    fields: &DeTable<'_>,
+    scope: &Scope,
+    file: usize,
+    faults: &mut Vec<Fault>,
+) -> (Literals, Findings) {
+    let mut walk = Walk { scope, file, faults, literals: Vec::new(), findings: Findings::default() };
+    for (key, value) in fields {
+        walk.value(key.get_ref(), value);
+    }
+    (Literals(walk.literals), walk.findings)
+}
+
+struct Walk<'a> {
+    scope: &'a Scope,
+    file: usize,
+    faults: &'a mut Vec<Fault>,
+    literals: Vec<Option<String>>,
+    findings: Findings,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, field: &str, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(table) => table.values().for_each(|v| self.value(field, v)),
+            DeValue::Array(array) => array.iter().for_each(|v| self.value(field, v)),
+            DeValue::String(text) if is_template(text) => {
+                let literal = self.text(field, text, value.span());
+                self.literals.push(literal);
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, field: &str, text: &str, span: std::ops::Range<usize>) -> Option<String> {
+        let place = Place { file: self.file, span };
+        match self.scope.render(text) {
+            Ok(Rendered::Deferred) => {
+                self.findings.deferred = true;
+                None
+            }
+            Ok(Rendered::Value { secret: true, .. }) if !SECRET_FIELDS.contains(&field) => {
+                let what = format!("a secret may not go into `{field}`, which is shown");
+                self.faults.push(Fault::error(what, place));
+                None
+            }
+            Ok(Rendered::Value { value, secret }) => {
+                self.findings.secret |= secret;
+                Some(value.to_string())
+            }
+            Err(error) => {
+                let fault = Fault::error(error.what, place);
+                let hint = "a text that is not for hpt to render goes between {% raw %} and {% endraw %}";
+                self.faults.push(fault.hint(hint));
+                None
+            }
+        }
+    }
+}
+
+/// Puts what was rendered in the place of the templates.
+pub(super) fn put<'a>(fields: &mut DeTable<'a>, literals: &'a Literals) {
+    let mut next = literals.0.iter();
+    for (_, value) in fields.iter_mut() {
+        put_value(value, &mut next);
+    }
+}
+
+fn put_value<'a>(value: &mut Spanned<DeValue<'a>>, next: &mut std::slice::Iter<'a, Option<String>>) {
+    let span = value.span();
+    match value.get_mut() {
+        DeValue::Table(table) => table.iter_mut().for_each(|(_, v)| put_value(v, next)),
+        DeValue::Array(array) => array.iter_mut().for_each(|v| put_value(v, next)),
+        DeValue::String(text) if is_template(text) => {
+            if let Some(literal) = next.next().expect("both walks meet the same strings") {
+                let rendered = DeValue::parse(literal).expect("TOML that was just written");
+                *value = Spanned::new(span, rendered.into_inner());
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,306 @@
+//! What a host is: [`Observe`] reads it, [`Mutate`] changes it. Real, rooted and in-memory hosts.
+
+pub mod facts;
+pub mod live;
+pub mod memory;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::effect::{Command, Effect};
+use crate::name::{AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitName, UserName};
+
+use self::facts::Facts;
+
+/// A BLAKE3 hash of content.
+pub type Hash = blake3::Hash;
+
+/// What goes wrong when a host is read or changed. The words are whole: what, where, why.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum HostError {
+    /// A system call failed on a path.
+    #[error("{what} {path}: {why}")]
+    Io {
+        /// What was attempted: "cannot read", "cannot replace".
+        what: &'static str,
+        /// The path it was attempted on.
+        path: String,
+        /// The operating system's reason.
+        why: String,
+    },
+    /// The path cannot be touched safely (A2, A3): a symlink that others control, a special file.
+    #[error("refused to touch {path}: {why}")]
+    Unsafe {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A program that hpt started failed or could not be started.
+    #[error("{program} {why}")]
+    Program {
+        /// The program's name.
+        program: String,
+        /// "exited with 100: ..." or "was not found".
+        why: String,
+    },
+    /// Something that the host lacks, or a state in which it refuses.
+    #[error("{0}")]
+    Refused(String),
+    /// Content that the plan refers to is not in the blob store.
+    #[error("the content of {0} has not been sent")]
+    MissingBlob(String),
+}
+
+impl HostError {
+    /// An I/O error with the path that it happened on.
+    pub fn io(what: &'static str, path: impl ToString, error: &io::Error) -> Self {
+        Self::Io { what, path: path.to_string(), why: error.to_string() }
+    }
+}
+
+/// What this host can do; `--root` and a missing root right take powers away, and a plan shows which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Powers {
+    /// systemd runs and can be asked.
+    pub services: bool,
+    /// Commands from a config may run.
+    pub exec: bool,
+    /// Packages may be installed and removed.
+    pub packages: bool,
+    /// Users and groups may be made and changed.
+    pub accounts: bool,
+    /// Files may be given to other owners.
+    pub chown: bool,
+}
+
+/// Who owns a path: a number, or the name of an account that an earlier block will make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner<N> {
+    /// As the file system stores it.
+    Id(u32),
+    /// An account whose number is not known yet.
+    Named(N),
+}
+
+/// What lies at a path; symlinks are not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// File, directory, symlink or something else.
+    pub kind: EntryKind,
+    /// Permission bits.
+    pub mode: Mode,
+    /// The owning user.
+    pub owner: Owner<UserName>,
+    /// The owning group.
+    pub group: Owner<GroupName>,
+}
+
+/// The sort of a path's entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File {
+        /// Length in bytes.
+        size: u64,
+    },
+    /// A directory.
+    Dir,
+    /// A symbolic link and where it points, as stored.
+    Symlink(String),
+    /// A FIFO, socket or device.
+    Special,
+}
+
+/// A user as the passwd, group and shadow files have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// `None` until the account exists.
+    pub uid: Option<u32>,
+    /// The primary group's number; `None` until the account exists.
+    pub gid: Option<u32>,
+    /// The primary group's name, where it is known.
+    pub group: Option<GroupName>,
+    /// GECOS.
+    pub comment: String,
+    /// Home directory.
+    pub home: String,
+    /// Login shell.
+    pub shell: String,
+    /// Supplementary groups, sorted.
+    pub groups: Vec<GroupName>,
+    /// Keyed fingerprint of the password hash in shadow, if it could be read; see [`Observe::fingerprint`].
+    pub password: Option<String>,
+    /// Whether the password is locked (`!` in shadow).
+    pub locked: bool,
+}
+
+/// A group as the group file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// `None` until the group exists.
+    pub gid: Option<u32>,
+    /// Members listed in the group file, sorted.
+    pub members: Vec<UserName>,
+}
+
+/// An installed package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// The installed version; `None` when an earlier block will install one that is not known yet.
+    pub version: Option<PackageVersion>,
+    /// Whether it is on hold.
+    pub held: bool,
+    /// Whether it is configured, not merely unpacked or half-installed.
+    pub configured: bool,
+}
+
+/// A systemd unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// `ActiveState` as systemd words it: active, inactive, failed, activating, ...
+    pub active: String,
+    /// `UnitFileState`: enabled, disabled, static, masked, ...
+    pub enabled: String,
+    /// The reason a start was skipped, if `ConditionResult` is false.
+    pub condition_failed: bool,
+}
+
+/// A git working tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkout {
+    /// The URL of the remote `origin`.
+    pub origin: Option<String>,
+    /// The commit of HEAD, 40 hexadecimal digits, if it could be resolved.
+    pub head: Option<String>,
+    /// The branch that HEAD names, or `None` when detached.
+    pub branch: Option<String>,
+}
+
+/// What a path, user, group, package or unit may be asked about; a hint for [`Observe::prefetch`]
+/// and the name under which a read is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The entry at a path.
+    Path(AbsPath),
+    /// The content of the file at a path.
+    Content(AbsPath),
+    /// A user.
+    User(UserName),
+    /// A group.
+    Group(GroupName),
+    /// A package.
+    Package(PackageName),
+    /// A unit.
+    Unit(UnitName),
+    /// A git working tree.
+    Checkout(AbsPath),
+}
+
+/// Reading a host. No method takes a command line from a config, and none changes anything.
+pub trait Observe: Sync {
+    /// What this host can do.
+    fn powers(&self) -> Powers;
+    /// What is known of the host itself.
+    fn facts(&self) -> &Facts;
+    /// Reads many things at once, in parallel. A hint: never needed for correctness.
+    fn prefetch(&self, keys: &[Key]);
+    /// The entry at a path, symlinks not followed.
+    ///
+    /// # Errors
+    /// If the path cannot be walked safely or read.
+    fn path(&self, path: &AbsPath) -> Result<Option<Entry>, HostError>;
+    /// The hash of the regular file at a path, without following a symlink.
+    ///
+    /// # Errors
+    /// If it is not a regular file or cannot be read.
+    fn hash(&self, path: &AbsPath) -> Result<Option<Hash>, HostError>;
+    /// The content of the regular file at a path, up to 1 MiB; longer is an error.
+    ///
+    /// # Errors
+    /// Those of [`Observe::hash`], and a file that is too long.
+    fn read(&self, path: &AbsPath) -> Result<Option<Arc<[u8]>>, HostError>;
+    /// A user by name.
+    ///
+    /// # Errors
+    /// If the account files cannot be read.
+    fn user(&self, name: &UserName) -> Result<Option<User>, HostError>;
+    /// A group by name.
+    ///
+    /// # Errors
+    /// If the account files cannot be read.
+    fn group(&self, name: &GroupName) -> Result<Option<Group>, HostError>;
+    /// An installed package by name.
+    ///
+    /// # Errors
+    /// If the package database cannot be read.
+    fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError>;
+    /// A unit by name; `None` if systemd knows none.
+    ///
+    /// # Errors
+    /// If systemd cannot be asked.
+    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError>;
+    /// The git working tree at a path; `None` if there is none. No process is started.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError>;
+    /// The bytes of a blob that was sent or fetched for this run; `None` if it is not here yet.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;
+    /// Whether a blob is in the store, without reading it.
+    fn has_blob(&self, hash: &Hash) -> bool;
+    /// A short fingerprint of a secret under this host's own key: equal secrets show equal, and
+    /// nobody without the key can guess at them.
+    fn fingerprint(&self, secret: &[u8]) -> String;
+}
+
+/// What an effect tells while it runs.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Bytes that a command wrote.
+    Output {
+        /// Where it wrote them.
+        stream: Stream,
+        /// What it wrote, unfiltered.
+        bytes: Vec<u8>,
+    },
+    /// A word for a person who waits: "waiting for the dpkg lock held by apt (pid 812)".
+    Note(String),
+}
+
+/// Where a command's output came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What one effect did.
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// A few words for the report: "installed 1.22.1-9".
+    pub note: String,
+    /// Exit code of the command that ran, if one ran.
+    pub exit: Option<i32>,
+}
+
+/// Changing a host. `&mut`: nobody reads while an effect runs.
+pub trait Mutate: Observe {
+    /// Performs a batch of effects of one sort (see [`Effect::sort`]), in order, and answers for
+    /// each. When this returns, what is reported done is durable. After a failure the remaining
+    /// effects of the batch are not performed and have no answer.
+    fn perform(&mut self, batch: &[Effect], tell: &mut dyn FnMut(usize, Progress)) -> Vec<Result<Done, HostError>>;
+    /// Runs a guard; whether it exited 0.
+    ///
+    /// # Errors
+    /// If it could not be started or was killed.
+    fn guard(&mut self, command: &Command) -> Result<bool, HostError>;
+    /// Waits; the host owns the clock.
+    fn pause(&mut self, time: Duration);
+}

@@ -1,0 +1,245 @@
+//! A plan: what an apply would do, judged against the host and against what earlier blocks will
+//! have done. Planning is given only [`Observe`].
+
+use std::fmt;
+
+use crate::block::{Action, Block, Decision, Verb};
+use crate::config::Config;
+use crate::describe::{Detail, details};
+use crate::host::memory::{Base, Overlay};
+use crate::host::{Hash, HostError, Key, Observe};
+use crate::view::{Reads, View};
+
+/// What would become of one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// `=`: it is in place.
+    Ok,
+    /// `+`: it will be made.
+    Create,
+    /// `~`: it will be changed.
+    Update,
+    /// `-`: it will be removed.
+    Delete,
+    /// `!`: it will run.
+    Run,
+    /// `?`: known when applied.
+    Maybe,
+    /// `x`: it cannot work as things are; an apply would fail here.
+    Blocked,
+    /// It does not apply to this host.
+    Skip,
+}
+
+impl Verdict {
+    /// Whether an apply has anything to do for a block that is judged so.
+    pub fn is_pending(self) -> bool {
+        !matches!(self, Self::Ok | Self::Skip)
+    }
+}
+
+impl From<Verb> for Verdict {
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::Create => Self::Create,
+            Verb::Update => Self::Update,
+            Verb::Delete => Self::Delete,
+            Verb::Run => Self::Run,
+        }
+    }
+}
+
+/// One block, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The block's id.
+    pub id: String,
+    /// The file that it stands in.
+    pub file: String,
+    /// The line of its header, from 1.
+    pub line: usize,
+    /// What would become of it.
+    pub verdict: Verdict,
+    /// A few words, or the whole sentence that says why it is blocked.
+    pub summary: String,
+    /// What would change, as far as the asker may see it.
+    pub details: Vec<Detail>,
+}
+
+/// What an apply would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Names what was planned and what the host showed; an apply can be bound to it.
+    pub digest: Digest,
+    /// One for each block, in order.
+    pub blocks: Vec<Planned>,
+    /// Blobs that an apply needs and that are not on the host yet.
+    pub missing: Vec<Hash>,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        !self.blocks.iter().any(|b| b.verdict.is_pending())
+    }
+
+    /// How many blocks are judged so.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.blocks.iter().filter(|b| b.verdict == verdict).count()
+    }
+}
+
+/// The name of a plan: BLAKE3 over what it would do and what it read. Shown as `7f3a-c21e`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, ..] = self.0;
+        write!(f, "{a:02x}{b:02x}-{c:02x}{d:02x}")
+    }
+}
+
+/// What the asker of a plan may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reveal {
+    /// Old content of files too, as diffs; for one who may change them anyway.
+    Content,
+    /// Names and attributes alone.
+    Outline,
+}
+
+/// Judges every block of a config on a host.
+pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
+    host.prefetch(&config.blocks.iter().flat_map(|b| b.body.reads()).collect::<Vec<_>>());
+    let mut overlay = Overlay::default();
+    let mut digest = blake3::Hasher::new();
+    digest.update(env!("CARGO_PKG_VERSION").as_bytes());
+    let mut plan = Plan { digest: Digest([0; 32]), blocks: Vec::new(), missing: Vec::new() };
+    for block in &config.blocks {
+        let view = View::new(host, &overlay, &config.scope);
+        let decision = block.body.decide(&view);
+        let planned = judge(config, block, &decision, &view, reveal);
+        if planned.verdict.is_pending() {
+            missing(config, block, host, &mut plan.missing);
+        }
+        seal(&mut digest, block, &planned, &decision, view.into_reads(), host);
+        plan.blocks.push(planned);
+        foresee(&mut overlay, block, &decision, host);
+    }
+    plan.digest = Digest(*digest.finalize().as_bytes());
+    plan
+}
+
+fn judge(
+    config: &Config,
+    block: &Block,
+    decision: &Result<Decision, HostError>,
+    view: &View<'_>,
+    reveal: Reveal,
+) -> Planned {
+    let (verdict, summary, action) = match decision {
+        Ok(Decision::InPlace) => (Verdict::Ok, String::new(), None),
+        Ok(Decision::Act(action)) => (action.verb.into(), action.summary.clone(), Some(action)),
+        Ok(Decision::Ask { action, .. }) => {
+            let words = format!("known when applied: {}, if its guard says so", action.summary);
+            (Verdict::Maybe, words, None)
+        }
+        Ok(Decision::Maybe(cause)) => {
+            (Verdict::Maybe, format!("known when applied: depends on {}", cause.0), None)
+        }
+        Ok(Decision::Blocked(why)) => (Verdict::Blocked, why.clone(), None),
+        Ok(Decision::Skip(why)) => (Verdict::Skip, why.clone(), None),
+        Err(HostError::MissingBlob(source)) => {
+            (Verdict::Maybe, format!("known when {source} has been sent"), None)
+        }
+        Err(error) => (Verdict::Blocked, error.to_string(), None),
+    };
+    let file = &config.files[block.place.file];
+    Planned {
+        id: block.id.clone(),
+        file: file.name.clone(),
+        line: block.place.line_column(&file.text).0,
+        verdict,
+        summary,
+        details: action.map_or_else(Vec::new, |a| details(a, block.sensitive, view, reveal)),
+    }
+}
+
+/// What is known of the host once a block has run.
+pub(crate) fn foresee(
+    overlay: &mut Overlay,
+    block: &Block,
+    decision: &Result<Decision, HostError>,
+    host: &dyn Observe,
+) {
+    let cause = || crate::host::memory::Cause(block.id.clone());
+    match decision {
+        Ok(Decision::Act(action)) => foresee_action(overlay, block, action, host),
+        Ok(Decision::Ask { action, .. }) => {
+            for path in &action.touches {
+                overlay.cast_shadow(path.clone(), cause());
+            }
+        }
+        Ok(Decision::Maybe(_)) => {
+            for key in block.body.reads() {
+                if let Key::Path(path) | Key::Checkout(path) = key {
+                    overlay.cast_shadow(path, cause());
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn foresee_action(overlay: &mut Overlay, block: &Block, action: &Action, host: &dyn Observe) {
+    for effect in &action.effects {
+        overlay.foresee(effect, &block.id, &Base(Some(host)));
+    }
+    for path in &action.touches {
+        overlay.cast_shadow(path.clone(), crate::host::memory::Cause(block.id.clone()));
+    }
+}
+
+/// Adds the blobs that this block needs and the host lacks.
+fn missing(config: &Config, block: &Block, host: &dyn Observe, missing: &mut Vec<Hash>) {
+    for need in block.body.needs() {
+        if let Some(blob) = config.scope.blobs.get(&need.source)
+            && !host.has_blob(&blob.hash)
+            && !missing.contains(&blob.hash)
+        {
+            missing.push(blob.hash);
+        }
+    }
+}
+
+/// Adds to the digest what the block will do and what it saw. Whatever concerns a secret goes in
+/// under the host's own key, so that the digest cannot be used to guess at it.
+fn seal(
+    digest: &mut blake3::Hasher,
+    block: &Block,
+    planned: &Planned,
+    decision: &Result<Decision, HostError>,
+    reads: Reads,
+    host: &dyn Observe,
+) {
+    let mut part = blake3::Hasher::new();
+    part.update(format!("{}\0{:?}\0{}\0", planned.id, planned.verdict, planned.summary).as_bytes());
+    for (key, seen) in reads {
+        part.update(format!("{key:?}").as_bytes()).update(seen.as_bytes());
+    }
+    if let Ok(Decision::Act(action)) = decision {
+        for effect in &action.effects {
+            if let crate::effect::Effect::WriteFile(file) = effect {
+                part.update(file.content.hash().as_bytes());
+            }
+        }
+    }
+    let part = part.finalize();
+    let secret = block.sensitive || block.body.needs().iter().any(|need| need.secret);
+    if secret {
+        digest.update(host.fingerprint(part.as_bytes()).as_bytes());
+    } else {
+        digest.update(part.as_bytes());
+    }
+}

@@ -1,0 +1,111 @@
+//! Where a file's content comes from, as a config names it; and what it was resolved to.
+//!
+//! Whoever starts a run (the workstation, or a host provisioning itself) fetches every source and
+//! names it by hash; the engine meets blobs only.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::host::Hash;
+use crate::name::BadName;
+
+/// A source as a config spells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A path relative to the config's own directory, or an absolute one, on the machine that starts the run.
+    File(String),
+    /// `https://...`; the block's `sha256` says what must come back.
+    Https(String),
+    /// `NAME://path` in `[bucket.NAME]`.
+    Bucket {
+        /// The bucket's name in the config.
+        bucket: String,
+        /// The object's key.
+        path: String,
+    },
+}
+
+impl Source {
+    /// Reads a source's spelling.
+    ///
+    /// # Errors
+    /// A scheme that is neither `https` nor a plain name, or control characters.
+    pub fn parse(text: &str) -> Result<Self, BadName> {
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(BadName("a source is a path, an https URL or BUCKET://path, without control characters"));
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::File(text.strip_prefix("file:").unwrap_or(text).to_owned()));
+        };
+        match scheme {
+            "https" => Ok(Self::Https(text.to_owned())),
+            "http" | "ftp" => Err(BadName("plain http can be altered on the way; use https with a sha256")),
+            "file" => Ok(Self::File(rest.to_owned())),
+            _ if is_bucket_name(scheme) && !rest.is_empty() => {
+                Ok(Self::Bucket { bucket: scheme.to_owned(), path: rest.trim_start_matches('/').to_owned() })
+            }
+            _ => Err(BadName("a source is a path, an https URL or BUCKET://path")),
+        }
+    }
+}
+
+/// Whether `text` can name a `[bucket.NAME]`.
+pub fn is_bucket_name(text: &str) -> bool {
+    let good = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(good)
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(path),
+            Self::Https(url) => f.write_str(url),
+            Self::Bucket { bucket, path } => write!(f, "{bucket}://{path}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A source that a block needs, and what is known of it beforehand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// Where it comes from.
+    pub source: Source,
+    /// What its SHA-256 must be, 64 hexadecimal digits, if the config says so.
+    pub sha256: Option<String>,
+    /// Whether its content is a secret.
+    pub secret: bool,
+    /// Whether planning reads it (a template, a key), so that it should be sent along.
+    pub read: bool,
+}
+
+/// What a source was resolved to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// BLAKE3 of its content.
+    pub hash: Hash,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings() {
+        let bucket = Source::Bucket { bucket: "bkt".into(), path: "a/b".into() };
+        assert_eq!(Source::parse("bkt://a/b"), Ok(bucket));
+        assert_eq!(Source::parse("files/x"), Ok(Source::File("files/x".into())));
+        assert_eq!(Source::parse("https://a/b"), Ok(Source::Https("https://a/b".into())));
+        for bad in ["", "http://a/b", "a b://x", "bkt://", "x\ny"] {
+            assert!(Source::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What one block sees: the host as it is, with what earlier blocks will have made of it on top.
+//! Every read is recorded, since a digest, drift and re-judging all need to know what was read.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::scope::{Rendered, RenderError, Scope};
+use crate::effect::Content;
+use crate::host::facts::Facts;
+use crate::host::memory::{Fate, Overlay};
+use crate::host::{
+    Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Observe, Owner, Package, Powers, Unit, User,
+};
+use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+use crate::source::{Blob, Source};
+
+/// What was read of the base, by key, in a stable order: a digest of what it showed.
+pub type Reads = BTreeMap<Key, Hash>;
+
+/// A host as one block may see it. Cheap to make; one for each decision.
+pub struct View<'a> {
+    base: &'a dyn Observe,
+    overlay: &'a Overlay,
+    scope: &'a Scope,
+    reads: RefCell<Reads>,
+}
+
+impl<'a> View<'a> {
+    /// A view of `base` as `overlay` foresees it, with the values of `scope`.
+    pub fn new(base: &'a dyn Observe, overlay: &'a Overlay, scope: &'a Scope) -> Self {
+        Self { base, overlay, scope, reads: RefCell::default() }
+    }
+
+    /// What was read so far, of the base alone.
+    pub fn into_reads(self) -> Reads {
+        self.reads.into_inner()
+    }
+
+    /// What the host can do.
+    pub fn powers(&self) -> Powers {
+        self.base.powers()
+    }
+
+    /// What is known of the host itself.
+    pub fn facts(&self) -> &Facts {
+        self.base.facts()
+    }
+
+    /// Renders the text of a template with this run's values and a block's own (`template_vars`).
+    ///
+    /// # Errors
+    /// Where the template is wrong, without the values of secrets.
+    pub fn render(&self, text: &str, own: &toml::Table) -> Result<Rendered, RenderError> {
+        self.scope.render_with(text, own)
+    }
+
+    /// The blob that a source was resolved to; `None` if whoever sent the run resolved none.
+    pub fn source(&self, source: &Source) -> Option<&Blob> {
+        self.scope.blobs.get(source)
+    }
+
+    /// The entry at a path, a final symlink not followed. A pending installation leaves an absent
+    /// path absent: finding it already right when it is applied is doing less.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn path(&self, path: &AbsPath) -> Result<Fate<Option<Entry>>, HostError> {
+        if let Some(fate) = self.overlay.path(path) {
+            return Ok(fate);
+        }
+        let seen = self.base.path(path)?;
+        self.record(Key::Path(path.clone()), &seen);
+        Ok(Fate::Is(seen))
+    }
+
+    /// Whether the directory in which `path` lies is there. A symlink counts: the host follows the
+    /// safe ones and refuses the others.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn has_parent(&self, path: &AbsPath) -> Result<Fate<bool>, HostError> {
+        let Some(parent) = path.parent() else { return Ok(Fate::Is(true)) };
+        Ok(match self.path(&parent)? {
+            Fate::Is(Some(entry)) => {
+                Fate::Is(matches!(entry.kind, EntryKind::Dir | EntryKind::Symlink(_)))
+            }
+            Fate::Is(None) => match self.overlay.pending_install() {
+                Some(cause) => Fate::Unknown(cause.clone()),
+                None => Fate::Is(false),
+            },
+            Fate::Unknown(cause) => Fate::Unknown(cause),
+        })
+    }
+
+    /// The hash of the file at a path; `Is(None)` if there is no file.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn hash(&self, path: &AbsPath) -> Result<Fate<Option<Hash>>, HostError> {
+        match (self.overlay.path(path), self.overlay.content(path)) {
+            (_, Some(content)) => Ok(Fate::Is(Some(content.hash()))),
+            (Some(Fate::Is(None)), None) => Ok(Fate::Is(None)),
+            (Some(Fate::Unknown(cause)), None) => Ok(Fate::Unknown(cause)),
+            (Some(Fate::Is(Some(_))) | None, None) => {
+                let seen = self.base.hash(path)?;
+                self.record(Key::Content(path.clone()), &seen);
+                Ok(Fate::Is(seen))
+            }
+        }
+    }
+
+    /// The bytes of the file at a path, up to 1 MiB; `Is(None)` if there is no file.
+    ///
+    /// # Errors
+    /// Those of the host, and a file that is too long.
+    pub fn read(&self, path: &AbsPath) -> Result<Fate<Option<Arc<[u8]>>>, HostError> {
+        match (self.overlay.path(path), self.overlay.content(path)) {
+            (_, Some(Content::Inline(bytes))) => Ok(Fate::Is(Some(bytes.clone()))),
+            (_, Some(Content::Blob { hash, .. })) => Ok(Fate::Is(self.base.blob(hash)?)),
+            (Some(Fate::Is(None)), None) => Ok(Fate::Is(None)),
+            (Some(Fate::Unknown(cause)), None) => Ok(Fate::Unknown(cause)),
+            (Some(Fate::Is(Some(_))) | None, None) => {
+                let seen = self.base.read(path)?;
+                self.record(Key::Content(path.clone()), &seen.as_deref().map(blake3::hash));
+                Ok(Fate::Is(seen))
+            }
+        }
+    }
+
+    /// A user by name.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn user(&self, name: &UserName) -> Result<Fate<Option<User>>, HostError> {
+        if let Some(seen) = self.overlay.user(name) {
+            return Ok(Fate::Is(seen));
+        }
+        let seen = self.base.user(name)?;
+        self.record(Key::User(name.clone()), &seen);
+        Ok(self.unless_pending(seen))
+    }
+
+    /// A group by name.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn group(&self, name: &GroupName) -> Result<Fate<Option<Group>>, HostError> {
+        if let Some(seen) = self.overlay.group(name) {
+            return Ok(Fate::Is(seen));
+        }
+        let seen = self.base.group(name)?;
+        self.record(Key::Group(name.clone()), &seen);
+        Ok(self.unless_pending(seen))
+    }
+
+    /// An installed package by name.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn package(&self, name: &PackageName) -> Result<Fate<Option<Package>>, HostError> {
+        if let Some(seen) = self.overlay.package(name) {
+            return Ok(Fate::Is(seen));
+        }
+        let seen = self.base.package(name)?;
+        self.record(Key::Package(name.clone()), &seen);
+        // A pending installation may bring it as a dependency, yet a block that names it wants it
+        // marked as wanted all the same: absent stays known here.
+        Ok(Fate::Is(seen))
+    }
+
+    /// A unit by name.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn unit(&self, name: &UnitName) -> Result<Fate<Option<Unit>>, HostError> {
+        if let Some(seen) = self.overlay.unit(name) {
+            return Ok(Fate::Is(seen));
+        }
+        let seen = self.base.unit(name)?;
+        self.record(Key::Unit(name.clone()), &seen);
+        Ok(self.unless_pending(seen))
+    }
+
+    /// The git working tree at a path.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn checkout(&self, path: &AbsPath) -> Result<Fate<Option<Checkout>>, HostError> {
+        if let Some(cause) = self.overlay.checkout(path) {
+            return Ok(Fate::Unknown(cause.clone()));
+        }
+        let seen = self.base.checkout(path)?;
+        self.record(Key::Checkout(path.clone()), &seen);
+        Ok(Fate::Is(seen))
+    }
+
+    /// The bytes of a blob; `None` if it has not been sent yet.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError> {
+        self.base.blob(hash)
+    }
+
+    /// Whether a blob has been sent.
+    pub fn has_blob(&self, hash: &Hash) -> bool {
+        self.base.has_blob(hash)
+    }
+
+    /// A keyed fingerprint of a secret.
+    pub fn fingerprint(&self, secret: &[u8]) -> String {
+        self.base.fingerprint(secret)
+    }
+
+    /// Whether an entry belongs to the user `name`: by number, or by name where the account is
+    /// still to be made.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn owned_by(&self, entry: &Entry, name: &UserName) -> Result<bool, HostError> {
+        Ok(match &entry.owner {
+            Owner::Named(owner) => owner == name,
+            Owner::Id(id) => matches!(self.user(name)?, Fate::Is(Some(u)) if u.uid == Some(*id)),
+        })
+    }
+
+    /// Whether an entry belongs to the group `name`, likewise.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn grouped_by(&self, entry: &Entry, name: &GroupName) -> Result<bool, HostError> {
+        Ok(match &entry.group {
+            Owner::Named(group) => group == name,
+            Owner::Id(id) => matches!(self.group(name)?, Fate::Is(Some(g)) if g.gid == Some(*id)),
+        })
+    }
+
+    /// While packages are yet to be installed, "absent" is not known: they bring users, units and files.
+    fn unless_pending<T>(&self, seen: Option<T>) -> Fate<Option<T>> {
+        match (seen, self.overlay.pending_install()) {
+            (None, Some(cause)) => Fate::Unknown(cause.clone()),
+            (seen, _) => Fate::Is(seen),
+        }
+    }
+
+    fn record(&self, key: Key, seen: &impl std::fmt::Debug) {
+        let digest = blake3::hash(format!("{seen:?}").as_bytes());
+        self.reads.borrow_mut().insert(key, digest);
+    }
+}
+
