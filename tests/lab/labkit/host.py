@@ -107,7 +107,7 @@ class Host:
             return
         (self.cgroup / "cgroup.kill").write_text("1")
         end = time.monotonic() + PATIENCE
-        while self.populated():
+        while self.alive():
             if time.monotonic() > end:
                 raise LabError(f"{self.name}: processes survive SIGKILL, see {self.cgroup}")
             time.sleep(0.005)
@@ -128,7 +128,7 @@ class Host:
 
     def freeze(self, frozen):
         """Stop or continue all its processes at once."""
-        if not self.populated():
+        if not self.alive():
             raise LabError(f"{self.name} is off: lab start {self.name}")
         (self.cgroup / "cgroup.freeze").write_text("1" if frozen else "0")
 
@@ -141,14 +141,12 @@ class Host:
         except FileNotFoundError:
             return {"boot": 0, "phase": "starting", "leader": 0}
 
-    def populated(self):
+    def alive(self):
         """Whether any process lives in its cgroup."""
         try:
             return "populated 1" in (self.cgroup / "cgroup.events").read_text()
         except FileNotFoundError:
             return False
-
-    alive = populated
 
     def frozen(self):
         """Whether it is paused."""
@@ -159,13 +157,16 @@ class Host:
 
     def leader(self):
         """The pid of the host's own process 1, in this machine's numbers."""
+        if not self.alive():
+            raise LabError(f"{self.name} is off: lab start {self.name}")
         pid = self.record()["leader"]
+        here = f"0::/{self.cgroup.relative_to(cgroup_root())}"
         try:
-            if f"0::/{self.cgroup.relative_to(cgroup_root())}" in Path(f"/proc/{pid}/cgroup").read_text():
+            if here in Path(f"/proc/{pid}/cgroup").read_text():  # and not a pid that came round
                 return pid
         except FileNotFoundError:
             pass
-        raise LabError(f"{self.name} is off: lab start {self.name}")
+        raise LabError(f"{self.name} is not up yet")
 
     def system_state(self):
         """systemd's own word: `running`, `degraded` (a unit failed), `starting` ..."""
@@ -175,7 +176,10 @@ class Host:
 
     def bus_address(self):
         """How to speak to its systemd without entering it."""
-        return f"unix:path=/proc/{self.leader()}/root/run/dbus/system_bus_socket"
+        socket = Path(f"/proc/{self.leader()}/root/run/dbus/system_bus_socket")
+        if not socket.exists():
+            raise LabError(f"{self.name} is not up yet, or its dbus is stopped")
+        return f"unix:path={socket}"
 
     def bus_call(self, verb, *words):
         """One busctl verb on the host's systemd manager object; an empty word is left out."""

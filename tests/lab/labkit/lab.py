@@ -3,8 +3,9 @@
 import os
 
 from . import image, net
+from .doctor import capacity
 from .host import Host
-from .place import ROOT, LabError, call, cgroup_root, locked, named, remove, write
+from .place import ROOT, LabError, call, cgroup_root, check_root, locked, named, remove, write
 
 SSH_CONFIG = """\
 Host *
@@ -22,6 +23,7 @@ class Lab:
     """All that belongs to one lab name. Another name is another lab, at the same time."""
 
     def __init__(self):
+        check_root()
         self.name = named(os.environ.get("HPT_LAB_NAME", "main"), "HPT_LAB_NAME")
         self.folder = ROOT / "labs" / self.name
         self.cgroup = cgroup_root() / "hpt-lab" / self.name
@@ -58,6 +60,7 @@ class Lab:
         waiting = []
         with self.lock():
             self.ws.up()
+            self.check_room(len(names))
             for name in names:
                 host = Host(self, named(name, "host"))
                 if not host.exists:
@@ -68,10 +71,19 @@ class Lab:
             self.introduce()
         return [(host, host.wait()) for host in waiting]
 
+    def check_room(self, more):
+        """Fail before the machine's inotify instances run out: then hosts come up degraded."""
+        there = len(list(self.cgroup.parent.glob("*/*/payload")))
+        if there + more > capacity():
+            raise LabError(f"room for {capacity()} hosts, {there} are up: "
+                           "sysctl fs.inotify.max_user_instances=1024 makes more")
+
     def free_octet(self, name):
         """An address for a new host; the git server's is known to all hosts."""
         if name == "git":
             return net.GIT
+        if name == "ws":
+            raise LabError("ws is the workstation: choose another name")
         taken = {host.octet for host in self.hosts()}
         for octet in range(net.FIRST_HOST, net.LAST_HOST):
             if octet not in taken:

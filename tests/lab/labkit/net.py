@@ -84,7 +84,8 @@ def rules(links):
     for one, other in links["cut"]:
         lines += pair(one, other, "drop")
     for port, percent in links["loss"].items():
-        lines += pair(int(port), None, f"numgen random mod 100 < {percent} drop")
+        dice = "" if percent == 100 else f"numgen random mod 100 < {percent} "
+        lines += pair(int(port), None, f"{dice}drop")
     chains = "".join(
         f"  chain {hook} {{\n    type filter hook {hook} priority 0; policy accept;\n"
         + "".join(f"    {line}\n" for line in lines if fits(line, hook)) + "  }\n"
@@ -97,7 +98,8 @@ def pair(one, other, verdict):
     if other is None:
         return [f'iifname "p{one}" {verdict}', f'oifname "p{one}" {verdict}']
     if other == WS:
-        return [f'iifname "p{one}" oifname "br0" {verdict}', f'iifname "br0" oifname "p{one}" {verdict}']
+        return [f'iifname "p{one}" oifname "br0" {verdict}',
+                f'iifname "br0" oifname "p{one}" {verdict}']
     return [f'iifname "p{a}" oifname "p{b}" {verdict}' for a, b in [(one, other), (other, one)]]
 
 

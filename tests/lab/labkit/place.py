@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-ROOT = Path(os.environ.get("HPT_LAB_DIR", "/var/cache/hpt-lab"))
+ROOT = Path(os.environ.get("HPT_LAB_DIR", "/var/cache/hpt-lab")).absolute()
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -23,6 +23,12 @@ def named(name, what):
     return name
 
 
+def check_root():
+    """Refuse a place that mount(8) could not be told of, or that a holder hides."""
+    if not re.fullmatch(r"[A-Za-z0-9/_.-]+", str(ROOT)) or ROOT.parts[1:2] == ("run",):
+        raise LabError(f"HPT_LAB_DIR={ROOT}: wants a plain path that is not in /run")
+
+
 def call(*argv, stdin=None, quiet=False):
     """Run a program of this machine; its standard output, or a LabError that quotes its words."""
     argv = [str(arg) for arg in argv]
@@ -33,8 +39,9 @@ def call(*argv, stdin=None, quiet=False):
     except FileNotFoundError:
         raise LabError(f"{argv[0]} is missing: run tests/setup.sh") from None
     if done.returncode != 0 and not quiet:
-        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise LabError(f"{' '.join(argv[:4])}: {words[-1] if words else done.returncode}")
+        words = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").splitlines()
+        first = next((line for line in words if "rror" in line or line.startswith("E:")), words[-1])
+        raise LabError(f"{' '.join(argv[:4])}: {first.strip()}")
     return done.stdout
 
 
