@@ -19,19 +19,25 @@ Host *
 """
 
 
+def every():
+    """All labs of this machine that have left a trace."""
+    traces = [*ROOT.glob("labs/*/"), *(cgroup_root() / "hpt-lab").glob("*/")]
+    return [Lab(name) for name in sorted({path.name for path in traces})]
+
+
 class Lab:
     """All that belongs to one lab name. Another name is another lab, at the same time."""
 
-    def __init__(self):
+    def __init__(self, name=None):
         check_root()
-        self.name = named(os.environ.get("HPT_LAB_NAME", "main"), "HPT_LAB_NAME")
+        self.name = named(name or os.environ.get("HPT_LAB_NAME", "main"), "HPT_LAB_NAME")
         self.folder = ROOT / "labs" / self.name
         self.cgroup = cgroup_root() / "hpt-lab" / self.name
         self.ws = net.Workstation(self.name, self.folder)
 
     def lock(self):
-        """Hold the lab still while its list of hosts changes."""
-        return locked(ROOT / "labs" / f"{self.name}.lock")
+        """Hold every lab still while a list of hosts changes."""
+        return locked(ROOT / "labs.lock")
 
     def hosts(self):
         """Every host of the lab, by address."""
