@@ -13,7 +13,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The program under test.
@@ -46,23 +46,28 @@ impl Lab {
             return None;
         }
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let lab = Self { name: format!("test-{}-{count}", std::process::id()) };
+        let lab = Self {
+            name: format!("test-{}-{count}", std::process::id()),
+        };
         let mut up = lab.command("up");
         up.args(hosts).env("HPT_BIN", binary);
-        expect(up.output().expect("tests/lab/lab starts"), "lab up");
+        finish(&mut up);
         Some(lab)
     }
 
     /// `lab VERB`, ready for more arguments: `kill`, `reboot`, `partition`, `cp` ...
     pub(crate) fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(LAB);
-        command.arg(verb).env("HPT_LAB_NAME", &self.name).stdin(Stdio::null());
+        command
+            .arg(verb)
+            .env("HPT_LAB_NAME", &self.name)
+            .stdin(Stdio::null());
         command
     }
 
     /// Do `lab VERB ARGS`, which must succeed; its output.
     pub(crate) fn must(&self, verb: &str, args: &[&str]) -> String {
-        expect(self.command(verb).args(args).output().expect("tests/lab/lab starts"), verb)
+        finish(self.command(verb).args(args))
     }
 
     /// A command in a host, ready to run.
@@ -74,7 +79,7 @@ impl Lab {
 
     /// Run a command in a host, which must succeed; its output without the last newline.
     pub(crate) fn ok(&self, host: &str, argv: &[&str]) -> String {
-        expect(self.run(host, argv).output().expect("tests/lab/lab starts"), argv[0])
+        finish(&mut self.run(host, argv))
     }
 
     /// A command on the workstation, ready to run; killing it kills the command itself.
@@ -94,8 +99,11 @@ impl Drop for Lab {
     }
 }
 
-fn expect(output: Output, what: &str) -> String {
+/// Run a command that must succeed; its output without the last newline.
+fn finish(command: &mut Command) -> String {
+    let output = command.output().expect("tests/lab/lab starts");
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{what}: {}\n{words}", output.status);
-    String::from_utf8(output.stdout).expect("its output is text").trim_end().to_owned()
+    assert!(output.status.success(), "{command:?}: {words}");
+    let text = String::from_utf8(output.stdout).expect("its output is text");
+    text.trim_end().to_owned()
 }
