@@ -1,0 +1,85 @@
+//! Who may depend on whom, and what every file of the house has in common.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each crate of ours with those of ours that it may use.
+const WALLS: &[(&str, &[&str])] = &[
+    ("keystore", &[]),
+    ("provisioner", &[]),
+    ("transport", &["keystore"]),
+    ("proto", &["provisioner"]),
+    ("agent", &["keystore", "proto", "provisioner", "transport"]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn crates_depend_only_on_those_below_them() {
+    for (name, allowed) in WALLS {
+        let text = fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = text.parse().unwrap();
+        let used: BTreeSet<&str> = manifest["dependencies"]
+            .as_table()
+            .unwrap()
+            .keys()
+            .filter_map(|key| key.strip_prefix("hpt-"))
+            .collect();
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        let over: Vec<_> = used.difference(&allowed).collect();
+        assert!(over.is_empty(), "{name} must not depend on {over:?}");
+    }
+}
+
+#[test]
+fn wire_types_meet_the_engine_in_one_file() {
+    for file in sources("proto") {
+        let text = fs::read_to_string(&file).unwrap();
+        let allowed = file.ends_with("convert.rs") || file.components().any(|c| c.as_os_str() == "convert");
+        assert!(allowed || !text.contains("hpt_provisioner"), "{} names the engine", file.display());
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns() {
+    for folder in ["cmd", "agent", "keystore", "proto", "provisioner", "transport", "tests"] {
+        for file in sources(folder) {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(text.starts_with("//!"), "{} does not open with a //! line", file.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_terminal_reads_the_environment_or_prints() {
+    for folder in ["agent/src", "keystore/src", "proto/src", "provisioner/src", "transport/src"] {
+        for file in sources(folder) {
+            let text = fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for word in ["println!", "eprintln!", "env::var", "env::args"] {
+                assert!(!code.contains(word), "{} has {word}", file.display());
+            }
+        }
+    }
+}
+
+/// Every Rust file below a folder, build output left out.
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no Rust files below {folder}");
+    found
+}
