@@ -62,6 +62,11 @@ impl Psk {
         Self(Secret::from_bytes(&bytes))
     }
 
+    /// A second copy: one for each side of the pair it is made for.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(Secret::from_bytes(&Zeroizing::new(*self.expose())))
+    }
+
     /// The bytes, to be mixed into a handshake.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {

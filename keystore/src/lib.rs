@@ -1,15 +1,40 @@
 //! Who am I, and whom do I trust: keys, pins and the file that keeps them.
+//!
+//! A keystore is read whole and let go, or replaced whole; nothing here keeps a file open. Its
+//! content is handed over as owned values: [`client::ClientKeys`] or [`target::TargetKeys`].
 
 #![allow(
     clippy::missing_panics_doc,
     reason = "each `expect` says why it cannot happen"
 )]
 
+mod address;
+mod backup;
+pub mod client;
+mod file;
+mod gen_target;
+mod grant;
 mod identity;
+mod image;
 mod key;
+mod name;
+mod own;
+mod passphrase;
+mod record;
 mod secret;
 mod signing;
+mod store;
+pub mod target;
 
+pub use address::{Address, BadAddress};
+pub use backup::{BackupError, RestoreError, backup, restore};
+pub use file::{Existing, FileError, Hazard};
+pub use gen_target::{GenTargetError, NewTarget, gen_target};
+pub use grant::{BadGrant, Grant, Grants};
 pub use identity::{BadIdentity, Identity, Keypair, Role};
 pub use key::{BadKey, Psk, PublicKey, SecretKey};
+pub use name::{BadName, CallName, ClientName, TargetName};
+pub use own::Own;
+pub use passphrase::{EmptyPassphrase, Passphrase, SealedKeys, WrongPassphrase};
 pub use signing::{BadSignature, SigningKey, VerifyingKey};
+pub use store::LoadError;

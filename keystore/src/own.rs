@@ -1,0 +1,63 @@
+//! A keystore owner's own private keys: open, or under a passphrase.
+
+use zeroize::Zeroizing;
+
+use crate::identity::{Identity, Keypair};
+use crate::key::SecretKey;
+use crate::passphrase::{Cost, Passphrase, SealedKeys};
+use crate::record::Reader;
+use crate::signing::SigningKey;
+use crate::store::Unfit;
+
+/// The owner's keys as they were found.
+pub enum Own {
+    /// Ready for use.
+    Open(Keypair),
+    /// [`SealedKeys::open`] makes them ready.
+    Sealed(Box<SealedKeys>),
+}
+
+/// The first byte of the row tells which it is.
+const OPEN: u8 = 0;
+const SEALED: u8 = 1;
+
+impl Own {
+    pub(crate) fn new(keys: Keypair, passphrase: Option<&Passphrase>) -> Self {
+        match passphrase {
+            None => Self::Open(keys),
+            Some(words) => Self::Sealed(Box::new(SealedKeys::seal(&keys, words, Cost::USUAL))),
+        }
+    }
+
+    /// The public half, which needs no passphrase.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        match self {
+            Self::Open(keys) => keys.identity(),
+            Self::Sealed(keys) => keys.identity(),
+        }
+    }
+
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(match self {
+            Self::Open(keys) => {
+                [&[OPEN][..], keys.channel.expose(), keys.signing.expose()].concat()
+            }
+            Self::Sealed(keys) => [&[SEALED][..], &keys.to_bytes()].concat(),
+        })
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Unfit> {
+        match bytes.split_first() {
+            Some((&OPEN, secrets)) => {
+                let mut reader = Reader::new(secrets, "its own keys");
+                let channel = SecretKey::from_bytes(reader.secret()?);
+                let signing = SigningKey::from_bytes(reader.secret()?);
+                reader.end()?;
+                Ok(Self::Open(Keypair { channel, signing }))
+            }
+            Some((&SEALED, sealed)) => Ok(Self::Sealed(Box::new(SealedKeys::from_bytes(sealed)?))),
+            _ => Err(Unfit::damaged("its own keys are of an unknown kind")),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Private keys under a passphrase: argon2id, then ChaCha20-Poly1305 (K3).
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::identity::{Identity, Keypair};
+use crate::key::SecretKey;
+use crate::record::Reader;
+use crate::signing::SigningKey;
+use crate::store::Unfit;
+
+/// What a person types to open a keystore. It cannot be printed or compared.
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// Takes any text but an empty one; nothing is trimmed.
+    ///
+    /// # Errors
+    /// [`EmptyPassphrase`].
+    pub fn new(text: Zeroizing<String>) -> Result<Self, EmptyPassphrase> {
+        if text.is_empty() {
+            Err(EmptyPassphrase)
+        } else {
+            Ok(Self(text))
+        }
+    }
+}
+
+/// Nothing was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the passphrase is empty")]
+pub struct EmptyPassphrase;
+
+/// The passphrase is not the one, or somebody altered the sealed keys and their checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("wrong passphrase, or the sealed keys were altered")]
+pub struct WrongPassphrase;
+
+/// What one guess costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// Memory, in KiB.
+    memory: u32,
+    /// Passes over it.
+    passes: u32,
+    /// Lanes.
+    lanes: u32,
+}
+
+impl Cost {
+    /// 64 MiB, three passes: about 0.2 s.
+    pub(crate) const USUAL: Self = Self {
+        memory: 64 << 10,
+        passes: 3,
+        lanes: 1,
+    };
+
+    /// At most 1 GiB, and four passes over that: about 5 s.
+    fn is_bearable(self) -> bool {
+        let work = u64::from(self.memory) * u64::from(self.passes);
+        self.memory <= 1 << 20 && work <= 4 << 20 && self.lanes <= 16
+    }
+}
+
+/// Private keys that only their passphrase opens.
+pub struct SealedKeys {
+    identity: Identity,
+    cost: Cost,
+    salt: [u8; 16],
+    nonce: [u8; 12],
+    /// The two secrets, 64 bytes, and a tag of 16.
+    sealed: [u8; 80],
+}
+
+impl SealedKeys {
+    pub(crate) fn seal(keys: &Keypair, passphrase: &Passphrase, cost: Cost) -> Self {
+        let (mut salt, mut nonce) = ([0; 16], [0; 12]);
+        for random in [&mut salt[..], &mut nonce[..]] {
+            getrandom::fill(random).expect("Linux answers getrandom(2) once it has booted");
+        }
+        let mut opened = Self {
+            identity: keys.identity(),
+            cost,
+            salt,
+            nonce,
+            sealed: [0; 80],
+        };
+        let mut secrets = Zeroizing::new([0; 64]);
+        secrets[..32].copy_from_slice(keys.channel.expose());
+        secrets[32..].copy_from_slice(keys.signing.expose());
+        let cipher = opened.cipher(passphrase);
+        let header = opened.header();
+        let payload = Payload {
+            msg: secrets.as_ref(),
+            aad: &header,
+        };
+        let sealed = cipher.encrypt(Nonce::from_slice(&nonce), payload);
+        let sealed = sealed.expect("ChaCha20-Poly1305 seals 64 bytes");
+        opened.sealed.copy_from_slice(&sealed);
+        opened
+    }
+
+    /// The public half, which needs no passphrase.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Opens them: about 0.2 s and 64 MiB, never more than 1 GiB.
+    ///
+    /// # Errors
+    /// [`WrongPassphrase`].
+    pub fn open(&self, passphrase: &Passphrase) -> Result<Keypair, WrongPassphrase> {
+        let cipher = self.cipher(passphrase);
+        let header = self.header();
+        let payload = Payload {
+            msg: &self.sealed,
+            aad: &header,
+        };
+        let opened = cipher.decrypt(Nonce::from_slice(&self.nonce), payload);
+        let secrets = Zeroizing::new(opened.map_err(|_| WrongPassphrase)?);
+        let half = |at: usize| {
+            let mut key = Zeroizing::new([0; 32]);
+            key.copy_from_slice(&secrets[at..at + 32]);
+            key
+        };
+        let channel = SecretKey::from_bytes(half(0));
+        let keys = Keypair {
+            channel,
+            signing: SigningKey::from_bytes(half(32)),
+        };
+        if keys.identity() == self.identity {
+            Ok(keys)
+        } else {
+            Err(WrongPassphrase)
+        }
+    }
+
+    fn cipher(&self, passphrase: &Passphrase) -> ChaCha20Poly1305 {
+        let Cost {
+            memory,
+            passes,
+            lanes,
+        } = self.cost;
+        let params = Params::new(memory, passes, lanes, Some(32));
+        let params = params.expect("the costs were looked at when they were read");
+        let mut key = Zeroizing::new([0; 32]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(passphrase.0.as_bytes(), &self.salt, key.as_mut())
+            .expect("argon2 takes a passphrase of this length and a salt of 16 bytes");
+        ChaCha20Poly1305::new(key.as_ref().into())
+    }
+
+    /// Everything that is not secret, bound to what is.
+    fn header(&self) -> Vec<u8> {
+        let Cost {
+            memory,
+            passes,
+            lanes,
+        } = self.cost;
+        let costs = [memory, passes, lanes].map(u32::to_le_bytes);
+        [
+            &self.identity.to_bytes(),
+            costs.as_flattened(),
+            &self.salt,
+            &self.nonce,
+        ]
+        .concat()
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        [self.header().as_slice(), &self.sealed].concat()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Unfit> {
+        let mut reader = Reader::new(bytes, "sealed keys");
+        let identity = reader.identity()?;
+        let (memory, passes, lanes) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        let cost = Cost {
+            memory,
+            passes,
+            lanes,
+        };
+        let (salt, nonce, sealed) = (reader.array()?, reader.array()?, reader.array()?);
+        reader.end()?;
+        if !cost.is_bearable() {
+            return Err(Unfit::damaged(
+                "its passphrase asks for more work than hpt would do",
+            ));
+        }
+        if Params::new(memory, passes, lanes, Some(32)).is_err() {
+            return Err(Unfit::damaged(
+                "its passphrase asks for work that argon2 cannot do",
+            ));
+        }
+        Ok(Self {
+            identity,
+            cost,
+            salt,
+            nonce,
+            sealed,
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! A keystore's content by its schema: whose it is, how often it was written, its keys, its peers.
+//!
+//! The table has the rows `role`, `schema`, `serial`, `own`, one `peer:NAME` for each pin, and
+//! `digest`: a SHA-256 over all the others. The digest stays as it is in every later schema, so
+//! that damage is never mistaken for a file of another version.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::file::{self, FileError, Hold, Locked, Place, Staged};
+use crate::identity::Role;
+use crate::image::{self, Rows};
+
+/// The schema that this version reads and writes.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// What a client's and a target's keystore have in common.
+pub(crate) struct Store {
+    pub(crate) role: Role,
+    /// How many times it was written.
+    pub(crate) serial: u64,
+    /// The owner's own keys, as [`crate::own`] writes them.
+    pub(crate) own: Zeroizing<Vec<u8>>,
+    /// The pins by name, as [`crate::record`] writes them.
+    pub(crate) peers: BTreeMap<String, Zeroizing<Vec<u8>>>,
+}
+
+/// Why a keystore could not be read.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The file itself could not be had.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Its content is not what was written.
+    #[error("{path}: the keystore is damaged, {reason}; `hpt restore FILE` brings back a backup")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Another version of hpt wrote it.
+    #[error("{path}: the keystore has schema {found} and this hpt reads schema {SCHEMA}; use {}", match_version(*found))]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The schema that is needed.
+        found: u32,
+    },
+    /// It belongs to the other side.
+    #[error("{path}: this is a {found}'s keystore, and a {wanted}'s is needed here")]
+    Role {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: Role,
+        /// Whose it should be.
+        wanted: Role,
+    },
+}
+
+fn match_version(found: u32) -> String {
+    let age = if found > SCHEMA {
+        "a newer"
+    } else {
+        "an older"
+    };
+    format!("{age} hpt, one that reads schema {found}")
+}
+
+/// What is wrong with a content, before it is known which file it came from.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    Damaged(String),
+    Schema(u32),
+}
+
+impl Unfit {
+    pub(crate) fn damaged(reason: impl Into<String>) -> Self {
+        Self::Damaged(reason.into())
+    }
+
+    /// For `map_err`: names the file.
+    pub(crate) fn at(path: &Path) -> impl Fn(Self) -> LoadError {
+        let path = path.to_owned();
+        move |unfit| match unfit {
+            Self::Damaged(reason) => LoadError::Damaged {
+                path: path.clone(),
+                reason,
+            },
+            Self::Schema(found) => LoadError::Schema {
+                path: path.clone(),
+                found,
+            },
+        }
+    }
+}
+
+impl Store {
+    pub(crate) fn new(role: Role, own: Zeroizing<Vec<u8>>) -> Self {
+        Self {
+            role,
+            serial: 1,
+            own,
+            peers: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a keystore of this role; its lock is gone when this returns.
+    pub(crate) fn load(path: &Path, role: Role) -> Result<Self, LoadError> {
+        let bytes = file::read(path)?;
+        Self::from_bytes(bytes)
+            .map_err(Unfit::at(path))?
+            .of_role(path, role)
+    }
+
+    /// Changes a keystore as a whole: either all of the change is there afterwards, or none.
+    pub(crate) fn update<T, E: From<LoadError>>(
+        path: &Path,
+        role: Role,
+        change: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut locked =
+            Locked::open(path, Hold::Exclusive, Place::Home).map_err(LoadError::File)?;
+        let bytes = locked.read().map_err(LoadError::File)?;
+        let mut store = Self::from_bytes(bytes)
+            .map_err(Unfit::at(path))?
+            .of_role(path, role)?;
+        let result = change(&mut store)?;
+        store.serial += 1;
+        Staged::write(path, Place::Home, &store.to_bytes(), Some(locked))
+            .and_then(Staged::publish)
+            .map_err(LoadError::File)?;
+        Ok(result)
+    }
+
+    pub(crate) fn of_role(self, path: &Path, wanted: Role) -> Result<Self, LoadError> {
+        if self.role == wanted {
+            return Ok(self);
+        }
+        Err(LoadError::Role {
+            path: path.to_owned(),
+            found: self.role,
+            wanted,
+        })
+    }
+
+    /// The whole file.
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut rows = Rows::new();
+        let mut put = |key: &str, value: &[u8]| {
+            rows.insert(key.to_owned(), Zeroizing::new(value.to_vec()));
+        };
+        put("role", self.role.to_string().as_bytes());
+        put("schema", &SCHEMA.to_le_bytes());
+        put("serial", &self.serial.to_le_bytes());
+        put("own", &self.own);
+        for (name, record) in &self.peers {
+            put(&format!("{PEER}{name}"), record);
+        }
+        seal(&mut rows);
+        image::write(&rows).expect("redb writes a table into memory")
+    }
+
+    pub(crate) fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Self, Unfit> {
+        let rows = image::read(bytes).map_err(|error| Unfit::Damaged(error.to_string()))?;
+        Self::from_rows(rows)
+    }
+
+    fn from_rows(mut rows: Rows) -> Result<Self, Unfit> {
+        let sealed = take(&mut rows, "digest")?;
+        if sealed.as_slice() != digest(&rows) {
+            return Err(Unfit::damaged("its content does not match its checksum"));
+        }
+        let schema = u32::from_le_bytes(fixed(&take(&mut rows, "schema")?, "schema")?);
+        if schema != SCHEMA {
+            return Err(Unfit::Schema(schema));
+        }
+        let role = match take(&mut rows, "role")?.as_slice() {
+            b"client" => Role::Client,
+            b"target" => Role::Target,
+            _ => return Err(Unfit::damaged("it is neither a client's nor a target's")),
+        };
+        let serial = u64::from_le_bytes(fixed(&take(&mut rows, "serial")?, "serial")?);
+        let own = take(&mut rows, "own")?;
+        let mut peers = BTreeMap::new();
+        for (key, record) in rows {
+            let name = key.strip_prefix(PEER);
+            let name = name.ok_or_else(|| Unfit::damaged("it has a row that schema 1 has not"))?;
+            peers.insert(name.to_owned(), record);
+        }
+        Ok(Self {
+            role,
+            serial,
+            own,
+            peers,
+        })
+    }
+}
+
+const PEER: &str = "peer:";
+
+fn seal(rows: &mut Rows) {
+    let digest = digest(rows);
+    rows.insert("digest".to_owned(), Zeroizing::new(digest.to_vec()));
+}
+
+fn digest(rows: &Rows) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for (key, value) in rows {
+        for part in [key.as_bytes(), value.as_slice()] {
+            let length = u64::try_from(part.len()).expect("a length fits 64 bits");
+            hash.update(length.to_le_bytes());
+            hash.update(part);
+        }
+    }
+    hash.finalize().into()
+}
+
+fn take(rows: &mut Rows, key: &str) -> Result<Zeroizing<Vec<u8>>, Unfit> {
+    rows.remove(key)
+        .ok_or_else(|| Unfit::Damaged(format!("it has no {key}")))
+}
+
+fn fixed<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N], Unfit> {
+    bytes
+        .try_into()
+        .map_err(|_| Unfit::Damaged(format!("its {what} has a wrong length")))
+}
