@@ -21,6 +21,9 @@ def findings():
     for program, package in PROGRAMS.items():
         if not shutil.which(program):
             yield f"{program} is missing: apt-get install {package}"
+    for file in ["/etc/hosts", "/etc/ssh/ssh_config"]:
+        if not Path(file).exists():
+            yield f"{file} is missing; the workstation mounts its own over it: touch {file}"
     try:
         (cgroup_root() / "hpt-lab").mkdir(exist_ok=True)
         if not (cgroup_root() / "hpt-lab" / "cgroup.kill").exists():

@@ -99,7 +99,10 @@ class Host:
             if state["phase"] == "off" or (self.holder and self.holder.poll() is not None):
                 break
             time.sleep(0.02)
-        raise LabError(f"{self.name} did not come up: see {self.folder}/console.log")
+        log = self.folder / "console.log"
+        words = log.read_text(errors="replace").strip().splitlines()
+        raise LabError(f"{self.name} did not come up: {words[-1] if words else 'it said nothing'} "
+                       f"({log})")
 
     def kill(self):
         """Pull the plug: every process is gone when this returns, files stay as they are."""

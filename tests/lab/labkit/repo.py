@@ -6,7 +6,7 @@ import hashlib
 from . import image, packages
 from .place import ROOT, LabError, call, locked, remove
 
-REAL = ["curl", "hello", "jq", "logrotate", "nginx-light", "redis-server", "rsyslog", "tree"]
+REAL = ["at", "curl", "hello", "jq", "logrotate", "nginx-light", "redis-server", "rsyslog", "tree"]
 # In a throwaway layer over the image ($1 the layer, $2 the image, $3 where the .debs go).
 DOWNLOAD = r"""
 set -e
