@@ -54,9 +54,6 @@ pub(crate) fn write(rows: &Rows) -> Result<Zeroizing<Vec<u8>>, NotATable> {
 
 /// The rows of a file.
 pub(crate) fn read(bytes: Zeroizing<Vec<u8>>) -> Result<Rows, NotATable> {
-    if bytes.is_empty() {
-        return Err(NotATable("it is empty".into()));
-    }
     let most = bytes.len();
     contain(|| {
         let database = open(&Image::of(bytes))?;

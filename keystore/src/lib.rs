@@ -10,6 +10,7 @@
 
 mod address;
 mod backup;
+mod checksum;
 pub mod client;
 mod file;
 mod gen_target;
