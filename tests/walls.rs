@@ -38,24 +38,47 @@ fn crates_depend_only_on_those_below_them() {
 fn wire_types_meet_the_engine_in_one_file() {
     for file in sources("proto") {
         let text = fs::read_to_string(&file).unwrap();
-        let allowed = file.ends_with("convert.rs") || file.components().any(|c| c.as_os_str() == "convert");
-        assert!(allowed || !text.contains("hpt_provisioner"), "{} names the engine", file.display());
+        let allowed =
+            file.ends_with("convert.rs") || file.components().any(|c| c.as_os_str() == "convert");
+        assert!(
+            allowed || !text.contains("hpt_provisioner"),
+            "{} names the engine",
+            file.display()
+        );
     }
 }
 
 #[test]
 fn every_file_says_what_it_owns() {
-    for folder in ["cmd", "agent", "keystore", "proto", "provisioner", "transport", "tests"] {
+    for folder in [
+        "cmd",
+        "agent",
+        "keystore",
+        "proto",
+        "provisioner",
+        "transport",
+        "tests",
+    ] {
         for file in sources(folder) {
             let text = fs::read_to_string(&file).unwrap();
-            assert!(text.starts_with("//!"), "{} does not open with a //! line", file.display());
+            assert!(
+                text.starts_with("//!"),
+                "{} does not open with a //! line",
+                file.display()
+            );
         }
     }
 }
 
 #[test]
 fn only_the_terminal_reads_the_environment_or_prints() {
-    for folder in ["agent/src", "keystore/src", "proto/src", "provisioner/src", "transport/src"] {
+    for folder in [
+        "agent/src",
+        "keystore/src",
+        "proto/src",
+        "provisioner/src",
+        "transport/src",
+    ] {
         for file in sources(folder) {
             let text = fs::read_to_string(&file).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -37,7 +37,14 @@ pub(crate) fn details(
                 access(&file.path, &file.access, view, &mut details);
                 details.push(content(file, sensitive, view, reveal));
             }
-            Effect::MakeDir { path, access: wanted } | Effect::SetAccess { path, access: wanted } => {
+            Effect::MakeDir {
+                path,
+                access: wanted,
+            }
+            | Effect::SetAccess {
+                path,
+                access: wanted,
+            } => {
                 access(path, wanted, view, &mut details);
             }
             Effect::User(UserEdit::Modify { to, .. }) if to.password_hash.is_some() => {
@@ -54,7 +61,9 @@ pub(crate) fn details(
 
 /// How owner, group and mode differ from what is there; nothing for what is not there yet.
 fn access(path: &AbsPath, wanted: &Access, view: &View<'_>, details: &mut Vec<Detail>) {
-    let Ok(Fate::Is(Some(entry))) = view.path(path) else { return };
+    let Ok(Fate::Is(Some(entry))) = view.path(path) else {
+        return;
+    };
     let mut tell = |text: String| details.push(Detail::Text(text));
     if let Some(mode) = wanted.mode
         && mode != entry.mode
@@ -94,7 +103,12 @@ fn content(file: &WriteFile, sensitive: bool, view: &View<'_>, reveal: Reveal) -
         let print = view.fingerprint(file.content.hash().as_bytes());
         return Detail::Text(format!("{path}: secret content, fingerprint {print}"));
     }
-    let sizes = || Detail::Text(format!("{path}: content changes, {} bytes", file.content.size()));
+    let sizes = || {
+        Detail::Text(format!(
+            "{path}: content changes, {} bytes",
+            file.content.size()
+        ))
+    };
     if reveal == Reveal::Outline {
         return sizes();
     }

@@ -37,7 +37,10 @@ pub fn lines(old: &[u8], new: &[u8]) -> Option<Vec<Line>> {
     if old.len().max(new.len()) > LONGEST {
         return None;
     }
-    let (old, new) = (std::str::from_utf8(old).ok()?, std::str::from_utf8(new).ok()?);
+    let (old, new) = (
+        std::str::from_utf8(old).ok()?,
+        std::str::from_utf8(new).ok()?,
+    );
     if old.contains('\0') || new.contains('\0') {
         return None;
     }
@@ -48,7 +51,10 @@ pub fn lines(old: &[u8], new: &[u8]) -> Option<Vec<Line>> {
     let mut lines = Vec::new();
     for (i, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {
         if i > 0 {
-            lines.push(Line { tag: Tag::Gap, text: String::new() });
+            lines.push(Line {
+                tag: Tag::Gap,
+                text: String::new(),
+            });
         }
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let tag = match change.tag() {

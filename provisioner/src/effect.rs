@@ -76,7 +76,10 @@ impl Effect {
     pub fn sort(&self) -> Sort {
         match self {
             Self::WriteFile(file) if file.verify.is_some() => Sort::Alone,
-            Self::WriteFile(_) | Self::MakeDir { .. } | Self::Link { .. } | Self::SetAccess { .. } => Sort::Files,
+            Self::WriteFile(_)
+            | Self::MakeDir { .. }
+            | Self::Link { .. }
+            | Self::SetAccess { .. } => Sort::Files,
             Self::Packages(t) if t.remove.is_empty() => Sort::Packages,
             _ => Sort::Alone,
         }
@@ -84,8 +87,10 @@ impl Effect {
 
     /// Whether hpt cannot see into what this does, so that it may undo an earlier block (rule 9).
     pub fn is_opaque(&self) -> bool {
-        matches!(self, Self::Packages(_) | Self::Run(_) | Self::Clone(_) | Self::Unit { .. })
-            || matches!(self, Self::WriteFile(file) if file.verify.is_some())
+        matches!(
+            self,
+            Self::Packages(_) | Self::Run(_) | Self::Clone(_) | Self::Unit { .. }
+        ) || matches!(self, Self::WriteFile(file) if file.verify.is_some())
     }
 }
 

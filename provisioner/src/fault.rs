@@ -44,7 +44,10 @@ impl Fault {
 
     /// A warning at a place.
     pub fn warning(what: impl Into<String>, place: Place) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(what, place) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(what, place)
+        }
     }
 
     /// With words beside the place.
@@ -94,7 +97,10 @@ impl Place {
     pub fn line_column(&self, text: &str) -> (usize, usize) {
         let before = text.get(..self.span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        (
+            before.matches('\n').count() + 1,
+            before[line_start..].chars().count() + 1,
+        )
     }
 }
 
@@ -105,7 +111,13 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one() {
         let text = "a\nüb = 1\n";
-        let at = |start| Place { file: 0, span: start..start }.line_column(text);
+        let at = |start| {
+            Place {
+                file: 0,
+                span: start..start,
+            }
+            .line_column(text)
+        };
         assert_eq!(at(0), (1, 1));
         assert_eq!(at(2), (2, 1));
         assert_eq!(at(4), (2, 2));

@@ -15,6 +15,7 @@ mod mask;
 pub mod name;
 pub mod plan;
 pub mod report;
+pub mod request;
 pub mod run;
 pub mod secret;
 pub mod source;

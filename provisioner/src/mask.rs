@@ -30,7 +30,10 @@ impl Mask {
             }
         }
         all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { secrets: all, held: Zeroizing::default() }
+        Self {
+            secrets: all,
+            held: Zeroizing::default(),
+        }
     }
 
     /// What of `bytes`, and of what was held back, can be shown by now.
@@ -73,14 +76,21 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_even_across_writes() {
-        let secrets = [Secret::new("hunter2".into()), Secret::new("line one\nline two\n".into())];
+        let secrets = [
+            Secret::new("hunter2".into()),
+            Secret::new("line one\nline two\n".into()),
+        ];
         for split in 0.."a hunter2 b line two".len() {
             let text = b"a hunter2 b line two";
             let mut mask = Mask::new(secrets.iter());
             let mut out = mask.feed(&text[..split]);
             out.extend(mask.feed(&text[split..]));
             out.extend(mask.finish());
-            assert_eq!(String::from_utf8_lossy(&out), "a [secret] b [secret]", "split at {split}");
+            assert_eq!(
+                String::from_utf8_lossy(&out),
+                "a [secret] b [secret]",
+                "split at {split}"
+            );
         }
     }
 }

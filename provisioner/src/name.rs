@@ -68,63 +68,106 @@ impl UnitName {
     /// # Errors
     /// Those of [`UnitName::parse`].
     pub fn service(text: &str) -> Result<Self, BadName> {
-        let has_suffix = text.rsplit_once('.').is_some_and(|(_, suffix)| UNIT_TYPES.contains(&suffix));
-        if has_suffix { Self::parse(text) } else { Self::parse(&format!("{text}.service")) }
+        let has_suffix = text
+            .rsplit_once('.')
+            .is_some_and(|(_, suffix)| UNIT_TYPES.contains(&suffix));
+        if has_suffix {
+            Self::parse(text)
+        } else {
+            Self::parse(&format!("{text}.service"))
+        }
     }
 }
 
 const UNIT_TYPES: [&str; 11] = [
-    "service", "socket", "timer", "path", "target", "mount", "automount", "swap", "slice", "scope",
+    "service",
+    "socket",
+    "timer",
+    "path",
+    "target",
+    "mount",
+    "automount",
+    "swap",
+    "slice",
+    "scope",
     "device",
 ];
 
 fn check_account(text: &str) -> Result<(), BadName> {
     let mut chars = text.bytes();
-    let first = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == b'_');
+    let first = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_lowercase() || c == b'_');
     let rest = chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"_-".contains(&c));
     if first && rest && text.len() <= 32 {
         return Ok(());
     }
-    Err(BadName("a user or group name is 1 to 32 of a-z, 0-9, `_` and `-`, and begins with a letter or `_`"))
+    Err(BadName(
+        "a user or group name is 1 to 32 of a-z, 0-9, `_` and `-`, and begins with a letter or `_`",
+    ))
 }
 
 fn check_package(text: &str) -> Result<(), BadName> {
-    let (name, arch) = text.split_once(':').map_or((text, None), |(n, a)| (n, Some(a)));
+    let (name, arch) = text
+        .split_once(':')
+        .map_or((text, None), |(n, a)| (n, Some(a)));
     let lower = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let good_arch = arch.is_none_or(|a| !a.is_empty() && a.bytes().all(|c| lower(c) || c == b'-') && !a.starts_with('-'));
+    let good_arch = arch.is_none_or(|a| {
+        !a.is_empty() && a.bytes().all(|c| lower(c) || c == b'-') && !a.starts_with('-')
+    });
     let good_name = name.len() >= 2
         && name.len() <= 128
         && name.bytes().next().is_some_and(lower)
         && name.bytes().all(|c| lower(c) || b"+.-".contains(&c));
     if name.ends_with('-') {
-        return Err(BadName("a package name does not end in `-` (apt would remove the package); use `state = \"absent\"`"));
+        return Err(BadName(
+            "a package name does not end in `-` (apt would remove the package); use `state = \"absent\"`",
+        ));
     }
     if good_name && good_arch {
         return Ok(());
     }
-    Err(BadName("a package name is a-z, 0-9, `+`, `.` and `-`, at least two characters, optionally followed by `:arch`"))
+    Err(BadName(
+        "a package name is a-z, 0-9, `+`, `.` and `-`, at least two characters, optionally followed by `:arch`",
+    ))
 }
 
 fn check_version(text: &str) -> Result<(), BadName> {
     let good = |c: u8| c.is_ascii_alphanumeric() || b".+-~:_^".contains(&c);
-    if !text.is_empty() && text.len() <= 128 && text.bytes().all(good) && text.as_bytes()[0].is_ascii_alphanumeric() {
+    if !text.is_empty()
+        && text.len() <= 128
+        && text.bytes().all(good)
+        && text.as_bytes()[0].is_ascii_alphanumeric()
+    {
         return Ok(());
     }
-    Err(BadName("a version is letters, digits and `. + - ~ : _ ^`, and begins with a letter or digit"))
+    Err(BadName(
+        "a version is letters, digits and `. + - ~ : _ ^`, and begins with a letter or digit",
+    ))
 }
 
 fn check_unit(text: &str) -> Result<(), BadName> {
     let good = |c: u8| c.is_ascii_alphanumeric() || b":-_.\\@".contains(&c);
     let Some((stem, suffix)) = text.rsplit_once('.') else {
-        return Err(BadName("a unit name ends in its type, such as `.service` or `.timer`"));
+        return Err(BadName(
+            "a unit name ends in its type, such as `.service` or `.timer`",
+        ));
     };
     if !UNIT_TYPES.contains(&suffix) {
-        return Err(BadName("a unit name ends in its type, such as `.service` or `.timer`"));
+        return Err(BadName(
+            "a unit name ends in its type, such as `.service` or `.timer`",
+        ));
     }
-    if !stem.is_empty() && text.len() <= 255 && text.bytes().all(good) && !text.starts_with(['-', '.']) {
+    if !stem.is_empty()
+        && text.len() <= 255
+        && text.bytes().all(good)
+        && !text.starts_with(['-', '.'])
+    {
         return Ok(());
     }
-    Err(BadName("a unit name is letters, digits and `: - _ . \\ @`, at most 255 characters, not a path"))
+    Err(BadName(
+        "a unit name is letters, digits and `: - _ . \\ @`, at most 255 characters, not a path",
+    ))
 }
 
 /// An absolute path without `.`, `..`, empty components, NUL or control characters, at most 4,095
@@ -147,8 +190,15 @@ impl AbsPath {
         if text.chars().any(char::is_control) {
             return Err(BadName("a path holds no control characters"));
         }
-        let trimmed = text.strip_suffix('/').filter(|t| !t.is_empty()).unwrap_or(text);
-        if trimmed != "/" && trimmed[1..].split('/').any(|part| matches!(part, "" | "." | "..")) {
+        let trimmed = text
+            .strip_suffix('/')
+            .filter(|t| !t.is_empty())
+            .unwrap_or(text);
+        if trimmed != "/"
+            && trimmed[1..]
+                .split('/')
+                .any(|part| matches!(part, "" | "." | ".."))
+        {
             return Err(BadName("a path has no empty, `.` or `..` parts"));
         }
         Ok(Self(PathBuf::from(trimmed)))
@@ -221,19 +271,24 @@ impl std::str::FromStr for Mode {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        const RULE: BadName = BadName("a mode is three or four octal digits in quotes, such as \"0644\"");
+        const RULE: BadName =
+            BadName("a mode is three or four octal digits in quotes, such as \"0644\"");
         let digits = text.strip_prefix("0o").unwrap_or(text);
         if !(3..=4).contains(&digits.len()) || !digits.bytes().all(|c| (b'0'..=b'7').contains(&c)) {
             return Err(RULE);
         }
-        u32::from_str_radix(digits, 8).map(Self::new).map_err(|_| RULE)
+        u32::from_str_radix(digits, 8)
+            .map(Self::new)
+            .map_err(|_| RULE)
     }
 }
 
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         // Octal integers are rewritten to text by config::spelling, which still sees the radix.
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -243,20 +298,45 @@ mod tests {
 
     #[test]
     fn names_that_tools_would_misread_are_refused() {
-        for bad in ["", "-x", "Ana", "a b", "a\n", "1st", "a:b", "ümit", &"a".repeat(33)] {
+        for bad in [
+            "",
+            "-x",
+            "Ana",
+            "a b",
+            "a\n",
+            "1st",
+            "a:b",
+            "ümit",
+            &"a".repeat(33),
+        ] {
             assert!(UserName::parse(bad).is_err(), "{bad:?}");
         }
-        for bad in ["", "a", "nginx-", "-nginx", "./x.deb", "a/b", "foo^", "foo~", "g*", "a=1", "x:", "a:-"] {
+        for bad in [
+            "", "a", "nginx-", "-nginx", "./x.deb", "a/b", "foo^", "foo~", "g*", "a=1", "x:", "a:-",
+        ] {
             assert!(PackageName::parse(bad).is_err(), "{bad:?}");
         }
         for good in ["g++", "libc6:amd64", "python3.11", "0ad"] {
             assert!(PackageName::parse(good).is_ok(), "{good:?}");
         }
-        for bad in ["nginx", "../x.service", "a/b.service", "-a.service", ".service", "a b.service"] {
+        for bad in [
+            "nginx",
+            "../x.service",
+            "a/b.service",
+            "-a.service",
+            ".service",
+            "a b.service",
+        ] {
             assert!(UnitName::parse(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(UnitName::service("nginx").map(|u| u.to_string()), Ok("nginx.service".into()));
-        assert_eq!(UnitName::service("getty@tty1").map(|u| u.to_string()), Ok("getty@tty1.service".into()));
+        assert_eq!(
+            UnitName::service("nginx").map(|u| u.to_string()),
+            Ok("nginx.service".into())
+        );
+        assert_eq!(
+            UnitName::service("getty@tty1").map(|u| u.to_string()),
+            Ok("getty@tty1.service".into())
+        );
     }
 
     #[test]
@@ -264,7 +344,10 @@ mod tests {
         for bad in ["", "etc", "/a/../b", "/a//b", "/./a", "/a\0", "/a\nb"] {
             assert!(AbsPath::parse(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(AbsPath::parse("/opt/app/").map(|p| p.to_string()), Ok("/opt/app".into()));
+        assert_eq!(
+            AbsPath::parse("/opt/app/").map(|p| p.to_string()),
+            Ok("/opt/app".into())
+        );
         assert_eq!(AbsPath::parse("/").map(|p| p.to_string()), Ok("/".into()));
     }
 

@@ -111,11 +111,21 @@ pub enum Reveal {
 
 /// Judges every block of a config on a host.
 pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
-    host.prefetch(&config.blocks.iter().flat_map(|b| b.body.reads()).collect::<Vec<_>>());
+    host.prefetch(
+        &config
+            .blocks
+            .iter()
+            .flat_map(|b| b.body.reads())
+            .collect::<Vec<_>>(),
+    );
     let mut overlay = Overlay::default();
     let mut digest = blake3::Hasher::new();
     digest.update(env!("CARGO_PKG_VERSION").as_bytes());
-    let mut plan = Plan { digest: Digest([0; 32]), blocks: Vec::new(), missing: Vec::new() };
+    let mut plan = Plan {
+        digest: Digest([0; 32]),
+        blocks: Vec::new(),
+        missing: Vec::new(),
+    };
     for block in &config.blocks {
         let view = View::new(host, &overlay, &config.scope);
         let decision = block.body.decide(&view);
@@ -123,7 +133,14 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         if planned.verdict.is_pending() {
             missing(config, block, host, &mut plan.missing);
         }
-        seal(&mut digest, block, &planned, &decision, view.into_reads(), host);
+        seal(
+            &mut digest,
+            block,
+            &planned,
+            &decision,
+            view.into_reads(),
+            host,
+        );
         plan.blocks.push(planned);
         foresee(&mut overlay, block, &decision, host);
     }
@@ -142,17 +159,24 @@ fn judge(
         Ok(Decision::InPlace) => (Verdict::Ok, String::new(), None),
         Ok(Decision::Act(action)) => (action.verb.into(), action.summary.clone(), Some(action)),
         Ok(Decision::Ask { action, .. }) => {
-            let words = format!("known when applied: {}, if its guard says so", action.summary);
+            let words = format!(
+                "known when applied: {}, if its guard says so",
+                action.summary
+            );
             (Verdict::Maybe, words, None)
         }
-        Ok(Decision::Maybe(cause)) => {
-            (Verdict::Maybe, format!("known when applied: depends on {}", cause.0), None)
-        }
+        Ok(Decision::Maybe(cause)) => (
+            Verdict::Maybe,
+            format!("known when applied: depends on {}", cause.0),
+            None,
+        ),
         Ok(Decision::Blocked(why)) => (Verdict::Blocked, why.clone(), None),
         Ok(Decision::Skip(why)) => (Verdict::Skip, why.clone(), None),
-        Err(HostError::MissingBlob(source)) => {
-            (Verdict::Maybe, format!("known when {source} has been sent"), None)
-        }
+        Err(HostError::MissingBlob(source)) => (
+            Verdict::Maybe,
+            format!("known when {source} has been sent"),
+            None,
+        ),
         Err(error) => (Verdict::Blocked, error.to_string(), None),
     };
     let file = &config.files[block.place.file];
@@ -224,9 +248,16 @@ fn seal(
     host: &dyn Observe,
 ) {
     let mut part = blake3::Hasher::new();
-    part.update(format!("{}\0{:?}\0{}\0", planned.id, planned.verdict, planned.summary).as_bytes());
+    part.update(
+        format!(
+            "{}\0{:?}\0{}\0",
+            planned.id, planned.verdict, planned.summary
+        )
+        .as_bytes(),
+    );
     for (key, seen) in reads {
-        part.update(format!("{key:?}").as_bytes()).update(seen.as_bytes());
+        part.update(format!("{key:?}").as_bytes())
+            .update(seen.as_bytes());
     }
     if let Ok(Decision::Act(action)) = decision {
         for effect in &action.effects {

@@ -26,7 +26,9 @@ pub trait Witness {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The host no longer shows what the plan was made from.
-    #[error("the host has changed since plan {planned} was made: it is plan {now} by now; plan again")]
+    #[error(
+        "the host has changed since plan {planned} was made: it is plan {now} by now; plan again"
+    )]
     Moved {
         /// The plan that was agreed to.
         planned: Digest,
@@ -139,9 +141,16 @@ impl Run<'_> {
             Ok(Decision::Skip(why)) => self.finish(ended(index, Outcome::Skipped, &why)),
             Ok(Decision::Blocked(why)) => self.fail(index, &why),
             Ok(Decision::Maybe(cause)) => {
-                self.fail(index, &format!("it still cannot be decided: it depends on {}", cause.0));
+                self.fail(
+                    index,
+                    &format!("it still cannot be decided: it depends on {}", cause.0),
+                );
             }
-            Ok(Decision::Ask { guard, wants, action }) => match self.host.guard(&guard) {
+            Ok(Decision::Ask {
+                guard,
+                wants,
+                action,
+            }) => match self.host.guard(&guard) {
                 Ok(answer) if answer == wants => self.act(index, &action),
                 Ok(_) => self.finish(ended(index, Outcome::Skipped, "not needed")),
                 Err(error) => self.fail(index, &format!("its guard: {error}")),
@@ -155,12 +164,22 @@ impl Run<'_> {
     fn act(&mut self, index: usize, action: &Action) {
         self.witness.tell(Event::Started { block: index });
         let mut last = Done::default();
-        for effects in action.effects.chunk_by(|a, b| a.sort() == b.sort() && a.sort() != Sort::Alone) {
+        for effects in action
+            .effects
+            .chunk_by(|a, b| a.sort() == b.sort() && a.sort() != Sort::Alone)
+        {
             for result in self.perform(effects, &vec![index; effects.len()]) {
                 match result {
                     Ok(done) => {
-                        let note = if done.note.is_empty() { last.note } else { done.note };
-                        last = Done { note, exit: done.exit.or(last.exit) };
+                        let note = if done.note.is_empty() {
+                            last.note
+                        } else {
+                            done.note
+                        };
+                        last = Done {
+                            note,
+                            exit: done.exit.or(last.exit),
+                        };
                     }
                     Err(error) => return self.fail(index, &error.to_string()),
                 }
@@ -171,7 +190,10 @@ impl Run<'_> {
 
     fn flush(&mut self) {
         let batch = std::mem::take(&mut self.batch);
-        let acting = batch.blocks.iter().filter_map(|(i, action)| Some((*i, action.as_ref()?)));
+        let acting = batch
+            .blocks
+            .iter()
+            .filter_map(|(i, action)| Some((*i, action.as_ref()?)));
         let (owners, effects): (Vec<usize>, Vec<Effect>) = acting
             .flat_map(|(i, action)| action.effects.iter().map(move |e| (i, e.clone())))
             .unzip();
@@ -209,8 +231,17 @@ impl Run<'_> {
 
     fn perform(&mut self, effects: &[Effect], owners: &[usize]) -> Vec<Result<Done, HostError>> {
         self.opaque |= effects.iter().any(Effect::is_opaque);
-        let secrets = || self.config.scope.secrets.iter().flat_map(|all| all.values());
-        let mut masks = [(Stream::Stdout, Mask::new(secrets())), (Stream::Stderr, Mask::new(secrets()))];
+        let secrets = || {
+            self.config
+                .scope
+                .secrets
+                .iter()
+                .flat_map(|all| all.values())
+        };
+        let mut masks = [
+            (Stream::Stdout, Mask::new(secrets())),
+            (Stream::Stderr, Mask::new(secrets())),
+        ];
         let witness = &mut *self.witness;
         let results = self.host.perform(effects, &mut |effect, progress| {
             let block = owners[effect];
@@ -220,7 +251,11 @@ impl Run<'_> {
                     let mask = masks.iter_mut().find(|(s, _)| *s == stream);
                     let bytes = mask.map(|(_, m)| m.feed(&bytes)).unwrap_or_default();
                     if !bytes.is_empty() {
-                        witness.tell(Event::Output { block, stream, bytes });
+                        witness.tell(Event::Output {
+                            block,
+                            stream,
+                            bytes,
+                        });
                     }
                 }
             }
@@ -229,7 +264,11 @@ impl Run<'_> {
             for (stream, mask) in &mut masks {
                 let bytes = mask.finish();
                 if !bytes.is_empty() {
-                    witness.tell(Event::Output { block, stream: *stream, bytes });
+                    witness.tell(Event::Output {
+                        block,
+                        stream: *stream,
+                        bytes,
+                    });
                 }
             }
         }
@@ -248,9 +287,14 @@ impl Run<'_> {
             return self.finish(changed);
         }
         match self.decide(index, &Overlay::default()) {
-            Ok(Decision::InPlace | Decision::Ask { .. } | Decision::Skip(_)) => self.finish(changed),
+            Ok(Decision::InPlace | Decision::Ask { .. } | Decision::Skip(_)) => {
+                self.finish(changed)
+            }
             Ok(Decision::Act(left)) => {
-                let what = format!("every step succeeded, yet this is still to be done: {}", left.summary);
+                let what = format!(
+                    "every step succeeded, yet this is still to be done: {}",
+                    left.summary
+                );
                 self.fail(index, &what);
             }
             Ok(Decision::Blocked(why)) => self.fail(index, &why),
@@ -262,7 +306,9 @@ impl Run<'_> {
     /// A command or package that ran later may have undone an earlier block.
     fn look_again(&mut self) {
         for index in 0..self.finished.len() {
-            let Some(finished) = &self.finished[index] else { continue };
+            let Some(finished) = &self.finished[index] else {
+                continue;
+            };
             if !matches!(finished.outcome, Outcome::Ok | Outcome::Changed) {
                 continue;
             }
@@ -272,13 +318,18 @@ impl Run<'_> {
                 _ => continue,
             };
             self.finished[index] = None;
-            self.fail(index, &format!("it was in place, and a later block undid it: {undone}"));
+            self.fail(
+                index,
+                &format!("it was in place, and a later block undid it: {undone}"),
+            );
         }
     }
 
     fn decide(&self, index: usize, overlay: &Overlay) -> Result<Decision, HostError> {
         let block: &Block = &self.config.blocks[index];
-        block.body.decide(&View::new(&*self.host, overlay, &self.config.scope))
+        block
+            .body
+            .decide(&View::new(&*self.host, overlay, &self.config.scope))
     }
 
     fn wait_in_place(&mut self, index: usize) {
@@ -310,11 +361,20 @@ impl Batch {
 fn sort_of(action: &Action) -> Sort {
     let mut sorts = action.effects.iter().map(Effect::sort);
     let first = sorts.next().unwrap_or(Sort::Alone);
-    if action.repeats || sorts.any(|sort| sort != first) { Sort::Alone } else { first }
+    if action.repeats || sorts.any(|sort| sort != first) {
+        Sort::Alone
+    } else {
+        first
+    }
 }
 
 fn ended(block: usize, outcome: Outcome, note: &str) -> Finished {
-    Finished { block, outcome, note: note.to_owned(), exit: None }
+    Finished {
+        block,
+        outcome,
+        note: note.to_owned(),
+        exit: None,
+    }
 }
 
 fn not_run(block: usize) -> Finished {

@@ -33,18 +33,25 @@ impl Source {
     /// A scheme that is neither `https` nor a plain name, or control characters.
     pub fn parse(text: &str) -> Result<Self, BadName> {
         if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(BadName("a source is a path, an https URL or BUCKET://path, without control characters"));
+            return Err(BadName(
+                "a source is a path, an https URL or BUCKET://path, without control characters",
+            ));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Ok(Self::File(text.strip_prefix("file:").unwrap_or(text).to_owned()));
+            return Ok(Self::File(
+                text.strip_prefix("file:").unwrap_or(text).to_owned(),
+            ));
         };
         match scheme {
             "https" => Ok(Self::Https(text.to_owned())),
-            "http" | "ftp" => Err(BadName("plain http can be altered on the way; use https with a sha256")),
+            "http" | "ftp" => Err(BadName(
+                "plain http can be altered on the way; use https with a sha256",
+            )),
             "file" => Ok(Self::File(rest.to_owned())),
-            _ if is_bucket_name(scheme) && !rest.is_empty() => {
-                Ok(Self::Bucket { bucket: scheme.to_owned(), path: rest.trim_start_matches('/').to_owned() })
-            }
+            _ if is_bucket_name(scheme) && !rest.is_empty() => Ok(Self::Bucket {
+                bucket: scheme.to_owned(),
+                path: rest.trim_start_matches('/').to_owned(),
+            }),
             _ => Err(BadName("a source is a path, an https URL or BUCKET://path")),
         }
     }
@@ -100,10 +107,16 @@ mod tests {
 
     #[test]
     fn spellings() {
-        let bucket = Source::Bucket { bucket: "bkt".into(), path: "a/b".into() };
+        let bucket = Source::Bucket {
+            bucket: "bkt".into(),
+            path: "a/b".into(),
+        };
         assert_eq!(Source::parse("bkt://a/b"), Ok(bucket));
         assert_eq!(Source::parse("files/x"), Ok(Source::File("files/x".into())));
-        assert_eq!(Source::parse("https://a/b"), Ok(Source::Https("https://a/b".into())));
+        assert_eq!(
+            Source::parse("https://a/b"),
+            Ok(Source::Https("https://a/b".into()))
+        );
         for bad in ["", "http://a/b", "a b://x", "bkt://", "x\ny"] {
             assert!(Source::parse(bad).is_err(), "{bad:?}");
         }

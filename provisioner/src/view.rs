@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::scope::{Rendered, RenderError, Scope};
+use crate::config::scope::{RenderError, Rendered, Scope};
 use crate::effect::Content;
 use crate::host::facts::Facts;
 use crate::host::memory::{Fate, Overlay};
 use crate::host::{
-    Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Observe, Owner, Package, Powers, Unit, User,
+    Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Observe, Owner, Package, Powers, Unit,
+    User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 use crate::source::{Blob, Source};
@@ -29,7 +30,12 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// A view of `base` as `overlay` foresees it, with the values of `scope`.
     pub fn new(base: &'a dyn Observe, overlay: &'a Overlay, scope: &'a Scope) -> Self {
-        Self { base, overlay, scope, reads: RefCell::default() }
+        Self {
+            base,
+            overlay,
+            scope,
+            reads: RefCell::default(),
+        }
     }
 
     /// What was read so far, of the base alone.
@@ -80,7 +86,9 @@ impl<'a> View<'a> {
     /// # Errors
     /// Those of the host.
     pub fn has_parent(&self, path: &AbsPath) -> Result<Fate<bool>, HostError> {
-        let Some(parent) = path.parent() else { return Ok(Fate::Is(true)) };
+        let Some(parent) = path.parent() else {
+            return Ok(Fate::Is(true));
+        };
         Ok(match self.path(&parent)? {
             Fate::Is(Some(entry)) => {
                 Fate::Is(matches!(entry.kind, EntryKind::Dir | EntryKind::Symlink(_)))
@@ -122,7 +130,10 @@ impl<'a> View<'a> {
             (Some(Fate::Unknown(cause)), None) => Ok(Fate::Unknown(cause)),
             (Some(Fate::Is(Some(_))) | None, None) => {
                 let seen = self.base.read(path)?;
-                self.record(Key::Content(path.clone()), &seen.as_deref().map(blake3::hash));
+                self.record(
+                    Key::Content(path.clone()),
+                    &seen.as_deref().map(blake3::hash),
+                );
                 Ok(Fate::Is(seen))
             }
         }
@@ -249,4 +260,3 @@ impl<'a> View<'a> {
         self.reads.borrow_mut().insert(key, digest);
     }
 }
-

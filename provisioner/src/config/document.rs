@@ -29,12 +29,16 @@ pub(super) struct RawBlock<'a> {
 }
 
 /// The top-level entries that are not lists of blocks.
-const TABLES: [&str; 8] =
-    ["name", "hpt", "vars", "settings", "secret", "bucket", "repo", "tags"];
+const TABLES: [&str; 8] = [
+    "name", "hpt", "vars", "settings", "secret", "bucket", "repo", "tags",
+];
 
 /// Reads one file's text; faults are added to `faults`, and what could be read is returned.
 pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> Document<'a> {
-    let mut document = Document { blocks: Vec::new(), tables: Vec::new() };
+    let mut document = Document {
+        blocks: Vec::new(),
+        tables: Vec::new(),
+    };
     if text.len() > limits::FILE {
         let place = Place { file, span: 0..0 };
         faults.push(Fault::error("a config file is at most 1 MiB long", place));
@@ -50,7 +54,10 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
         return document;
     }
     for (key, value) in root.into_inner() {
-        let place = Place { file, span: key.span() };
+        let place = Place {
+            file,
+            span: key.span(),
+        };
         let name: &str = key.get_ref();
         if let Some(table) = TABLES.iter().find(|t| **t == name) {
             document.tables.push((table, value));
@@ -69,8 +76,15 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
 /// `packages = [...]` is a block of its own.
 fn shorthand(value: Spanned<DeValue<'_>>, place: Place) -> RawBlock<'_> {
     let mut fields = DeTable::new();
-    fields.insert(Spanned::new(place.span.clone(), Cow::Borrowed("names")), value);
-    RawBlock { kind: "packages", place, fields }
+    fields.insert(
+        Spanned::new(place.span.clone(), Cow::Borrowed("names")),
+        value,
+    );
+    RawBlock {
+        kind: "packages",
+        place,
+        fields,
+    }
 }
 
 /// The elements of one `[[kind]]`.
@@ -82,8 +96,14 @@ fn list<'a>(
     faults: &mut Vec<Fault>,
 ) {
     let wrong = |span| {
-        Fault::error(format!("`{kind}` is a list of blocks"), Place { file: place.file, span })
-            .label(format!("write [[{kind}]]"))
+        Fault::error(
+            format!("`{kind}` is a list of blocks"),
+            Place {
+                file: place.file,
+                span,
+            },
+        )
+        .label(format!("write [[{kind}]]"))
     };
     let span = value.span();
     let DeValue::Array(elements) = value.into_inner() else {
@@ -94,8 +114,15 @@ fn list<'a>(
         let span = element.span();
         match element.into_inner() {
             DeValue::Table(fields) => {
-                let place = Place { file: place.file, span };
-                blocks.push(RawBlock { kind, place, fields });
+                let place = Place {
+                    file: place.file,
+                    span,
+                };
+                blocks.push(RawBlock {
+                    kind,
+                    place,
+                    fields,
+                });
             }
             _ => faults.push(wrong(span)),
         }
@@ -106,7 +133,10 @@ fn unknown(name: &str, place: Place) -> Fault {
     let words = KINDS.iter().chain(&TABLES).copied();
     let later = LATER.contains(&name);
     let fault = if later {
-        Fault::error(format!("`{name}` blocks come with a later version of hpt"), place)
+        Fault::error(
+            format!("`{name}` blocks come with a later version of hpt"),
+            place,
+        )
     } else {
         Fault::error(format!("there is no block or table named `{name}`"), place)
     };
@@ -118,20 +148,63 @@ fn unknown(name: &str, place: Place) -> Fault {
 
 /// Blocks of the language that this version has not got yet.
 const LATER: [&str; 38] = [
-    "include", "group_vars", "source", "package_repo", "sudoers", "authorized_key", "line", "edit",
-    "archive", "unit", "dropin", "timer", "cron", "at", "handler", "sysctl", "kmod", "mount",
-    "swap", "hostname", "timezone", "locale", "hosts", "limits", "firewall", "container", "sync",
-    "reboot", "wait", "check", "assert", "flush", "capability", "need", "provide", "target",
-    "policy", "once",
+    "include",
+    "group_vars",
+    "source",
+    "package_repo",
+    "sudoers",
+    "authorized_key",
+    "line",
+    "edit",
+    "archive",
+    "unit",
+    "dropin",
+    "timer",
+    "cron",
+    "at",
+    "handler",
+    "sysctl",
+    "kmod",
+    "mount",
+    "swap",
+    "hostname",
+    "timezone",
+    "locale",
+    "hosts",
+    "limits",
+    "firewall",
+    "container",
+    "sync",
+    "reboot",
+    "wait",
+    "check",
+    "assert",
+    "flush",
+    "capability",
+    "need",
+    "provide",
+    "target",
+    "policy",
+    "once",
 ];
 
 /// What the parser says, and for the original's own example (`perms = 0600`) the spelling that works.
 fn syntax(error: &toml::de::Error, text: &str, file: usize) -> Fault {
     let span = error.span().unwrap_or(0..0);
-    let fault = Fault::error(error.message().to_owned(), Place { file, span: span.clone() });
-    let line_start = text[..floor(text, span.start)].rfind('\n').map_or(0, |i| i + 1);
+    let fault = Fault::error(
+        error.message().to_owned(),
+        Place {
+            file,
+            span: span.clone(),
+        },
+    );
+    let line_start = text[..floor(text, span.start)]
+        .rfind('\n')
+        .map_or(0, |i| i + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
-    let Some((key, value)) = line.split_once('=') else { return fault };
+    let Some((key, value)) = line.split_once('=') else {
+        return fault;
+    };
     let (key, digits) = (key.trim(), value.trim());
     let octal = (4..=5).contains(&digits.len())
         && digits.starts_with('0')
@@ -150,5 +223,8 @@ fn syntax(error: &toml::de::Error, text: &str, file: usize) -> Fault {
 /// The last character boundary at or before a byte.
 fn floor(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
-    (0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+    (0..=at)
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0)
 }

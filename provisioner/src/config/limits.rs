@@ -24,24 +24,39 @@ pub(super) fn check(table: &DeTable<'_>, file: usize) -> Option<Fault> {
 fn check_table(table: &DeTable<'_>, file: usize, depth: usize) -> Option<Fault> {
     table.iter().find_map(|(key, value)| {
         if key.get_ref().len() > KEY {
-            let place = Place { file, span: key.span() };
-            return Some(Fault::error(format!("a key is at most {KEY} bytes long"), place));
+            let place = Place {
+                file,
+                span: key.span(),
+            };
+            return Some(Fault::error(
+                format!("a key is at most {KEY} bytes long"),
+                place,
+            ));
         }
         check_value(value, file, depth)
     })
 }
 
 fn check_value(value: &Spanned<DeValue<'_>>, file: usize, depth: usize) -> Option<Fault> {
-    let fault = |what: String| Some(Fault::error(what, Place { file, span: value.span() }));
+    let fault = |what: String| {
+        Some(Fault::error(
+            what,
+            Place {
+                file,
+                span: value.span(),
+            },
+        ))
+    };
     match value.get_ref() {
         DeValue::Table(_) | DeValue::Array(_) if depth > DEPTH => {
             fault(format!("tables and arrays are nested deeper than {DEPTH}"))
         }
         DeValue::Table(table) => check_table(table, file, depth + 1),
         DeValue::Array(array) => array.iter().find_map(|v| check_value(v, file, depth + 1)),
-        DeValue::String(text) if text.len() > STRING => {
-            fault(format!("a string is at most {} KiB long; use a `source`", STRING / 1024))
-        }
+        DeValue::String(text) if text.len() > STRING => fault(format!(
+            "a string is at most {} KiB long; use a `source`",
+            STRING / 1024
+        )),
         _ => None,
     }
 }

@@ -59,14 +59,23 @@ pub struct Outline {
 /// # Errors
 /// Every fault found, warnings too, in the order of their places.
 pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
-    let mut reader = Reader { scope, ..Reader::default() };
+    let mut reader = Reader {
+        scope,
+        ..Reader::default()
+    };
     reader.read(&files);
     let (blocks, faults) = (reader.blocks, sorted(reader.faults));
     if faults.iter().any(Fault::is_error) {
         return Err(faults);
     }
     let (resources, scope) = (reader.resources, reader.scope);
-    Ok(Config { files, blocks, resources, scope, warnings: faults })
+    Ok(Config {
+        files,
+        blocks,
+        resources,
+        scope,
+        warnings: faults,
+    })
 }
 
 /// Checks the files of a config without a host: what depends on facts or secrets is left to the target.
@@ -74,27 +83,36 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
 /// # Errors
 /// Every fault found, warnings too, in the order of their places.
 pub fn check(files: &[File], target: &str) -> Result<Outline, Vec<Fault>> {
-    let scope = Scope { target: target.to_owned(), ..Scope::default() };
-    let mut reader = Reader { scope, ..Reader::default() };
+    let scope = Scope {
+        target: target.to_owned(),
+        ..Scope::default()
+    };
+    let mut reader = Reader {
+        scope,
+        ..Reader::default()
+    };
     reader.read(files);
     let mut needs: BTreeMap<Source, (Need, Place)> = BTreeMap::new();
     for block in &reader.blocks {
         for need in block.body.needs() {
             let entry = needs.entry(need.source.clone());
-            let (known, place) =
-                entry.or_insert_with(|| (need.clone(), block.place.clone()));
+            let (known, place) = entry.or_insert_with(|| (need.clone(), block.place.clone()));
             known.read |= need.read;
             known.secret |= need.secret;
             if known.sha256.is_some() && need.sha256.is_some() && known.sha256 != need.sha256 {
                 let what = format!("{} is asked for with two different sha256", need.source);
                 let fault = Fault::error(what, block.place.clone());
-                reader.faults.push(fault.other(place.clone(), "first asked for here"));
+                reader
+                    .faults
+                    .push(fault.other(place.clone(), "first asked for here"));
             }
             known.sha256 = known.sha256.take().or(need.sha256);
         }
     }
     for (need, place) in needs.values() {
-        reader.resources.check_source(need, place, &mut reader.faults);
+        reader
+            .resources
+            .check_source(need, place, &mut reader.faults);
     }
     let faults = sorted(reader.faults);
     if faults.iter().any(Fault::is_error) {
@@ -102,7 +120,11 @@ pub fn check(files: &[File], target: &str) -> Result<Outline, Vec<Fault>> {
     }
     let mut needs: Vec<_> = needs.into_values().collect();
     needs.sort_by_key(|(_, place)| place.order());
-    Ok(Outline { resources: reader.resources, needs, warnings: faults })
+    Ok(Outline {
+        resources: reader.resources,
+        needs,
+        warnings: faults,
+    })
 }
 
 fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
@@ -164,11 +186,16 @@ impl Reader {
         file: usize,
         blocks: &mut Vec<RawBlock<'a>>,
     ) {
-        let place = Place { file, span: value.span() };
+        let place = Place {
+            file,
+            span: value.span(),
+        };
         match name {
             "vars" => match toml::Table::deserialize(ValueDeserializer::from(value)) {
                 Ok(vars) => self.scope.vars.extend(vars),
-                Err(_) => self.faults.push(Fault::error("`vars` is a table: write [vars]", place)),
+                Err(_) => self
+                    .faults
+                    .push(Fault::error("`vars` is a table: write [vars]", place)),
             },
             "secret" if value.get_ref().is_integer() => {
                 // The original parsed this number and never looked at it.
@@ -188,7 +215,11 @@ impl Reader {
     }
 
     fn block(&mut self, raw: RawBlock<'_>) {
-        let RawBlock { kind, place, mut fields } = raw;
+        let RawBlock {
+            kind,
+            place,
+            mut fields,
+        } = raw;
         let file = place.file;
         let common = self.common(kind, &mut fields, file);
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
@@ -201,7 +232,15 @@ impl Reader {
         values::put(&mut fields, &literals);
         let spans: BTreeMap<String, Place> = fields
             .iter()
-            .map(|(k, v)| (k.get_ref().to_string(), Place { file, span: v.span() }))
+            .map(|(k, v)| {
+                (
+                    k.get_ref().to_string(),
+                    Place {
+                        file,
+                        span: v.span(),
+                    },
+                )
+            })
             .collect();
         let Some(body) = self.body(kind, &place, fields, findings.secret, findings.deferred) else {
             return;
@@ -210,8 +249,10 @@ impl Reader {
             && exec.is_unguarded()
         {
             let what = "this runs every time, and so is never in place";
-            let hint = "guard it with `creates`, `removes`, `unless` or `only_if`, or say `always = true`";
-            self.faults.push(Fault::warning(what, place.clone()).hint(hint));
+            let hint =
+                "guard it with `creates`, `removes`, `unless` or `only_if`, or say `always = true`";
+            self.faults
+                .push(Fault::warning(what, place.clone()).hint(hint));
         }
         body.check(&mut |key, what| {
             let at = spans.get(key).unwrap_or(&place).clone();
@@ -237,7 +278,13 @@ impl Reader {
         }
         self.ids.insert(id.clone(), id_place);
         let sensitive = common.sensitive || findings.secret;
-        self.blocks.push(Block { id, place, desc: common.desc, sensitive, body });
+        self.blocks.push(Block {
+            id,
+            place,
+            desc: common.desc,
+            sensitive,
+            body,
+        });
     }
 
     /// Reads the fields that are the kind's own. Unknown ones are all named; of other errors serde
@@ -257,7 +304,10 @@ impl Reader {
                 Err(error) => error,
             };
             let message = error.message();
-            let at = Place { file: place.file, span: error.span().unwrap_or(place.span.clone()) };
+            let at = Place {
+                file: place.file,
+                span: error.span().unwrap_or(place.span.clone()),
+            };
             let Some(key) = between(message, "unknown field `", "`") else {
                 if !deferred {
                     self.faults.push(wrong_value(kind, message, at, secret));
@@ -272,15 +322,24 @@ impl Reader {
 
     fn common(&mut self, kind: &str, fields: &mut DeTable<'_>, file: usize) -> Common {
         let mut common = Common::default();
-        let mut fault = |what: &str, span| self.faults.push(Fault::error(what, Place { file, span }));
+        let mut fault =
+            |what: &str, span| self.faults.push(Fault::error(what, Place { file, span }));
         let mut take = |key: &str| fields.remove(key);
         if let Some(value) = take("id") {
-            let place = Place { file, span: value.span() };
+            let place = Place {
+                file,
+                span: value.span(),
+            };
             match value.get_ref().as_str() {
-                Some(id) if !id.is_empty() && !id.chars().any(char::is_control) && id.len() <= 256 => {
+                Some(id)
+                    if !id.is_empty() && !id.chars().any(char::is_control) && id.len() <= 256 =>
+                {
                     common.id = Some((id.to_owned(), place));
                 }
-                _ => fault("an id is 1 to 256 characters of text without line breaks", value.span()),
+                _ => fault(
+                    "an id is 1 to 256 characters of text without line breaks",
+                    value.span(),
+                ),
             }
         }
         if let Some(value) = take("desc") {
@@ -301,7 +360,13 @@ impl Reader {
                     for id in array.iter() {
                         match id.get_ref().as_str() {
                             Some(text) => {
-                                common.after.push((text.to_owned(), Place { file, span: id.span() }));
+                                common.after.push((
+                                    text.to_owned(),
+                                    Place {
+                                        file,
+                                        span: id.span(),
+                                    },
+                                ));
                             }
                             None => fault("`after` is a list of ids", id.span()),
                         }
@@ -310,7 +375,9 @@ impl Reader {
                 None => fault("`after` is a list of ids", value.span()),
             }
         }
-        for later in ["when", "for_each", "tags", "notify", "on_error", "retries", "delay", "confirm"] {
+        for later in [
+            "when", "for_each", "tags", "notify", "on_error", "retries", "delay", "confirm",
+        ] {
             if let Some(value) = take(later) {
                 let what = format!("`{later}` comes with a later version of hpt");
                 fault(&what, value.span());
@@ -319,7 +386,14 @@ impl Reader {
         if kind == "packages" {
             common.id.get_or_insert_with(|| {
                 let place = Place { file, span: 0..0 };
-                (if file == 0 { "packages".to_owned() } else { format!("packages-{}", file + 1) }, place)
+                (
+                    if file == 0 {
+                        "packages".to_owned()
+                    } else {
+                        format!("packages-{}", file + 1)
+                    },
+                    place,
+                )
             });
         }
         common
@@ -334,7 +408,10 @@ fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
         .unwrap_or_default();
     match nearest(key, fields.iter().copied()) {
         Some(near) => fault.label(format!("did you mean `{near}`?")),
-        None => fault.hint(format!("the fields of [[{kind}]] are {}", fields.join(", "))),
+        None => fault.hint(format!(
+            "the fields of [[{kind}]] are {}",
+            fields.join(", ")
+        )),
     }
 }
 
@@ -352,7 +429,10 @@ fn wrong_value(kind: &str, message: &str, at: Place, secret: bool) -> Fault {
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    text.split_once(before)?.1.split_once(after).map(|(inner, _)| inner)
+    text.split_once(before)?
+        .1
+        .split_once(after)
+        .map(|(inner, _)| inner)
 }
 
 /// The word that was probably meant, if any is near.

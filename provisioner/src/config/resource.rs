@@ -91,7 +91,10 @@ impl Resources {
         file: usize,
         faults: &mut Vec<Fault>,
     ) -> Vec<RawBlock<'a>> {
-        let place = Place { file, span: value.span() };
+        let place = Place {
+            file,
+            span: value.span(),
+        };
         let mut clones = Vec::new();
         let DeValue::Table(tables) = value.into_inner() else {
             let fault = Fault::error(format!("`{kind}` holds named tables"), place);
@@ -99,7 +102,10 @@ impl Resources {
             return clones;
         };
         for (name, table) in tables {
-            let place = Place { file, span: name.span() };
+            let place = Place {
+                file,
+                span: name.span(),
+            };
             let name = name.into_inner().into_owned();
             if !is_bucket_name(&name) {
                 let what = "a name here is 1 to 64 of letters, digits, `-` and `_`";
@@ -107,7 +113,10 @@ impl Resources {
                 continue;
             }
             if self.has(kind, &name) {
-                faults.push(Fault::error(format!("[{kind}.{name}] is there twice"), place));
+                faults.push(Fault::error(
+                    format!("[{kind}.{name}] is there twice"),
+                    place,
+                ));
                 continue;
             }
             if let Some(clone) = self.read_one(kind, name, table, &place, faults) {
@@ -140,7 +149,11 @@ impl Resources {
             old_spelling(fields);
             if fields.contains_key("dest") {
                 let fields = fields.clone();
-                clone = Some(RawBlock { kind: "clone", place: place.clone(), fields });
+                clone = Some(RawBlock {
+                    kind: "clone",
+                    place: place.clone(),
+                    fields,
+                });
             }
             for key in ["dest", "user", "key", "password"] {
                 if clone.is_some() {
@@ -151,13 +164,22 @@ impl Resources {
         let span = table.span();
         let fields = ValueDeserializer::from(table);
         let result = match kind {
-            "bucket" => Bucket::deserialize(fields).map(|b| drop(self.buckets.insert(name.clone(), b))),
+            "bucket" => {
+                Bucket::deserialize(fields).map(|b| drop(self.buckets.insert(name.clone(), b)))
+            }
             "repo" => Repo::deserialize(fields).map(|r| drop(self.repos.insert(name.clone(), r))),
-            _ => SecretSource::deserialize(fields).map(|s| drop(self.secrets.insert(name.clone(), s))),
+            _ => SecretSource::deserialize(fields)
+                .map(|s| drop(self.secrets.insert(name.clone(), s))),
         };
         if let Err(error) = result {
-            let at = Place { file: place.file, span: error.span().unwrap_or(span) };
-            faults.push(Fault::error(format!("{} in [{kind}.{name}]", error.message()), at));
+            let at = Place {
+                file: place.file,
+                span: error.span().unwrap_or(span),
+            };
+            faults.push(Fault::error(
+                format!("{} in [{kind}.{name}]", error.message()),
+                at,
+            ));
         }
         clone
     }
@@ -172,7 +194,11 @@ impl Resources {
             }
             Source::Bucket { bucket, .. } if !self.has("bucket", bucket) => {
                 let what = format!("there is no [bucket.{bucket}] or [repo.{bucket}]");
-                let known = self.buckets.keys().chain(self.repos.keys()).map(String::as_str);
+                let known = self
+                    .buckets
+                    .keys()
+                    .chain(self.repos.keys())
+                    .map(String::as_str);
                 let fault = Fault::error(what, place.clone());
                 faults.push(match super::nearest(bucket, known) {
                     Some(near) => fault.label(format!("did you mean `{near}`?")),

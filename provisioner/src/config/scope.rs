@@ -76,7 +76,10 @@ impl Scope {
     pub fn render_with(&self, text: &str, own: &toml::Table) -> Result<Rendered, RenderError> {
         if !is_template(text) {
             let value = toml::Value::String(text.to_owned());
-            return Ok(Rendered::Value { value, secret: false });
+            return Ok(Rendered::Value {
+                value,
+                secret: false,
+            });
         }
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -88,7 +91,10 @@ impl Scope {
             "facts" => self.facts.is_some(),
             _ => self.secrets.is_some(),
         };
-        if DEFERRABLE.iter().any(|name| names.contains(*name) && !known(name)) {
+        if DEFERRABLE
+            .iter()
+            .any(|name| names.contains(*name) && !known(name))
+        {
             return Ok(Rendered::Deferred);
         }
         let secrets = Arc::new(Secrets {
@@ -123,7 +129,10 @@ impl Scope {
             }
             None => toml::Value::String(template.render(context).map_err(|e| hide(&e))?),
         };
-        Ok(Rendered::Value { value, secret: secrets.touched.load(Ordering::Relaxed) })
+        Ok(Rendered::Value {
+            value,
+            secret: secrets.touched.load(Ordering::Relaxed),
+        })
     }
 }
 
@@ -156,14 +165,22 @@ fn words(error: &minijinja::Error) -> RenderError {
             Some(detail) => format!("undefined value: {detail}"),
             None => "a name in the template is not defined".to_owned(),
         },
-        _ => error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
+        _ => error
+            .detail()
+            .map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
     };
-    RenderError { what, line: error.line() }
+    RenderError {
+        what,
+        line: error.line(),
+    }
 }
 
 /// The same without any detail, which could quote a secret.
 fn hidden(error: &minijinja::Error) -> RenderError {
-    RenderError { what: format!("{} in a template that uses a secret", error.kind()), line: error.line() }
+    RenderError {
+        what: format!("{} in a template that uses a secret", error.kind()),
+        line: error.line(),
+    }
 }
 
 /// The namespace `secret`. It notices when it was asked, since a string made with a secret in it
@@ -198,7 +215,11 @@ mod tests {
     fn scope() -> Scope {
         let vars = "port = 80\nlist = [1, 2]\n".parse().unwrap();
         let secrets = BTreeMap::from([("db".to_owned(), Secret::new("hunter2".into()))]);
-        Scope { vars, secrets: Some(secrets), ..Scope::default() }
+        Scope {
+            vars,
+            secrets: Some(secrets),
+            ..Scope::default()
+        }
     }
 
     fn value(text: &str) -> (toml::Value, bool) {
@@ -212,15 +233,25 @@ mod tests {
     #[test]
     fn a_lone_expression_keeps_its_type() {
         assert_eq!(value("{{ vars.port }}").0, toml::Value::Integer(80));
-        assert_eq!(value("p{{ vars.port }}\n").0, toml::Value::String("p80\n".into()));
+        assert_eq!(
+            value("p{{ vars.port }}\n").0,
+            toml::Value::String("p80\n".into())
+        );
         assert!(value("{{ vars.list }}").0.is_array());
     }
 
     #[test]
     fn a_secret_taints_what_it_goes_into() {
-        assert_eq!(value("x={{ secret.db }}"), (toml::Value::String("x=hunter2".into()), true));
+        assert_eq!(
+            value("x={{ secret.db }}"),
+            (toml::Value::String("x=hunter2".into()), true)
+        );
         assert!(!value("{{ vars.port }}").1);
-        for wrong in ["{{ secret.db + 1 }}", "{{ secret.db | int }}", "{{ secret.db.x.y }}"] {
+        for wrong in [
+            "{{ secret.db + 1 }}",
+            "{{ secret.db | int }}",
+            "{{ secret.db.x.y }}",
+        ] {
             if let Err(e) = scope().render(wrong) {
                 assert!(!e.what.contains("hunter2"), "{}", e.what);
             }
@@ -231,7 +262,10 @@ mod tests {
     fn undefined_is_an_error_and_unknown_facts_are_deferred() {
         assert!(scope().render("{{ vars.nothing }}").is_err());
         assert!(scope().render("a {{ vars.nothing }} b").is_err());
-        assert!(matches!(scope().render("{{ facts.hostname }}"), Ok(Rendered::Deferred)));
+        assert!(matches!(
+            scope().render("{{ facts.hostname }}"),
+            Ok(Rendered::Deferred)
+        ));
         assert!(scope().render("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}").is_err());
     }
 
@@ -239,7 +273,9 @@ mod tests {
     fn values_are_never_rendered_again() {
         let mut scope = scope();
         scope.vars.insert("evil".into(), "{{ secret.db }}".into());
-        let Ok(Rendered::Value { value, secret }) = scope.render("<{{ vars.evil }}>") else { panic!() };
+        let Ok(Rendered::Value { value, secret }) = scope.render("<{{ vars.evil }}>") else {
+            panic!()
+        };
         assert_eq!((value.as_str(), secret), (Some("<{{ secret.db }}>"), false));
     }
 }

@@ -8,7 +8,15 @@ use crate::fault::{Fault, Place};
 
 /// The fields that a secret may go into, since nothing shows them.
 const SECRET_FIELDS: [&str; 10] = [
-    "content", "template_vars", "env", "stdin", "script", "cmd", "args", "key", "password",
+    "content",
+    "template_vars",
+    "env",
+    "stdin",
+    "script",
+    "cmd",
+    "args",
+    "key",
+    "password",
     "password_hash",
 ];
 
@@ -32,7 +40,13 @@ pub(super) fn render(
     file: usize,
     faults: &mut Vec<Fault>,
 ) -> (Literals, Findings) {
-    let mut walk = Walk { scope, file, faults, literals: Vec::new(), findings: Findings::default() };
+    let mut walk = Walk {
+        scope,
+        file,
+        faults,
+        literals: Vec::new(),
+        findings: Findings::default(),
+    };
     for (key, value) in fields {
         walk.value(key.get_ref(), value);
     }
@@ -61,7 +75,10 @@ impl Walk<'_> {
     }
 
     fn text(&mut self, field: &str, text: &str, span: std::ops::Range<usize>) -> Option<String> {
-        let place = Place { file: self.file, span };
+        let place = Place {
+            file: self.file,
+            span,
+        };
         match self.scope.render(text) {
             Ok(Rendered::Deferred) => {
                 self.findings.deferred = true;
@@ -78,7 +95,8 @@ impl Walk<'_> {
             }
             Err(error) => {
                 let fault = Fault::error(error.what, place);
-                let hint = "a text that is not for hpt to render goes between {% raw %} and {% endraw %}";
+                let hint =
+                    "a text that is not for hpt to render goes between {% raw %} and {% endraw %}";
                 self.faults.push(fault.hint(hint));
                 None
             }
@@ -94,7 +112,10 @@ pub(super) fn put<'a>(fields: &mut DeTable<'a>, literals: &'a Literals) {
     }
 }
 
-fn put_value<'a>(value: &mut Spanned<DeValue<'a>>, next: &mut std::slice::Iter<'a, Option<String>>) {
+fn put_value<'a>(
+    value: &mut Spanned<DeValue<'a>>,
+    next: &mut std::slice::Iter<'a, Option<String>>,
+) {
     let span = value.span();
     match value.get_mut() {
         DeValue::Table(table) => table.iter_mut().for_each(|(_, v)| put_value(v, next)),

@@ -51,11 +51,13 @@ impl Overlay {
         if let Some(cause) = self.shadow_over(path) {
             return Some(Fate::Unknown(cause));
         }
-        let gone = path.as_path().ancestors().skip(1).any(|ancestor| {
-            self.paths.iter().any(|(p, entry)| {
-                p.as_path() == ancestor && !matches!(entry, Some(e) if e.kind == EntryKind::Dir)
-            })
-        });
+        let ancestors = std::iter::successors(path.parent(), AbsPath::parent);
+        let gone = ancestors
+            .filter_map(|p| self.paths.get(&p))
+            .any(|entry| match entry {
+                None => true,
+                Some(entry) => matches!(entry.kind, EntryKind::File { .. } | EntryKind::Special),
+            });
         gone.then_some(Fate::Is(None))
     }
 
@@ -96,13 +98,18 @@ impl Overlay {
 
     fn shadow_over(&self, path: &AbsPath) -> Option<Cause> {
         let covers = |tree: &AbsPath| path.as_path().starts_with(tree.as_path());
-        self.shadows.iter().find(|(tree, _)| covers(tree)).map(|(_, cause)| cause.clone())
+        self.shadows
+            .iter()
+            .find(|(tree, _)| covers(tree))
+            .map(|(_, cause)| cause.clone())
     }
 
     /// Everything under `tree` becomes unknown because of `cause`.
     pub fn cast_shadow(&mut self, tree: AbsPath, cause: Cause) {
-        self.paths.retain(|p, _| !p.as_path().starts_with(tree.as_path()));
-        self.content.retain(|p, _| !p.as_path().starts_with(tree.as_path()));
+        self.paths
+            .retain(|p, _| !p.as_path().starts_with(tree.as_path()));
+        self.content
+            .retain(|p, _| !p.as_path().starts_with(tree.as_path()));
         self.shadows.push((tree, cause));
     }
 
@@ -112,8 +119,14 @@ impl Overlay {
         let cause = || Cause(by.to_owned());
         match effect {
             Effect::WriteFile(file) => {
-                let kind = EntryKind::File { size: file.content.size() };
-                let born = if file.secret { Mode::new(0o600) } else { Mode::new(0o644) };
+                let kind = EntryKind::File {
+                    size: file.content.size(),
+                };
+                let born = if file.secret {
+                    Mode::new(0o600)
+                } else {
+                    Mode::new(0o644)
+                };
                 let entry = self.with_access(&file.path, kind, &file.access, born, base);
                 self.paths.insert(file.path.clone(), Some(entry));
                 self.content.insert(file.path.clone(), file.content.clone());
@@ -124,7 +137,8 @@ impl Overlay {
             }
             Effect::Link { path, to } => {
                 let kind = EntryKind::Symlink(to.clone());
-                let entry = self.with_access(path, kind, &Access::default(), Mode::new(0o777), base);
+                let entry =
+                    self.with_access(path, kind, &Access::default(), Mode::new(0o777), base);
                 self.paths.insert(path.clone(), Some(entry));
             }
             Effect::SetAccess { path, access } => {
@@ -142,8 +156,11 @@ impl Overlay {
             }
             Effect::Packages(transaction) => {
                 for want in &transaction.install {
-                    let package =
-                        Package { version: want.version.clone(), held: false, configured: true };
+                    let package = Package {
+                        version: want.version.clone(),
+                        held: false,
+                        configured: true,
+                    };
                     self.packages.insert(want.name.clone(), Some(package));
                 }
                 for name in &transaction.remove {
@@ -193,7 +210,13 @@ impl Overlay {
 
     fn foresee_group(&mut self, edit: &GroupEdit, base: &Base<'_>) {
         let (name, group) = match edit {
-            GroupEdit::Add { name, gid, .. } => (name, Some(Group { gid: *gid, members: Vec::new() })),
+            GroupEdit::Add { name, gid, .. } => (
+                name,
+                Some(Group {
+                    gid: *gid,
+                    members: Vec::new(),
+                }),
+            ),
             GroupEdit::Remove { name } => (name, None),
             GroupEdit::SetGid { name, gid } => {
                 let mut group = self.known_group(name, base);
@@ -212,19 +235,39 @@ impl Overlay {
     }
 
     fn known_group(&self, name: &GroupName, base: &Base<'_>) -> Group {
-        let absent = Group { gid: None, members: Vec::new() };
-        self.group(name).unwrap_or_else(|| base.group(name)).unwrap_or(absent)
+        let absent = Group {
+            gid: None,
+            members: Vec::new(),
+        };
+        self.group(name)
+            .unwrap_or_else(|| base.group(name))
+            .unwrap_or(absent)
     }
 
     fn foresee_user(&mut self, edit: &UserEdit, base: &Base<'_>) {
         match edit {
-            UserEdit::Add { name, as_, create_home, .. } => {
-                let own = GroupName::parse(name.as_str()).expect("user and group names have one rule");
+            UserEdit::Add {
+                name,
+                as_,
+                create_home,
+                ..
+            } => {
+                let own =
+                    GroupName::parse(name.as_str()).expect("user and group names have one rule");
                 let group = as_.group.clone().unwrap_or_else(|| own.clone());
                 if as_.group.is_none() {
-                    self.groups.insert(own, Some(Group { gid: None, members: Vec::new() }));
+                    self.groups.insert(
+                        own,
+                        Some(Group {
+                            gid: None,
+                            members: Vec::new(),
+                        }),
+                    );
                 }
-                let home = as_.home.as_ref().map_or_else(|| format!("/home/{name}"), ToString::to_string);
+                let home = as_
+                    .home
+                    .as_ref()
+                    .map_or_else(|| format!("/home/{name}"), ToString::to_string);
                 let user = User {
                     uid: as_.uid,
                     gid: self.known_group(&group, base).gid,
@@ -236,15 +279,25 @@ impl Overlay {
                     password: None,
                     locked: true,
                 };
-                self.users.insert(name.clone(), Some(base.reshape(user, as_)));
+                self.users
+                    .insert(name.clone(), Some(base.reshape(user, as_)));
                 if *create_home && let Ok(path) = AbsPath::parse(&home) {
                     let access = Access {
                         owner: Some(name.clone()),
                         group: Some(group),
                         mode: None,
                     };
-                    if matches!(self.path(&path).or_else(|| base.path(&path)), Some(Fate::Is(None)) | None) {
-                        let entry = self.with_access(&path, EntryKind::Dir, &access, Mode::new(0o755), base);
+                    if matches!(
+                        self.path(&path).or_else(|| base.path(&path)),
+                        Some(Fate::Is(None)) | None
+                    ) {
+                        let entry = self.with_access(
+                            &path,
+                            EntryKind::Dir,
+                            &access,
+                            Mode::new(0o755),
+                            base,
+                        );
                         self.paths.insert(path, Some(entry));
                     }
                 }
@@ -264,15 +317,29 @@ impl Overlay {
                     self.groups.insert(own, None); // userdel removes the user's own group
                 }
                 if *remove_home && let Some(path) = old.and_then(|u| AbsPath::parse(&u.home).ok()) {
-                    self.foresee(&Effect::Remove { path, recursive: true }, name.as_str(), base);
+                    self.foresee(
+                        &Effect::Remove {
+                            path,
+                            recursive: true,
+                        },
+                        name.as_str(),
+                        base,
+                    );
                 }
             }
         }
     }
 
     fn foresee_unit(&mut self, name: &UnitName, job: UnitJob, base: &Base<'_>) {
-        let unknown = Unit { active: "inactive".into(), enabled: "disabled".into(), condition_failed: false };
-        let mut unit = self.unit(name).unwrap_or_else(|| base.unit(name)).unwrap_or(unknown);
+        let unknown = Unit {
+            active: "inactive".into(),
+            enabled: "disabled".into(),
+            condition_failed: false,
+        };
+        let mut unit = self
+            .unit(name)
+            .unwrap_or_else(|| base.unit(name))
+            .unwrap_or(unknown);
         match job {
             UnitJob::Start | UnitJob::Restart => "active".clone_into(&mut unit.active),
             UnitJob::Stop => "inactive".clone_into(&mut unit.active),
@@ -324,9 +391,13 @@ impl Base<'_> {
         user.groups.sort();
         user.groups.dedup();
         if let Some(hash) = &to.password_hash {
-            user.password = self.0.map(|host| host.fingerprint(hash.expose().as_bytes()));
+            user.password = self
+                .0
+                .map(|host| host.fingerprint(hash.expose().as_bytes()));
         }
-        user.locked = to.locked.unwrap_or(user.locked && to.password_hash.is_none());
+        user.locked = to
+            .locked
+            .unwrap_or(user.locked && to.password_hash.is_none());
         user
     }
 }
@@ -342,10 +413,20 @@ pub struct Memory {
 impl Memory {
     /// An empty host: a root directory, root's account, nothing else.
     pub fn new(facts: Facts) -> Self {
-        let mut host = Self { state: Overlay::default(), facts, blobs: BTreeMap::new() };
+        let mut host = Self {
+            state: Overlay::default(),
+            facts,
+            blobs: BTreeMap::new(),
+        };
         let root = UserName::parse("root").expect("a valid name");
         let group = GroupName::parse("root").expect("a valid name");
-        host.state.groups.insert(group.clone(), Some(Group { gid: Some(0), members: Vec::new() }));
+        host.state.groups.insert(
+            group.clone(),
+            Some(Group {
+                gid: Some(0),
+                members: Vec::new(),
+            }),
+        );
         host.state.users.insert(
             root,
             Some(User {
@@ -360,7 +441,9 @@ impl Memory {
                 locked: true,
             }),
         );
-        for dir in ["/", "/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr", "/var"] {
+        for dir in [
+            "/", "/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr", "/var",
+        ] {
             host.put(&Effect::MakeDir {
                 path: AbsPath::parse(dir).expect("a valid path"),
                 access: Access::default(),
@@ -371,13 +454,18 @@ impl Memory {
 
     /// Makes something true of the host, as a starting state.
     pub fn put(&mut self, effect: &Effect) {
-        self.state.foresee(effect, "the starting state", &Base(None));
+        self.state
+            .foresee(effect, "the starting state", &Base(None));
         self.state.pending_install = None; // what was pending is there now
     }
 
     /// Adds a unit that systemd knows, stopped and disabled.
     pub fn put_unit(&mut self, name: UnitName) {
-        let unit = Unit { active: "inactive".into(), enabled: "disabled".into(), condition_failed: false };
+        let unit = Unit {
+            active: "inactive".into(),
+            enabled: "disabled".into(),
+            condition_failed: false,
+        };
         self.state.units.insert(name, Some(unit));
     }
 
@@ -391,7 +479,13 @@ impl Memory {
 
 impl Observe for Memory {
     fn powers(&self) -> Powers {
-        Powers { services: true, exec: true, packages: true, accounts: true, chown: true }
+        Powers {
+            services: true,
+            exec: true,
+            packages: true,
+            accounts: true,
+            chown: true,
+        }
     }
 
     fn facts(&self) -> &Facts {

@@ -1,0 +1,41 @@
+//! What a host is asked to be: a config's texts, what its sources were resolved to, and the values
+//! of its secrets. The host judges it anew, whatever its sender has checked (I4).
+
+use std::collections::BTreeMap;
+
+use crate::config::scope::Scope;
+use crate::config::{self, Config, File};
+use crate::fault::Fault;
+use crate::host::facts::Facts;
+use crate::secret::Secret;
+use crate::source::{Blob, Source};
+
+/// A config on its way to a host.
+#[derive(Clone, Default)]
+pub struct Request {
+    /// The name under which the sender knows the host; empty on the host itself.
+    pub target: String,
+    /// The config's files, in the order of their execution.
+    pub files: Vec<File>,
+    /// What each source was resolved to.
+    pub sources: BTreeMap<Source, Blob>,
+    /// The values of `[secret.NAME]`.
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+impl Request {
+    /// Judges the config with the host's own facts.
+    ///
+    /// # Errors
+    /// Every fault found.
+    pub fn parse(self, facts: &Facts) -> Result<Config, Vec<Fault>> {
+        let scope = Scope {
+            target: self.target,
+            vars: toml::Table::new(),
+            facts: Some(facts.clone()),
+            secrets: Some(self.secrets),
+            blobs: self.sources,
+        };
+        config::parse(self.files, scope)
+    }
+}

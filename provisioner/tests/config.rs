@@ -1,0 +1,330 @@
+//! What the language promises of a config's text: order, spellings, and every fault with its place.
+
+use std::collections::BTreeMap;
+
+use hpt_provisioner::config::scope::Scope;
+use hpt_provisioner::config::{self, Config, File};
+use hpt_provisioner::fault::Fault;
+use hpt_provisioner::host::facts::Facts;
+use hpt_provisioner::secret::Secret;
+
+fn file(text: &str) -> Vec<File> {
+    vec![File {
+        name: "site.toml".to_owned(),
+        text: text.to_owned(),
+    }]
+}
+
+fn parse(text: &str) -> Result<Config, Vec<Fault>> {
+    let secrets = BTreeMap::from([("db".to_owned(), Secret::new("hunter2".to_owned()))]);
+    let facts = Facts {
+        hostname: "web1".to_owned(),
+        ..Facts::default()
+    };
+    let scope = Scope {
+        facts: Some(facts),
+        secrets: Some(secrets),
+        ..Scope::default()
+    };
+    config::parse(file(text), scope)
+}
+
+/// Every fault as `line:column what | label | hint`.
+fn faults(text: &str) -> Vec<String> {
+    let faults = match parse(text) {
+        Ok(config) => config.warnings,
+        Err(faults) => faults,
+    };
+    faults
+        .into_iter()
+        .map(|fault| {
+            let (line, column) = fault.place.map_or((0, 0), |place| place.line_column(text));
+            let words = [Some(fault.what), fault.label, fault.hint];
+            format!(
+                "{line}:{column} {}",
+                words.into_iter().flatten().collect::<Vec<_>>().join(" | ")
+            )
+        })
+        .collect()
+}
+
+fn ids(text: &str) -> Vec<String> {
+    let config = parse(text).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    config.blocks.iter().map(|block| block.id.clone()).collect()
+}
+
+#[test]
+fn blocks_run_in_document_order_across_kinds() {
+    let text = r#"
+packages = ["nginx"]
+[[exec]]
+cmd = "/bin/one"
+always = true
+[[file]]
+path = "/a"
+content = ""
+[[exec]]
+cmd = "/bin/two"
+always = true
+[[group]]
+name = "g"
+[[file]]
+path = "/b"
+content = ""
+"#;
+    assert_eq!(
+        ids(text),
+        [
+            "packages",
+            "exec:/bin/one",
+            "file:/a",
+            "exec:/bin/two",
+            "group:g",
+            "file:/b"
+        ]
+    );
+}
+
+#[test]
+fn files_run_one_after_another() {
+    let files = vec![
+        File {
+            name: "1".to_owned(),
+            text: "[[group]]\nname = \"a\"\n".to_owned(),
+        },
+        File {
+            name: "2".to_owned(),
+            text: "packages = [\"git\"]\n[[group]]\nname = \"b\"\n".to_owned(),
+        },
+    ];
+    let outline = config::check(&files, "").map(|_| ());
+    assert!(outline.is_ok(), "{outline:?}");
+    let Ok(config) = config::parse(files, Scope::default()) else {
+        panic!()
+    };
+    let ids: Vec<_> = config.blocks.iter().map(|b| b.id.as_str()).collect();
+    assert_eq!(ids, ["group:a", "packages-2", "group:b"]);
+}
+
+#[test]
+fn all_faults_of_a_file_are_told_at_once_each_with_its_place() {
+    let text = "[[service]]\nname = \"nginx\"\nstat = \"started\"\n\n[[grupp]]\nname = \"x\"\n\n[[group]]\nname = \"Bad Name\"\n";
+    let told = faults(text);
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert_eq!(
+        told[0],
+        "3:1 unknown field `stat` in [[service]] | did you mean `status`?"
+    );
+    assert_eq!(
+        told[1],
+        "5:3 there is no block or table named `grupp` | did you mean `group`?"
+    );
+    assert!(
+        told[2].starts_with("9:8 a user or group name is"),
+        "{}",
+        told[2]
+    );
+}
+
+#[test]
+fn the_originals_own_example_is_met_with_the_spelling_that_works() {
+    let told = faults("[[file]]\npath = \"/a\"\nperms = 0600\n");
+    assert_eq!(
+        told,
+        ["3:9 TOML has no numbers with a leading zero | write mode = \"0600\""]
+    );
+    let told = faults("[[file]]\npath = \"/a\"\ncontent = \"\"\nmode = 644\n");
+    assert_eq!(
+        told,
+        ["4:8 `mode = 644` is a decimal number, and a mode is octal | write mode = \"0644\""]
+    );
+    assert_eq!(
+        faults("[[file]]\npath = \"/a\"\ncontent = \"\"\nmode = 0o644\n"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn old_spellings_work_and_name_the_new_ones() {
+    let text = r#"
+secret = 100
+[[file]]
+path = "/a"
+remove = true
+[[file]]
+path = "/b"
+content = ""
+perms = "0600"
+[[group]]
+name = "devs"
+gid = "1099"
+[[exec]]
+dir = "/opt"
+script = "true"
+always = true
+[[clone]]
+URL = "https://git.example.org/project"
+dest = "/opt/project"
+"#;
+    assert_eq!(ids(text).len(), 5);
+    let told = faults(text).join("\n");
+    for words in [
+        "`remove` is spelled `absent`",
+        "`perms` is spelled `mode`",
+        "write gid = 1099",
+        "`dir` is spelled `pwd`",
+        "`URL` is spelled `url`",
+        "no effect",
+    ] {
+        assert!(told.contains(words), "{words} is not in\n{told}");
+    }
+}
+
+#[test]
+fn an_unguarded_exec_draws_a_warning_and_still_works() {
+    let text = "[[exec]]\nscript = \"true\"\n";
+    assert_eq!(ids(text).len(), 1);
+    assert!(
+        faults(text)[0].contains("this runs every time"),
+        "{:?}",
+        faults(text)
+    );
+}
+
+#[test]
+fn duplicate_ids_show_both_places() {
+    let text = "[[group]]\nname = \"a\"\n[[group]]\nname = \"a\"\n";
+    let Err(faults) = parse(text) else {
+        panic!("two blocks with one id")
+    };
+    let (other, _) = faults[0].other.clone().expect("the first place");
+    assert_eq!(other.line_column(text).0, 1);
+    assert_eq!(
+        faults[0].place.clone().map(|p| p.line_column(text).0),
+        Some(3)
+    );
+}
+
+#[test]
+fn after_asserts_the_order() {
+    let right = "[[group]]\nname = \"a\"\n[[group]]\nname = \"b\"\nafter = [\"group:a\"]\n";
+    assert_eq!(ids(right).len(), 2);
+    let wrong = "[[group]]\nname = \"a\"\nafter = [\"group:b\"]\n[[group]]\nname = \"b\"\n";
+    assert!(faults(wrong)[0].contains("no block `group:b` stands before this one"));
+}
+
+#[test]
+fn a_secret_goes_only_where_nothing_shows_it() {
+    assert!(
+        parse("[[file]]\npath = \"/a\"\ncontent = \"{{ secret.db }}\"\n")
+            .is_ok_and(|c| c.blocks[0].sensitive)
+    );
+    let told = faults("[[file]]\npath = \"/{{ secret.db }}\"\ncontent = \"\"\n").join("\n");
+    assert!(told.contains("a secret may not go into `path`"), "{told}");
+    let told = faults("[[exec]]\nscript = \"x\"\nenv = { A = \"{{ secret.db }}\" }\ntimeout = \"{{ secret.db }}\"\n").join("\n");
+    assert!(!told.contains("hunter2"), "{told}");
+    // A value of the wrong type beside a secret is not quoted either.
+    let told = faults("[[exec]]\nscript = \"{{ secret.db }}\"\numask = [\"hunter2\"]\n").join("\n");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn what_the_workstation_does_not_know_is_left_to_the_target() {
+    let text = "[[file]]\npath = \"/a\"\ncontent = \"{{ facts.hostname }} {{ secret.x }}\"\n[secret.x]\nenv = \"X\"\n";
+    assert!(config::check(&file(text), "web1").is_ok());
+    let told = match config::check(
+        &file("[[file]]\npath = \"/a\"\ncontent = \"{{ vars.nothing }}\"\n"),
+        "",
+    ) {
+        Ok(_) => panic!("an undefined value"),
+        Err(faults) => faults,
+    };
+    assert!(told[0].what.contains("undefined"), "{told:?}");
+}
+
+#[test]
+fn sources_are_collected_once_and_judged() {
+    let text = r#"
+[bucket.bkt]
+url = "nyc3.digitaloceanspaces.com"
+name = "coleman"
+[[file]]
+path = "/a"
+source = "bkt://some/file"
+[[file]]
+path = "/b"
+source = "bkt://some/file"
+"#;
+    let Ok(outline) = config::check(&file(text), "") else {
+        panic!()
+    };
+    assert_eq!(outline.needs.len(), 1);
+    for (text, words) in [
+        (
+            "[[file]]\npath = \"/a\"\nsource = \"bkt://x\"\n",
+            "there is no [bucket.bkt]",
+        ),
+        (
+            "[[file]]\npath = \"/a\"\nsource = \"https://x/y\"\n",
+            "needs its `sha256`",
+        ),
+        (
+            "[[file]]\npath = \"/a\"\nsource = \"http://x/y\"\n",
+            "use https",
+        ),
+    ] {
+        let Err(told) = config::check(&file(text), "") else {
+            panic!("{text}")
+        };
+        assert!(
+            told.iter().any(|f| f.what.contains(words)),
+            "{words}: {told:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_repo_with_a_destination_is_a_clone() {
+    let text = "[repo.app]\nURL = \"https://git.example.org/app\"\ndest = \"/opt/app\"\n[[group]]\nname = \"a\"\n";
+    assert_eq!(ids(text), ["clone:/opt/app", "group:a"]);
+}
+
+#[test]
+fn what_comes_later_says_so() {
+    for (text, words) in [
+        (
+            "[[group]]\nname = \"a\"\nwhen = \"true\"\n",
+            "`when` comes with a later version",
+        ),
+        (
+            "[[firewall]]\ndefault = \"drop\"\n",
+            "`firewall` blocks come with a later version",
+        ),
+    ] {
+        assert!(faults(text)[0].contains(words), "{:?}", faults(text));
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let deep = format!("[vars]\nx = {}{}\n", "[".repeat(40), "]".repeat(40));
+    assert!(
+        faults(&deep)[0].contains("nested deeper"),
+        "{:?}",
+        faults(&deep)
+    );
+    let long = format!("[vars]\nx = \"{}\"\n", "a".repeat(300 * 1024));
+    assert!(
+        faults(&long)[0].contains("a string is at most"),
+        "{:?}",
+        faults(&long).len()
+    );
+    let many = "[[group]]\nname = \"a\"\n".repeat(10_001);
+    assert!(
+        faults(&many)[0].contains("at most 10000 blocks"),
+        "{}",
+        faults(&many)[0]
+    );
+    let big = "# ".repeat(1 << 20);
+    assert!(faults(&big)[0].contains("at most 1 MiB"));
+}

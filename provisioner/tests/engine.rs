@@ -1,0 +1,332 @@
+//! What the engine promises: a plan says what an apply does, an apply is verified, and a second one
+//! changes nothing. On hosts in memory.
+
+use hpt_provisioner::config::scope::Scope;
+use hpt_provisioner::config::{self, Config, File};
+use hpt_provisioner::effect::{Access, Command, Content, Effect, WriteFile};
+use hpt_provisioner::host::facts::Facts;
+use hpt_provisioner::host::memory::Memory;
+use hpt_provisioner::host::{Done, Entry, HostError, Mutate, Observe, Progress, Stream};
+use hpt_provisioner::name::AbsPath;
+use hpt_provisioner::plan::{Plan, Reveal, Verdict, plan};
+use hpt_provisioner::report::{Event, Outcome, Report};
+use hpt_provisioner::run::{Refusal, Witness, apply};
+
+/// Hears everything, and stops a run after so many blocks.
+#[derive(Default)]
+struct Listener {
+    events: Vec<Event>,
+    stop_after: Option<usize>,
+}
+
+impl Witness for Listener {
+    fn tell(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    fn go_on(&mut self) -> bool {
+        let ended = self
+            .events
+            .iter()
+            .filter(|e| matches!(e, Event::Finished(_)))
+            .count();
+        self.stop_after.is_none_or(|limit| ended < limit)
+    }
+}
+
+fn config(text: &str) -> Config {
+    let files = vec![File {
+        name: "site.toml".to_owned(),
+        text: text.to_owned(),
+    }];
+    let scope = Scope {
+        facts: Some(Facts::default()),
+        secrets: Some([].into()),
+        ..Scope::default()
+    };
+    config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+fn verdicts(plan: &Plan) -> Vec<Verdict> {
+    plan.blocks.iter().map(|b| b.verdict).collect()
+}
+
+fn outcomes(report: &Report) -> Vec<Outcome> {
+    report.blocks.iter().map(|b| b.outcome).collect()
+}
+
+fn run(config: &Config, host: &mut dyn Mutate) -> Report {
+    apply(config, host, None, &mut Listener::default()).expect("not bound to a plan")
+}
+
+const SITE: &str = r#"
+[[group]]
+name = "web"
+[[user]]
+name = "ana"
+group = "web"
+home = "/home/ana"
+shell = "/bin/sh"
+[[file]]
+path = "/etc/app"
+dir = true
+owner = "ana"
+[[file]]
+path = "/etc/app/one"
+content = "1\n"
+owner = "ana"
+group = "web"
+mode = "0640"
+[[file]]
+path = "/etc/app/two"
+content = "2\n"
+"#;
+
+#[test]
+fn a_plan_foresees_what_earlier_blocks_will_have_done() {
+    let (config, mut host) = (config(SITE), Memory::new(Facts::default()));
+    let first = plan(&config, &host, Reveal::Content);
+    assert_eq!(verdicts(&first), [Verdict::Create; 5]);
+    assert_eq!(outcomes(&run(&config, &mut host)), [Outcome::Changed; 5]);
+    let second = plan(&config, &host, Reveal::Content);
+    assert!(second.is_empty(), "{second:#?}");
+    assert_eq!(outcomes(&run(&config, &mut host)), [Outcome::Ok; 5]);
+}
+
+#[test]
+fn a_plan_names_what_is_missing_and_an_apply_stops_there() {
+    let config = config(
+        "[[file]]\npath = \"/etc/x\"\ncontent = \"\"\n[[file]]\npath = \"/nowhere/x\"\ncontent = \"\"\n[[group]]\nname = \"g\"\n",
+    );
+    let mut host = Memory::new(Facts::default());
+    assert_eq!(
+        verdicts(&plan(&config, &host, Reveal::Content)),
+        [Verdict::Create, Verdict::Blocked, Verdict::Create]
+    );
+    let report = run(&config, &mut host);
+    assert_eq!(
+        outcomes(&report),
+        [Outcome::Changed, Outcome::Failed, Outcome::NotRun]
+    );
+    assert!(!report.succeeded());
+}
+
+#[test]
+fn an_apply_bound_to_a_plan_refuses_another_host() {
+    let (config, mut host) = (config(SITE), Memory::new(Facts::default()));
+    let agreed = plan(&config, &host, Reveal::Content).digest;
+    host.put(&Effect::MakeDir {
+        path: AbsPath::parse("/etc/app").unwrap(),
+        access: Access::default(),
+    });
+    let refused = apply(&config, &mut host, Some(agreed), &mut Listener::default());
+    assert!(matches!(refused, Err(Refusal::Moved { planned, .. }) if planned == agreed));
+    let agreed = plan(&config, &host, Reveal::Outline).digest;
+    assert!(
+        apply(&config, &mut host, Some(agreed), &mut Listener::default())
+            .is_ok_and(|r| r.succeeded())
+    );
+}
+
+#[test]
+fn a_cancelled_run_stops_between_blocks() {
+    let (config, mut host) = (config(SITE), Memory::new(Facts::default()));
+    let mut listener = Listener {
+        stop_after: Some(1),
+        ..Listener::default()
+    };
+    let report = apply(&config, &mut host, None, &mut listener).unwrap();
+    assert_eq!(
+        report.count(Outcome::NotRun),
+        4 - usize::from(report.blocks[1].outcome == Outcome::Changed)
+    );
+}
+
+#[test]
+fn each_block_finishes_once_and_in_order() {
+    let (config, mut host) = (config(SITE), Memory::new(Facts::default()));
+    let mut listener = Listener::default();
+    let report = apply(&config, &mut host, None, &mut listener).unwrap();
+    let ended: Vec<usize> = listener
+        .events
+        .iter()
+        .filter_map(|e| {
+            if let Event::Finished(f) = e {
+                Some(f.block)
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(ended, (0..report.blocks.len()).collect::<Vec<_>>());
+}
+
+/// A host on which some things go wrong. Everything else is the memory host's.
+struct Faulty {
+    inner: Memory,
+    /// Effects on this path report success and do nothing.
+    lies_about: Option<AbsPath>,
+    /// A command that runs writes this file behind everyone's back.
+    command_writes: Option<AbsPath>,
+    /// What a command prints.
+    prints: Vec<&'static [u8]>,
+}
+
+impl Faulty {
+    fn new() -> Self {
+        let inner = Memory::new(Facts::default());
+        Self {
+            inner,
+            lies_about: None,
+            command_writes: None,
+            prints: Vec::new(),
+        }
+    }
+}
+
+macro_rules! pass_on {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        $(fn $name(&self, $($arg: $type),*) -> $out { self.inner.$name($($arg),*) })*
+    };
+}
+
+impl Observe for Faulty {
+    pass_on! {
+        powers() -> hpt_provisioner::host::Powers;
+        facts() -> &Facts;
+        prefetch(keys: &[hpt_provisioner::host::Key]) -> ();
+        path(path: &AbsPath) -> Result<Option<Entry>, HostError>;
+        hash(path: &AbsPath) -> Result<Option<hpt_provisioner::host::Hash>, HostError>;
+        read(path: &AbsPath) -> Result<Option<std::sync::Arc<[u8]>>, HostError>;
+        user(name: &hpt_provisioner::name::UserName) -> Result<Option<hpt_provisioner::host::User>, HostError>;
+        group(name: &hpt_provisioner::name::GroupName) -> Result<Option<hpt_provisioner::host::Group>, HostError>;
+        package(name: &hpt_provisioner::name::PackageName) -> Result<Option<hpt_provisioner::host::Package>, HostError>;
+        unit(name: &hpt_provisioner::name::UnitName) -> Result<Option<hpt_provisioner::host::Unit>, HostError>;
+        checkout(path: &AbsPath) -> Result<Option<hpt_provisioner::host::Checkout>, HostError>;
+        blob(hash: &hpt_provisioner::host::Hash) -> Result<Option<std::sync::Arc<[u8]>>, HostError>;
+        has_blob(hash: &hpt_provisioner::host::Hash) -> bool;
+        fingerprint(secret: &[u8]) -> String;
+    }
+}
+
+impl Mutate for Faulty {
+    fn perform(
+        &mut self,
+        batch: &[Effect],
+        tell: &mut dyn FnMut(usize, Progress),
+    ) -> Vec<Result<Done, HostError>> {
+        for (i, effect) in batch.iter().enumerate() {
+            match effect {
+                Effect::WriteFile(file) if Some(&file.path) == self.lies_about.as_ref() => {}
+                Effect::Run(_) => {
+                    for bytes in &self.prints {
+                        tell(
+                            i,
+                            Progress::Output {
+                                stream: Stream::Stdout,
+                                bytes: bytes.to_vec(),
+                            },
+                        );
+                    }
+                    if let Some(path) = self.command_writes.clone() {
+                        self.inner.put(&Effect::WriteFile(WriteFile {
+                            path,
+                            content: Content::Inline(b"overwritten".as_slice().into()),
+                            access: Access::default(),
+                            verify: None,
+                            secret: false,
+                        }));
+                    }
+                }
+                effect => self.inner.put(effect),
+            }
+        }
+        batch.iter().map(|_| Ok(Done::default())).collect()
+    }
+
+    fn guard(&mut self, _: &Command) -> Result<bool, HostError> {
+        Ok(true)
+    }
+
+    fn pause(&mut self, _: std::time::Duration) {}
+}
+
+#[test]
+fn a_tool_that_succeeds_and_does_nothing_is_caught() {
+    let mut host = Faulty {
+        lies_about: Some(AbsPath::parse("/etc/app/one").unwrap()),
+        ..Faulty::new()
+    };
+    let report = run(&config(SITE), &mut host);
+    let failed: Vec<_> = report
+        .blocks
+        .iter()
+        .filter(|b| b.outcome == Outcome::Failed)
+        .collect();
+    assert_eq!(failed.len(), 1, "{report:#?}");
+    assert_eq!(failed[0].block, 3);
+    assert!(
+        failed[0].note.contains("still to be done"),
+        "{}",
+        failed[0].note
+    );
+}
+
+#[test]
+fn a_block_that_a_later_command_undoes_fails_the_run_by_name() {
+    let text = "[[file]]\npath = \"/etc/x\"\ncontent = \"mine\"\n[[exec]]\nscript = \"true\"\nalways = true\n";
+    let mut host = Faulty {
+        command_writes: Some(AbsPath::parse("/etc/x").unwrap()),
+        ..Faulty::new()
+    };
+    let report = run(&config(text), &mut host);
+    assert_eq!(outcomes(&report), [Outcome::Failed, Outcome::Changed]);
+    assert!(
+        report.blocks[0].note.contains("a later block undid it"),
+        "{}",
+        report.blocks[0].note
+    );
+}
+
+#[test]
+fn what_a_command_prints_has_no_secret_in_it() {
+    let text = "[[exec]]\nscript = \"echo {{ secret.db }}\"\nalways = true\n";
+    let files = vec![File {
+        name: "site.toml".to_owned(),
+        text: text.to_owned(),
+    }];
+    let secret = hpt_provisioner::secret::Secret::new("hunter2".to_owned());
+    let secrets = Some([("db".to_owned(), secret)].into());
+    let scope = Scope {
+        facts: Some(Facts::default()),
+        secrets,
+        ..Scope::default()
+    };
+    let Ok(config) = config::parse(files, scope) else {
+        panic!()
+    };
+    let mut host = Faulty {
+        prints: vec![b"it is hun", b"ter2, they say"],
+        ..Faulty::new()
+    };
+    let mut listener = Listener::default();
+    let planned = plan(&config, &host, Reveal::Content);
+    assert!(!format!("{planned:?}").contains("hunter2"));
+    let report = apply(&config, &mut host, None, &mut listener).unwrap();
+    assert!(report.succeeded(), "{report:?}");
+    let printed: Vec<u8> = listener
+        .events
+        .iter()
+        .flat_map(|e| {
+            if let Event::Output { bytes, .. } = e {
+                bytes.clone()
+            } else {
+                Vec::new()
+            }
+        })
+        .collect();
+    assert_eq!(
+        String::from_utf8_lossy(&printed),
+        "it is [secret], they say"
+    );
+}
