@@ -1,0 +1,270 @@
+//! The real host: `/`, or the root directory of one that does not run.
+
+mod access;
+mod accounts;
+mod blobs;
+mod checkout;
+mod directory;
+mod dpkg;
+mod durable;
+mod files;
+mod fresh;
+mod paths;
+mod remove;
+mod snapshot;
+mod stamp;
+mod temps;
+mod write;
+mod xattrs;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::accounts::Accounts;
+use self::blobs::Blobs;
+use self::dpkg::Packages;
+use self::paths::{Tree, failed, stat_outside};
+use self::snapshot::Snapshot;
+use self::stamp::{Parsed, Stamp};
+use self::temps::Temps;
+use self::write::Writer;
+use crate::effect::{Command, Effect};
+use crate::host::facts::Facts;
+use crate::host::{
+    Checkout, Done, Entry, Group, Hash, HostError, Key, Mutate, Observe, Package, Powers, Progress,
+    Unit, User,
+};
+use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+
+pub use self::files::HashCache;
+
+/// As long as an account file may be.
+const MOST_ACCOUNTS: u64 = 64 << 20;
+
+/// Where a host is and what it is given.
+pub struct Options {
+    /// `/`, or the directory of a root that does not run.
+    pub root: PathBuf,
+    /// The directory of the blobs that were sent for the run.
+    pub blobs: PathBuf,
+    /// The host's own key for fingerprints of secrets.
+    pub fingerprint_key: [u8; 32],
+    /// Hashes that earlier plans have computed.
+    pub hashes: Arc<HashCache>,
+}
+
+/// The host that hpt runs on.
+///
+/// What [`Observe::prefetch`] reads is kept and answers all later questions, so that one plan sees
+/// one state; another `prefetch`, and every change made through [`Mutate`], drops it.
+pub struct Live {
+    tree: Tree,
+    powers: Powers,
+    facts: Facts,
+    key: [u8; 32],
+    hashes: Arc<HashCache>,
+    blobs: Blobs,
+    temps: Temps,
+    accounts: Parsed<Accounts>,
+    packages: Parsed<Packages>,
+    snapshot: Snapshot,
+}
+
+impl Live {
+    /// Opens a host.
+    ///
+    /// # Errors
+    /// If the root directory cannot be opened.
+    pub fn open(options: Options) -> Result<Self, HostError> {
+        let tree = Tree::open(&options.root)?;
+        let powers = powers(&tree);
+        Ok(Self {
+            facts: Facts::read(&options.root),
+            powers,
+            tree,
+            key: options.fingerprint_key,
+            hashes: options.hashes,
+            blobs: Blobs::new(options.blobs),
+            temps: Temps::new(),
+            accounts: Parsed::default(),
+            packages: Parsed::default(),
+            snapshot: Snapshot::default(),
+        })
+    }
+
+    /// The account files as they are now.
+    fn accounts(&self) -> Result<Arc<Accounts>, HostError> {
+        let [passwd, group, shadow] = ["/etc/passwd", "/etc/group", "/etc/shadow"].map(fixed);
+        let stamps = [&passwd, &group, &shadow].map(|path| self.stamp(path));
+        let [at_passwd, at_group, at_shadow] = stamps;
+        self.accounts
+            .get(vec![at_passwd?, at_group?, at_shadow?], || {
+                let read = |path| self.read_up_to(path, MOST_ACCOUNTS);
+                let passwd = read(&passwd)?.unwrap_or_default();
+                let group = read(&group)?.unwrap_or_default();
+                // Only root may read shadow; then a password is unknown.
+                let shadow = read(&shadow).ok().flatten();
+                Ok(Accounts::parse(&passwd, &group, shadow.as_deref()))
+            })
+    }
+
+    /// dpkg's record as it is now.
+    fn packages(&self) -> Result<Arc<Packages>, HostError> {
+        let status = fixed(dpkg::STATUS);
+        self.packages.get(vec![self.stamp(&status)?], || {
+            let text = self
+                .read_up_to(&status, dpkg::MOST_STATUS)?
+                .unwrap_or_default();
+            Ok(Packages::parse(&String::from_utf8_lossy(&text)))
+        })
+    }
+
+    fn stamp(&self, path: &AbsPath) -> Result<Option<Stamp>, HostError> {
+        let Some(spot) = self.tree.spot(path)? else {
+            return Ok(None);
+        };
+        let stat = spot.stat().map_err(|e| failed("cannot look at", path, e))?;
+        Ok(stat.map(|stat| Stamp::of(&stat)))
+    }
+
+    fn read_up_to(&self, path: &AbsPath, most: u64) -> Result<Option<Vec<u8>>, HostError> {
+        let spot = self.tree.spot(path)?;
+        spot.map_or(Ok(None), |spot| files::read_up_to(&spot, path, most))
+    }
+
+    /// Drops what was read: the host is about to change, or has.
+    fn forget(&mut self) {
+        self.snapshot = Snapshot::default();
+    }
+}
+
+/// A path that hpt itself names.
+fn fixed(path: &str) -> AbsPath {
+    AbsPath::parse(path).expect("a literal path is absolute and plain")
+}
+
+fn powers(tree: &Tree) -> Powers {
+    let root = rustix::process::geteuid().is_root();
+    let has = |path: &str| stat_outside(Path::new(path)).is_some();
+    Powers {
+        services: root && tree.is_live() && has("/run/systemd/system"),
+        exec: tree.is_live(),
+        packages: root && tree.is_live() && has("/usr/bin/apt-get"),
+        accounts: root && has("/usr/sbin/useradd"),
+        chown: root,
+    }
+}
+
+impl Observe for Live {
+    fn powers(&self) -> Powers {
+        self.powers
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn prefetch(&self, keys: &[Key]) {
+        self.snapshot.fill(&self.tree, &self.hashes, keys);
+    }
+
+    fn path(&self, path: &AbsPath) -> Result<Option<Entry>, HostError> {
+        if let Some(known) = self.snapshot.entry(path) {
+            return known;
+        }
+        let Some(spot) = self.tree.spot(path)? else {
+            return Ok(None);
+        };
+        spot.entry().map_err(|e| failed("cannot look at", path, e))
+    }
+
+    fn hash(&self, path: &AbsPath) -> Result<Option<Hash>, HostError> {
+        if let Some(known) = self.snapshot.hash(path) {
+            return known;
+        }
+        let spot = self.tree.spot(path)?;
+        spot.map_or(Ok(None), |spot| files::hash(&spot, path, &self.hashes))
+    }
+
+    fn read(&self, path: &AbsPath) -> Result<Option<Arc<[u8]>>, HostError> {
+        let spot = self.tree.spot(path)?;
+        spot.map_or(Ok(None), |spot| files::read(&spot, path))
+    }
+
+    fn user(&self, name: &UserName) -> Result<Option<User>, HostError> {
+        Ok(self.accounts()?.user(name, |hash| self.fingerprint(hash)))
+    }
+
+    fn group(&self, name: &GroupName) -> Result<Option<Group>, HostError> {
+        Ok(self.accounts()?.group(name))
+    }
+
+    fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError> {
+        Ok(self.packages()?.get(name).cloned())
+    }
+
+    fn unit(&self, _name: &UnitName) -> Result<Option<Unit>, HostError> {
+        Err(HostError::Refused(
+            "systemd does not run on this host".into(),
+        ))
+    }
+
+    fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {
+        checkout::read(&self.tree, path)
+    }
+
+    fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError> {
+        self.blobs.read(hash)
+    }
+
+    fn has_blob(&self, hash: &Hash) -> bool {
+        self.blobs.has(hash)
+    }
+
+    fn fingerprint(&self, secret: &[u8]) -> String {
+        // 64 bits tell secrets of one host apart.
+        blake3::keyed_hash(&self.key, secret).to_hex()[..16].to_owned()
+    }
+}
+
+impl Mutate for Live {
+    fn perform(
+        &mut self,
+        batch: &[Effect],
+        _tell: &mut dyn FnMut(usize, Progress),
+    ) -> Vec<Result<Done, HostError>> {
+        self.forget();
+        match batch {
+            [Effect::Remove { path, recursive }] => {
+                vec![remove::remove(&self.tree, path, *recursive).map(|()| Done::default())]
+            }
+            _ => self.write(batch),
+        }
+    }
+
+    fn guard(&mut self, _command: &Command) -> Result<bool, HostError> {
+        self.forget();
+        Err(HostError::Refused("commands cannot run yet".into()))
+    }
+
+    fn pause(&mut self, time: Duration) {
+        self.forget();
+        std::thread::sleep(time);
+    }
+}
+
+impl Live {
+    fn write(&mut self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
+        let accounts = match self.accounts() {
+            Ok(accounts) => accounts,
+            Err(error) => return vec![Err(error)],
+        };
+        let mut check =
+            |_argv: &[String]| Err(HostError::Refused("commands cannot run yet".into()));
+        Writer::new(&self.tree, &accounts, &self.blobs, &self.temps, &mut check).perform(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests;
