@@ -50,7 +50,8 @@ TRIALS = {
     "no mount namespaces with overlayfs":
         "mount -t tmpfs tmpfs /mnt; cd /mnt; mkdir l u w r; "
         "mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w,redirect_dir=on,index=on r",
-    "no bridges in network namespaces": "ip link add br0 type bridge; ip link add v0 type veth peer name v1",
+    "no bridges in network namespaces":
+        "ip link add br0 type bridge; ip link add v0 type veth peer name v1",
     "no nftables for bridges": "printf 'table bridge t {\\n}\\n' | nft -f -",
 }
 

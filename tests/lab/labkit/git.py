@@ -7,6 +7,7 @@ from pathlib import Path
 from .place import LabError, call, write
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "git-server"
+KEYS = ["deploy_key", "stranger_key"]
 
 
 def serve(lab):
@@ -35,13 +36,13 @@ def serve(lab):
 
 def prepare(host, folder):
     """Make keys here and everything else there."""
-    for name in ["deploy_key", "stranger_key"]:
+    for name in KEYS:
         if not (folder / name).exists():
             folder.mkdir(exist_ok=True)
             call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / name)
     token = secrets.token_hex(16)
     write(folder / "token", token, 0o600)
-    public = [(folder / f"{name}.pub").read_text().strip() for name in ["deploy_key", "stranger_key"]]
+    public = [(folder / f"{name}.pub").read_text().strip() for name in KEYS]
     if host.push(SCRIPTS, "/srv/git-server") != 0:
         raise LabError("cannot copy to the git server")
     out(host, "/srv/git-server/setup", *public, token)

@@ -68,7 +68,8 @@ class Host:
         if not keys.exists():
             call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", keys)
         for end, mode in [("", 0o600), (".pub", 0o644)]:
-            write(etc / "ssh" / f"ssh_host_ed25519_key{end}", Path(f"{keys}{end}").read_text(), mode)
+            key = Path(f"{keys}{end}").read_text()
+            write(etc / "ssh" / f"ssh_host_ed25519_key{end}", key, mode)
         login = self.folder / "upper" / "root" / ".ssh"
         login.mkdir(parents=True, mode=0o700)
         (self.folder / "upper" / "root").chmod(0o700)
@@ -148,14 +149,14 @@ class Host:
         """Whether any process lives in its cgroup."""
         try:
             return "populated 1" in (self.cgroup / "cgroup.events").read_text()
-        except FileNotFoundError:
+        except OSError:  # not there, or going away at this moment
             return False
 
     def frozen(self):
         """Whether it is paused."""
         try:
             return "frozen 1" in (self.cgroup / "cgroup.events").read_text()
-        except FileNotFoundError:
+        except OSError:  # not there, or going away at this moment
             return False
 
     def leader(self):
@@ -209,7 +210,7 @@ class Host:
         ], os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": self.bus_address()}
 
     def run(self, argv, **streams):
-        """Run a command in the host; its exit code. Its unit is stopped when this is interrupted."""
+        """Run a command in the host; its exit code. Interrupted, it stops the command too."""
         unit = f"lab-run-{secrets.token_hex(6)}.service"
         command, env = self.command(argv, unit)
 
@@ -235,7 +236,8 @@ class Host:
                                 stdin=tar.stdout)
         with open(source, "rb") as data:
             script = 'cat > "$1.lab" && chmod "$2" "$1.lab" && mv -T "$1.lab" "$1"'
-            return self.run(["sh", "-c", script, "sh", target, f"{stat.S_IMODE(mode):o}"], stdin=data)
+            mode = f"{stat.S_IMODE(mode):o}"
+            return self.run(["sh", "-c", script, "sh", target, mode], stdin=data)
 
     def pull(self, source, target):
         """Copy a file out of the host."""

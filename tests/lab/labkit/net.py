@@ -100,12 +100,14 @@ def pair(one, other, verdict):
     if other == WS:
         return [f'iifname "p{one}" oifname "br0" {verdict}',
                 f'iifname "br0" oifname "p{one}" {verdict}']
-    return [f'iifname "p{a}" oifname "p{b}" {verdict}' for a, b in [(one, other), (other, one)]]
+    return [f'iifname "p{one}" oifname "p{other}" {verdict}',
+            f'iifname "p{other}" oifname "p{one}" {verdict}']
 
 
 def fits(line, hook):
     """Whether a hook can know the interfaces that a rule names."""
-    return not (hook == "input" and "oifname" in line) and not (hook == "output" and "iifname" in line)
+    unknown = {"input": "oifname", "output": "iifname", "forward": None}[hook]
+    return not unknown or unknown not in line
 
 
 def plug(octet):

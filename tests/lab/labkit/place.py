@@ -39,7 +39,8 @@ def call(*argv, stdin=None, quiet=False):
     except FileNotFoundError:
         raise LabError(f"{argv[0]} is missing: run tests/setup.sh") from None
     if done.returncode != 0 and not quiet:
-        words = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").splitlines()
+        words = done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}"
+        words = words.splitlines()
         first = next((line for line in words if "rror" in line or line.startswith("E:")), words[-1])
         raise LabError(f"{' '.join(argv[:4])}: {first.strip()}")
     return done.stdout
