@@ -12,9 +12,9 @@ SOURCES = [
     f"deb {MIRROR}/debian-security bookworm-security main",
 ]
 PACKAGES = [
-    "acl", "attr", "ca-certificates", "cron", "dbus", "git", "iproute2", "iputils-ping",
-    "libpam-systemd", "netbase", "nftables", "openssh-server", "procps", "python3", "sudo",
-    "systemd-sysv",
+    "acl", "attr", "ca-certificates", "cron", "dbus", "dbus-user-session", "git", "iproute2",
+    "iputils-ping", "libpam-systemd", "netbase", "nftables", "openssh-server", "procps", "python3",
+    "sudo", "systemd-sysv",
 ]
 # Run in the new tree ($1) once its packages are in.
 CUSTOMIZE = r"""

@@ -111,7 +111,7 @@ def fits(line, hook):
 
 
 def plug(octet):
-    """In a holder: a fresh network namespace `host` on the switch, as a booting machine finds it."""
+    """In a holder: a fresh network namespace `host`, on the switch, for the next boot."""
     call("ip", "netns", "del", "host", quiet=True)
     call("ip", "link", "del", f"p{octet}", quiet=True)
     call("ip", "netns", "add", "host")
