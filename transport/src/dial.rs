@@ -1,0 +1,174 @@
+//! Reaching out: an address and a pinned key to a [`Link`].
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use hpt_keystore::{Psk, PublicKey};
+
+use crate::handshake::{CONFIRM, Hello};
+use crate::link::Link;
+use crate::resolver::LocalKey;
+use crate::wire::{LENGTH, Prologue, REPLY};
+
+/// How long a dial may take, from name lookup to authenticated link.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// All that is needed to reach one target, as often as wanted.
+#[derive(Clone)]
+pub struct Dialer {
+    host: String,
+    port: u16,
+    local: LocalKey,
+    target: PublicKey,
+    psk: Arc<Psk>,
+    patience: Duration,
+}
+
+/// Why there is no link, by who is to blame.
+#[derive(Clone, Debug, Error)]
+pub enum DialError {
+    /// No TCP connection: the name, the network, or nobody listening.
+    #[error("cannot reach {address}: {why}")]
+    Unreachable {
+        /// The host and port dialled.
+        address: String,
+        /// What the system said.
+        why: Arc<io::Error>,
+    },
+    /// The target shut the door without a word, which is all that strangers get.
+    #[error(
+        "{address} closed the connection: the target does not know this client's key, or its own \
+         key is not the pinned one"
+    )]
+    Closed {
+        /// The host and port dialled.
+        address: String,
+    },
+    /// Something answered, but not the owner of the pinned key.
+    #[error("what answers at {address} is not the target whose key is pinned")]
+    BadPeer {
+        /// The host and port dialled.
+        address: String,
+    },
+    /// Nothing came of it in time.
+    #[error("{address} did not answer within {} s", after.as_secs())]
+    Timeout {
+        /// The host and port dialled.
+        address: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+}
+
+/// Why a handshake over an open stream fails.
+enum Failure {
+    Closed,
+    BadPeer,
+}
+
+impl Dialer {
+    /// For the target at `host` (a name or an address) that holds the key `target`.
+    #[must_use]
+    pub fn new(
+        host: impl Into<String>,
+        port: u16,
+        local: LocalKey,
+        target: PublicKey,
+        psk: Arc<Psk>,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            local,
+            target,
+            psk,
+            patience: PATIENCE,
+        }
+    }
+
+    /// With another limit than 10 seconds on the whole of a dial.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Host and port, as errors show them.
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// Connects once and shakes hands.
+    ///
+    /// # Errors
+    /// [`DialError`]; it is worth another try after `Unreachable` and `Timeout` only.
+    pub async fn dial(&self) -> Result<Link, DialError> {
+        let attempt = timeout(self.patience, self.attempt()).await;
+        attempt.unwrap_or_else(|_| {
+            Err(DialError::Timeout {
+                address: self.address(),
+                after: self.patience,
+            })
+        })
+    }
+
+    async fn attempt(&self) -> Result<Link, DialError> {
+        let unreachable = |why| DialError::Unreachable {
+            address: self.address(),
+            why: Arc::new(why),
+        };
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(unreachable)?;
+        stream.set_nodelay(true).map_err(unreachable)?;
+        let hello = Hello::new(&self.local, self.target, &self.psk, Prologue::CLIENT_RPC);
+        initiate(stream, hello).await.map_err(|failure| {
+            let address = self.address();
+            match failure {
+                Failure::Closed => DialError::Closed { address },
+                Failure::BadPeer => DialError::BadPeer { address },
+            }
+        })
+    }
+}
+
+/// Shakes hands over an open stream. The link is usable at once: its confirmation is on its way.
+async fn initiate<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    hello: Hello,
+) -> Result<Link<S>, Failure> {
+    let (await_reply, hello) = hello.send().map_err(|_| Failure::BadPeer)?;
+    stream
+        .write_all(&hello)
+        .await
+        .map_err(|_| Failure::Closed)?;
+
+    let mut reply = [0; REPLY];
+    let mut got = 0;
+    while got < REPLY {
+        match stream.read(&mut reply[got..]).await {
+            Ok(0) | Err(_) if got == 0 => return Err(Failure::Closed),
+            Ok(0) | Err(_) => return Err(Failure::BadPeer),
+            Ok(bytes) => got += bytes,
+        }
+    }
+    let mut established = await_reply.read(&reply).map_err(|_| Failure::BadPeer)?;
+
+    let mut record = [0; LENGTH + CONFIRM];
+    record[LENGTH - 1] = u8::try_from(CONFIRM).expect("16 fits a byte");
+    record[LENGTH..].copy_from_slice(&established.confirm());
+    stream
+        .write_all(&record)
+        .await
+        .map_err(|_| Failure::Closed)?;
+    Ok(Link::new(stream, established, None))
+}

@@ -1,0 +1,234 @@
+//! An authenticated, encrypted byte stream between two ends that pinned each other.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use snow::TransportState;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+use hpt_keystore::PublicKey;
+
+use crate::handshake::Established;
+use crate::record::{Opened, Opener, Sealer};
+use crate::session::Session;
+use crate::wire::SESSION_AGE;
+
+/// Asked of the network at once: a few records.
+const READ: usize = 64 * 1024;
+
+/// A byte stream to one authenticated peer.
+///
+/// Reads give whole, authenticated plaintext or an error; after the first error the link stays
+/// broken. Writes are held back until they fill a record or are flushed. An end of file is *not*
+/// authenticated, since TCP lets anyone between cut a stream: success has to be said in words
+/// above (H12). Inside a record it is an error here.
+pub struct Link<S = TcpStream> {
+    io: S,
+    noise: TransportState,
+    peer: PublicKey,
+    hash: [u8; 32],
+    opener: Opener,
+    sealer: Sealer,
+    broken: bool,
+    /// Ends the session at its age limit.
+    old: Pin<Box<Sleep>>,
+    /// At a responder: its place among the live sessions, which can be taken away.
+    session: Option<Session>,
+}
+
+/// Why a link broke; the source of the [`io::Error`]s it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LinkError {
+    /// A record was altered on the way, or the peer is not what it was.
+    #[error("a record of the peer does not decrypt")]
+    BadRecord,
+    /// The connection ended inside a record.
+    #[error("the connection was cut inside a record")]
+    Truncated,
+    /// The peer's key left the list of pins.
+    #[error("the peer's key is no longer pinned")]
+    Revoked,
+    /// The session is 24 hours old.
+    #[error("the session reached its age limit of 24 hours")]
+    TooOld,
+    /// The link broke before.
+    #[error("the link is broken since an earlier error")]
+    Broken,
+}
+
+impl From<LinkError> for io::Error {
+    fn from(error: LinkError) -> Self {
+        let kind = match error {
+            LinkError::BadRecord => io::ErrorKind::InvalidData,
+            LinkError::Truncated => io::ErrorKind::UnexpectedEof,
+            LinkError::Revoked => io::ErrorKind::PermissionDenied,
+            LinkError::TooOld | LinkError::Broken => io::ErrorKind::ConnectionAborted,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl<S> Link<S> {
+    pub(crate) fn new(io: S, established: Established, session: Option<Session>) -> Self {
+        let Established { noise, peer, hash } = established;
+        Self {
+            io,
+            noise,
+            peer,
+            hash,
+            opener: Opener::new(),
+            sealer: Sealer::new(Instant::now()),
+            broken: false,
+            old: Box::pin(sleep(SESSION_AGE)),
+            session,
+        }
+    }
+
+    /// The key that the other end has proved to hold.
+    pub fn peer(&self) -> PublicKey {
+        self.peer
+    }
+
+    /// 32 bytes that name this session: equal at both ends, never seen in another (H13).
+    pub fn handshake_hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// The stream underneath, to ask it for its addresses.
+    pub fn io(&self) -> &S {
+        &self.io
+    }
+
+    /// Marks the link broken for good.
+    fn breaks(&mut self, error: impl Into<io::Error>) -> io::Error {
+        self.broken = true;
+        self.sealer.rest();
+        error.into()
+    }
+
+    /// Errs once the session is over. Keeps the task awake for when it will be.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.broken {
+            return Err(LinkError::Broken.into());
+        }
+        if self.old.as_mut().poll(cx).is_ready() {
+            return Err(self.breaks(LinkError::TooOld));
+        }
+        if let Some(session) = &mut self.session
+            && session.poll_revoked(cx).is_ready()
+        {
+            return Err(self.breaks(LinkError::Revoked));
+        }
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + Unpin> Link<S> {
+    /// Reads more sealed bytes; `false` is the end of the stream.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let sealed = &mut self.opener.sealed;
+        sealed.reserve(READ);
+        let read = pin!(self.io.read_buf(sealed)).poll(cx);
+        if read.is_pending() && self.opener.sealed.is_empty() {
+            self.opener.sealed = BytesMut::new(); // an idle link holds no buffer (H11)
+        }
+        read.map_ok(|bytes| bytes > 0)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Link<S> {
+    /// Hands sealed bytes to the network until it has all of them, or until there is room again.
+    fn poll_drain(&mut self, cx: &mut Context<'_>, all: bool) -> Poll<io::Result<()>> {
+        while self.sealer.is_full() || (all && !self.sealer.unsent().is_empty()) {
+            let written = Pin::new(&mut self.io).poll_write(cx, self.sealer.unsent());
+            match ready!(written) {
+                Ok(0) => return Poll::Ready(Err(self.breaks(io::ErrorKind::WriteZero))),
+                Ok(bytes) => self.sealer.sent(bytes),
+                Err(error) => return Poll::Ready(Err(self.breaks(error))),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Link<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let link = &mut *self;
+        link.poll_over(cx)?;
+        if out.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            match link.opener.open(&mut link.noise, out) {
+                Ok(Opened::Data) => return Poll::Ready(Ok(())),
+                Ok(Opened::Incomplete) => {}
+                Err(_) => return Poll::Ready(Err(link.breaks(LinkError::BadRecord))),
+            }
+            match ready!(link.poll_fill(cx)) {
+                Ok(true) => {}
+                Ok(false) if link.opener.sealed.is_empty() => return Poll::Ready(Ok(())),
+                Ok(false) => return Poll::Ready(Err(link.breaks(LinkError::Truncated))),
+                Err(error) => return Poll::Ready(Err(link.breaks(error))),
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        plaintext: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let link = &mut *self;
+        link.poll_over(cx)?;
+        ready!(link.poll_drain(cx, false))?;
+        Poll::Ready(Ok(link.sealer.push(&mut link.noise, plaintext)))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let link = &mut *self;
+        link.poll_over(cx)?;
+        ready!(link.poll_drain(cx, false))?;
+        let mut taken = 0;
+        for slice in slices {
+            let part = link.sealer.push(&mut link.noise, slice);
+            taken += part;
+            if part < slice.len() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let link = &mut *self;
+        link.poll_over(cx)?;
+        link.sealer.seal_staged(&mut link.noise);
+        ready!(link.poll_drain(cx, true))?;
+        link.sealer.rest();
+        Pin::new(&mut link.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

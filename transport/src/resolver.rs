@@ -1,0 +1,314 @@
+//! The cryptography under snow: ring's AEAD, BLAKE2s, and an X25519 that refuses (T1, H6, H8).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use blake2::{Blake2s256, Digest};
+use ring::aead::{self, LessSafeKey, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use snow::Error;
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::CryptoResolver;
+use snow::types::{Cipher, Dh, Hash, Random};
+use subtle::ConstantTimeEq;
+use x25519_dalek::{PublicKey as Point, StaticSecret};
+use zeroize::{Zeroize, Zeroizing};
+
+use hpt_keystore::{PublicKey, SecretKey};
+
+use crate::allow::Pins;
+use crate::wire::{Mac1Key, TAG};
+
+/// This end's key pair. Clones share the one place where the private key lies (H14).
+#[derive(Clone)]
+pub struct LocalKey(Arc<Pair>);
+
+struct Pair {
+    secret: SecretKey,
+    public: PublicKey,
+    mac1: Mac1Key,
+}
+
+impl LocalKey {
+    /// Takes the private key; it is wiped when the last clone is dropped.
+    #[must_use]
+    pub fn new(secret: SecretKey) -> Self {
+        let public = secret.public();
+        let mac1 = Mac1Key::of(&public);
+        Self(Arc::new(Pair {
+            secret,
+            public,
+            mac1,
+        }))
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        self.0.public
+    }
+
+    pub(crate) fn mac1(&self) -> &Mac1Key {
+        &self.0.mac1
+    }
+}
+
+/// Whom the static key may be multiplied with.
+#[derive(Clone)]
+pub(crate) enum Gate {
+    /// The initiator: it chose its peer before the first byte.
+    Chosen,
+    /// The responder: nobody but these, checked before `ss` is computed (H6).
+    Pinned(Arc<Pins>),
+}
+
+/// What snow asks for the primitives of one handshake.
+pub(crate) struct Resolver {
+    pub(crate) local: LocalKey,
+    pub(crate) gate: Gate,
+}
+
+impl CryptoResolver for Resolver {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(KernelRandom(SystemRandom::new())))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        matches!(choice, DHChoice::Curve25519).then(|| -> Box<dyn Dh> {
+            Box::new(X25519 {
+                scalar: Scalar::None,
+                local: self.local.clone(),
+                gate: self.gate.clone(),
+                uses: AtomicU8::new(0),
+            })
+        })
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        matches!(choice, HashChoice::Blake2s)
+            .then(|| -> Box<dyn Hash> { Box::new(Blake2s(Blake2s256::default())) })
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        matches!(choice, CipherChoice::ChaChaPoly)
+            .then(|| -> Box<dyn Cipher> { Box::new(ChaChaPoly(chacha(&[0; 32]))) })
+    }
+}
+
+/// getrandom(2), through ring.
+struct KernelRandom(SystemRandom);
+
+impl Random for KernelRandom {
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Error> {
+        self.0.fill(dest).map_err(|_| Error::Rng)
+    }
+}
+
+enum Scalar {
+    None,
+    /// The key of [`LocalKey`], which is never copied into snow.
+    Static,
+    Ephemeral {
+        secret: Zeroizing<[u8; 32]>,
+        public: [u8; 32],
+    },
+}
+
+/// X25519 whose zero output is an error, and which multiplies the static key with few.
+struct X25519 {
+    scalar: Scalar,
+    local: LocalKey,
+    gate: Gate,
+    /// How often the static key was used: the second time of a responder is `ss`.
+    uses: AtomicU8,
+}
+
+/// What is given to snow as the private key: a mark that stands for the one in [`LocalKey`].
+pub(crate) const STATIC: &[u8] = &[];
+
+impl X25519 {
+    fn own(&mut self, secret: Zeroizing<[u8; 32]>) {
+        let public = Point::from(&StaticSecret::from(*secret)).to_bytes();
+        self.scalar = Scalar::Ephemeral { secret, public };
+    }
+
+    /// The responder's static key meets `re`, then at `ss` the initiator's static key, and no more.
+    fn admits(&self, peer: &[u8; 32]) -> bool {
+        match &self.gate {
+            Gate::Chosen => true,
+            Gate::Pinned(pins) => match self.uses.fetch_add(1, Ordering::Relaxed) {
+                0 => true,
+                _ => pins.find(peer).is_some(),
+            },
+        }
+    }
+}
+
+impl Dh for X25519 {
+    fn name(&self) -> &'static str {
+        "25519"
+    }
+
+    fn pub_len(&self) -> usize {
+        32
+    }
+
+    fn priv_len(&self) -> usize {
+        32
+    }
+
+    /// Takes [`STATIC`], or 32 bytes of a vector under test.
+    fn set(&mut self, privkey: &[u8]) {
+        match <[u8; 32]>::try_from(privkey) {
+            Ok(secret) => self.own(Zeroizing::new(secret)),
+            Err(_) => self.scalar = Scalar::Static,
+        }
+    }
+
+    fn generate(&mut self, rng: &mut dyn Random) -> Result<(), Error> {
+        let mut secret = Zeroizing::new([0; 32]);
+        rng.try_fill_bytes(secret.as_mut())?;
+        self.own(secret);
+        Ok(())
+    }
+
+    fn pubkey(&self) -> &[u8] {
+        match &self.scalar {
+            Scalar::None => &[0; 32],
+            Scalar::Static => self.local.0.public.as_bytes(),
+            Scalar::Ephemeral { public, .. } => public,
+        }
+    }
+
+    /// Nothing of ours asks snow for a private key, so it gets none.
+    fn privkey(&self) -> &[u8] {
+        STATIC
+    }
+
+    fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let peer: [u8; 32] = pubkey
+            .get(..32)
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or(Error::Dh)?;
+        let secret = match &self.scalar {
+            Scalar::None => return Err(Error::Dh),
+            Scalar::Static if !self.admits(&peer) => return Err(Error::Dh),
+            Scalar::Static => self.local.0.secret.expose(),
+            Scalar::Ephemeral { secret, .. } => secret,
+        };
+        #[cfg(test)]
+        tests::count_dh();
+        let shared = StaticSecret::from(*secret).diffie_hellman(&Point::from(peer));
+        if bool::from(shared.as_bytes().ct_eq(&[0; 32])) {
+            return Err(Error::Dh);
+        }
+        out[..32].copy_from_slice(shared.as_bytes());
+        Ok(())
+    }
+}
+
+struct Blake2s(Blake2s256);
+
+impl Hash for Blake2s {
+    fn name(&self) -> &'static str {
+        "BLAKE2s"
+    }
+
+    fn block_len(&self) -> usize {
+        64
+    }
+
+    fn hash_len(&self) -> usize {
+        32
+    }
+
+    fn reset(&mut self) {
+        self.0 = Blake2s256::default();
+    }
+
+    fn input(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn result(&mut self, out: &mut [u8]) {
+        out[..32].copy_from_slice(&self.0.finalize_reset());
+    }
+}
+
+struct ChaChaPoly(LessSafeKey);
+
+fn chacha(key: &[u8; 32]) -> LessSafeKey {
+    let key = UnboundKey::new(&aead::CHACHA20_POLY1305, key).expect("the key has 32 bytes");
+    LessSafeKey::new(key)
+}
+
+/// Noise's nonce for this cipher: four zero bytes, then the counter, little-endian.
+fn nonce(n: u64) -> Nonce {
+    let mut bytes = [0; 12];
+    bytes[4..].copy_from_slice(&n.to_le_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}
+
+impl Cipher for ChaChaPoly {
+    fn name(&self) -> &'static str {
+        "ChaChaPoly"
+    }
+
+    fn set(&mut self, key: &[u8; 32]) {
+        self.0 = chacha(key);
+    }
+
+    fn encrypt(&self, n: u64, ad: &[u8], plaintext: &[u8], out: &mut [u8]) -> usize {
+        let (text, rest) = out.split_at_mut(plaintext.len());
+        text.copy_from_slice(plaintext);
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(nonce(n), aead::Aad::from(ad), text)
+            .expect("a record is far shorter than the cipher's limit");
+        rest[..TAG].copy_from_slice(tag.as_ref());
+        plaintext.len() + TAG
+    }
+
+    fn decrypt(
+        &self,
+        n: u64,
+        ad: &[u8],
+        ciphertext: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        let (text, tag) = ciphertext.split_last_chunk::<TAG>().ok_or(Error::Decrypt)?;
+        let out = out.get_mut(..text.len()).ok_or(Error::Decrypt)?;
+        out.copy_from_slice(text);
+        let tag = aead::Tag::from(*tag);
+        match self
+            .0
+            .open_in_place_separate_tag(nonce(n), aead::Aad::from(ad), tag, out, 0..)
+        {
+            Ok(plain) => Ok(plain.len()),
+            Err(_) => {
+                out.zeroize(); // H10: what did not authenticate is not left lying about
+                Err(Error::Decrypt)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local!(static DHS: Cell<u32> = const { Cell::new(0) });
+
+    pub(super) fn count_dh() {
+        DHS.set(DHS.get() + 1);
+    }
+
+    /// How many X25519 this thread computed while `work` ran (H6).
+    pub(crate) fn dhs_of(work: impl FnOnce()) -> u32 {
+        let before = DHS.get();
+        work();
+        DHS.get() - before
+    }
+}

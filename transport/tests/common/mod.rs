@@ -1,0 +1,166 @@
+//! A target with an echo service, and a client that it pinned.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary takes a part of it"
+)]
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hpt_keystore::{Psk, PublicKey, SecretKey};
+use hpt_transport::grpc::{self, MAX_MESSAGE, Peer};
+use hpt_transport::{
+    AllowList, Dialer, Incoming, Limits, LocalKey, Penalties, Pin as KeyPin, listen,
+};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tonic::body::Body;
+use tonic::codegen::http;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
+
+pub type Bytes = Vec<u8>;
+
+/// The keys of one target and one client that trust each other.
+pub struct Pair {
+    pub target: LocalKey,
+    pub client: LocalKey,
+    pub psk: [u8; 32],
+    pub allow: AllowList,
+}
+
+pub fn psk_of(bytes: [u8; 32]) -> Psk {
+    Psk::from_bytes(bytes.into())
+}
+
+pub fn pin(key: PublicKey, psk: [u8; 32]) -> KeyPin {
+    KeyPin {
+        key,
+        psk: psk_of(psk),
+    }
+}
+
+impl Pair {
+    pub fn new() -> Self {
+        let client = LocalKey::new(SecretKey::generate());
+        let psk = *Psk::generate().expose();
+        Self {
+            target: LocalKey::new(SecretKey::generate()),
+            allow: AllowList::new(vec![pin(client.public(), psk)]),
+            client,
+            psk,
+        }
+    }
+
+    pub fn dialer(&self, at: SocketAddr) -> Dialer {
+        self.dialer_as(&self.client, at)
+    }
+
+    pub fn dialer_as(&self, client: &LocalKey, at: SocketAddr) -> Dialer {
+        let psk = Arc::new(psk_of(self.psk));
+        Dialer::new(
+            at.ip().to_string(),
+            at.port(),
+            client.clone(),
+            self.target.public(),
+            psk,
+        )
+    }
+
+    /// Listens on a free port of this machine.
+    pub async fn listen(&self, limits: Limits) -> (SocketAddr, Incoming) {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = tcp.local_addr().unwrap();
+        (
+            at,
+            listen(tcp, self.target.clone(), self.allow.clone(), limits),
+        )
+    }
+
+    /// Serves [`Echo`] until the guard is dropped.
+    pub async fn serve(&self, limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
+        let (at, incoming) = self.listen(limits).await;
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(
+            grpc::server().serve_with_incoming_shutdown(Echo, incoming, async {
+                let _ = stopped.await;
+            }),
+        );
+        (at, stop)
+    }
+}
+
+/// Limits under which a test may behave like a flood.
+pub fn lenient() -> Limits {
+    let mut limits = Limits {
+        penalties: Penalties::OFF,
+        ..Limits::default()
+    };
+    limits.half_open.per_source = limits.half_open.total;
+    limits.sessions.per_second = 1e9;
+    limits.sessions.burst = 1e9;
+    limits
+}
+
+/// Unary calls that give back what they got; "panic" panics, "who" names the caller's key.
+#[derive(Clone)]
+pub struct Echo;
+
+impl tonic::server::UnaryService<Bytes> for Echo {
+    type Response = Bytes;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Status>> + Send>>;
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let peer = request.extensions().get::<Peer>().copied();
+        Box::pin(async move {
+            let said = request.into_inner();
+            let answer = match said.as_slice() {
+                b"panic" => panic!("asked to"),
+                b"wait" => std::future::pending().await,
+                b"who" => peer.unwrap().key.as_bytes().to_vec(),
+                b"session" => peer.unwrap().handshake_hash.to_vec(),
+                _ => said,
+            };
+            Ok(Response::new(answer))
+        })
+    }
+}
+
+impl tower::Service<http::Request<Body>> for Echo {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(async move {
+            let mut server = tonic::server::Grpc::new(ProstCodec::<Bytes, Bytes>::default())
+                .max_decoding_message_size(MAX_MESSAGE);
+            Ok(server.unary(Echo, request).await)
+        })
+    }
+}
+
+/// One echo call.
+pub async fn echo(channel: &Channel, message: &[u8]) -> Result<Bytes, Status> {
+    let mut client = tonic::client::Grpc::new(channel.clone());
+    client
+        .ready()
+        .await
+        .map_err(|error| Status::unavailable(error.to_string()))?;
+    let codec = ProstCodec::<Bytes, Bytes>::default();
+    let path = http::uri::PathAndQuery::from_static("/echo/Echo");
+    let reply = client
+        .unary(Request::new(message.to_vec()), path, codec)
+        .await?;
+    Ok(reply.into_inner())
+}
