@@ -174,3 +174,154 @@ fn refuse_loss(
 fn read_back(path: &Path, place: Place) -> Result<Zeroizing<Vec<u8>>, FileError> {
     Locked::open(path, Hold::Shared, place)?.read()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Address, ClientName, NewTarget, Passphrase, TargetName, gen_target};
+
+    struct Bench {
+        dir: tempfile::TempDir,
+        keystore: PathBuf,
+        copy: PathBuf,
+    }
+
+    fn bench() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let (keystore, copy) = (dir.path().join("keystore.db"), dir.path().join("copy"));
+        client::create(&keystore, None, Existing::Keep).unwrap();
+        Bench {
+            dir,
+            keystore,
+            copy,
+        }
+    }
+
+    impl Bench {
+        fn add(&self, name: &str, address: Option<&str>, now: u64) -> PathBuf {
+            let output = self.dir.path().join(format!("{name}.keystore"));
+            let new = NewTarget {
+                name: TargetName::parse(name).unwrap(),
+                client: ClientName::parse("laptop").unwrap(),
+                address: address.map(|text| Address::parse(text).unwrap()),
+                now,
+            };
+            gen_target(&self.keystore, &output, new, Existing::Replace).unwrap();
+            output
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// K6: restore(backup(x)) is x, byte for byte, whatever x holds and was lost.
+        #[test]
+        fn a_restored_backup_is_the_keystore(
+            targets in proptest::collection::vec(
+                ("[A-Za-z0-9][A-Za-z0-9_-]{0,62}", proptest::option::of("[!-~]{1,255}"), any::<u64>()),
+                0..4,
+            ),
+            loss in 0..3,
+        ) {
+            let bench = bench();
+            for (name, address, now) in &targets {
+                bench.add(name, address.as_deref(), *now);
+            }
+            let bytes = fs::read(&bench.keystore).unwrap();
+            backup(&bench.keystore, &bench.copy).unwrap();
+            match loss {
+                0 => fs::remove_file(&bench.keystore).unwrap(),
+                1 => fs::write(&bench.keystore, &bytes[..bytes.len() / 2]).unwrap(),
+                _ => {}
+            }
+            restore(&bench.copy, &bench.keystore, Existing::Keep).unwrap();
+            prop_assert_eq!(fs::read(&bench.keystore).unwrap(), bytes);
+            client::load(&bench.keystore).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_newer_keystore_is_kept() {
+        let bench = bench();
+        backup(&bench.keystore, &bench.copy).unwrap();
+        bench.add("web1", None, 1);
+        match restore(&bench.copy, &bench.keystore, Existing::Keep) {
+            Err(RestoreError::Newer {
+                keystore: 2,
+                backup: 1,
+                ..
+            }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(client::load(&bench.keystore).unwrap().targets.len(), 1);
+        restore(&bench.copy, &bench.keystore, Existing::Replace).unwrap();
+        assert_eq!(client::load(&bench.keystore).unwrap().targets.len(), 0);
+    }
+
+    #[test]
+    fn other_keys_and_another_role_are_kept() {
+        let (bench, other) = (bench(), self::bench());
+        backup(&other.keystore, &other.copy).unwrap();
+        let refused = restore(&other.copy, &bench.keystore, Existing::Keep);
+        assert!(matches!(refused, Err(RestoreError::OtherKeys { .. })));
+        let target = bench.add("web1", None, 1);
+        let copy = bench.dir.path().join("target copy");
+        backup(&target, &copy).unwrap();
+        let refused = restore(&copy, &bench.keystore, Existing::Replace);
+        assert!(matches!(
+            refused,
+            Err(RestoreError::Load(LoadError::Role { .. }))
+        ));
+    }
+
+    #[test]
+    fn damage_is_neither_copied_nor_restored() {
+        let bench = bench();
+        let good = fs::read(&bench.keystore).unwrap();
+        let mut bad = good.clone();
+        bad[9000] ^= 1;
+        fs::write(&bench.keystore, &bad).unwrap();
+        assert!(matches!(
+            backup(&bench.keystore, &bench.copy),
+            Err(BackupError::Load(_))
+        ));
+        assert!(!bench.copy.exists());
+        fs::write(&bench.keystore, &good).unwrap();
+        backup(&bench.keystore, &bench.copy).unwrap();
+        assert!(matches!(
+            backup(&bench.keystore, &bench.copy),
+            Err(BackupError::Write(_))
+        ));
+        fs::write(&bench.copy, &bad).unwrap();
+        assert!(restore(&bench.copy, &bench.keystore, Existing::Replace).is_err());
+        assert_eq!(fs::read(&bench.keystore).unwrap(), good);
+    }
+
+    /// K6: grep for the client's private keys in what a target is given, and in its backup. A
+    /// passphrase keeps them out of the client's own file too.
+    #[test]
+    fn a_target_never_holds_the_clients_private_keys() {
+        let bench = bench();
+        let target = bench.add("web1", None, 1);
+        backup(&target, &bench.copy).unwrap();
+        let Own::Open(keys) = client::load(&bench.keystore).unwrap().own else {
+            panic!("it has no passphrase")
+        };
+        let holds = |path: &Path| {
+            let bytes = fs::read(path).unwrap();
+            let secrets = [keys.channel.expose(), keys.signing.expose()];
+            secrets.map(|secret| bytes.windows(32).any(|window| window == secret))
+        };
+        assert_eq!(holds(&bench.keystore), [true, true]);
+        assert_eq!(holds(&target), [false, false]);
+        assert_eq!(holds(&bench.copy), [false, false]);
+
+        let words = Passphrase::new(Zeroizing::new("correct horse".to_owned())).unwrap();
+        client::set_passphrase(&bench.keystore, None, Some(&words)).unwrap();
+        assert_eq!(holds(&bench.keystore), [false, false]);
+    }
+}

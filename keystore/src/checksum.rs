@@ -30,7 +30,10 @@ pub(crate) fn check(file: &[u8]) -> Result<(), Unfit> {
     if file.is_empty() {
         return Err(Unfit::damaged("it is empty"));
     }
-    if file.get(TAG_AT) != Some(TAG) {
+    if file.len() < FIRST_PAGE {
+        return Err(Unfit::damaged("most of it is missing"));
+    }
+    if &file[TAG_AT] != TAG {
         return Err(Unfit::damaged(
             "hpt did not write it, or its beginning is gone",
         ));

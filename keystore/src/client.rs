@@ -382,3 +382,171 @@ impl From<FileError> for PinError {
         Self::Load(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bench {
+        _dir: tempfile::TempDir,
+        path: PathBuf,
+    }
+
+    fn bench(names: &[&str]) -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keystore.db");
+        create(&path, None, Existing::Keep).unwrap();
+        for name in names {
+            pin_target(&path, &known(name), Existing::Keep).unwrap();
+        }
+        Bench { _dir: dir, path }
+    }
+
+    fn name(text: &str) -> TargetName {
+        TargetName::parse(text).unwrap()
+    }
+
+    fn known(text: &str) -> KnownTarget {
+        KnownTarget {
+            name: name(text),
+            identity: Keypair::generate().identity(),
+            psk: Psk::generate(),
+            address: None,
+            added_at: 1_750_000_000,
+        }
+    }
+
+    fn names(bench: &Bench) -> Vec<String> {
+        let targets = load(&bench.path).unwrap().targets;
+        targets
+            .iter()
+            .map(|target| target.name.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn a_pin_returns_as_it_was_made() {
+        let bench = bench(&["db1", "web1"]);
+        let address = Address::parse("10.0.0.5:6632").unwrap();
+        let pinned = KnownTarget {
+            address: Some(address),
+            ..known("web2")
+        };
+        pin_target(&bench.path, &pinned, Existing::Keep).unwrap();
+        let (_, found) = load_target(&bench.path, &name("web2")).unwrap();
+        assert_eq!(found.identity, pinned.identity);
+        assert_eq!(found.psk.expose(), pinned.psk.expose());
+        assert_eq!(
+            (found.address, found.added_at),
+            (pinned.address, pinned.added_at)
+        );
+        assert_eq!(names(&bench), ["db1", "web1", "web2"]);
+        assert_eq!(load(&bench.path).unwrap().serial, 4);
+    }
+
+    #[test]
+    fn an_unknown_name_comes_with_the_known_ones() {
+        let bench = bench(&["db1", "web1"]);
+        match load_target(&bench.path, &name("web")) {
+            Err(FindError::Unknown { known, .. }) => {
+                assert_eq!(known, [name("db1"), name("web1")]);
+            }
+            _ => panic!("there is no web"),
+        }
+        assert!(remove(&bench.path, &name("web")).is_err());
+        assert!(set_address(&bench.path, &name("web"), None).is_err());
+        assert!(rename(&bench.path, &name("web"), &name("web9")).is_err());
+        assert_eq!(
+            load(&bench.path).unwrap().serial,
+            3,
+            "what fails writes nothing"
+        );
+    }
+
+    #[test]
+    fn remove_rename_and_address_do_what_they_say() {
+        let bench = bench(&["a", "b", "c"]);
+        remove(&bench.path, &name("b")).unwrap();
+        assert_eq!(names(&bench), ["a", "c"]);
+        let refused = rename(&bench.path, &name("a"), &name("c"));
+        assert!(matches!(refused, Err(RenameError::Taken(_))));
+        rename(&bench.path, &name("a"), &name("z")).unwrap();
+        rename(&bench.path, &name("z"), &name("z")).unwrap();
+        assert_eq!(names(&bench), ["c", "z"]);
+        let address = Address::parse("web.example.org").unwrap();
+        set_address(&bench.path, &name("z"), Some(address.clone())).unwrap();
+        assert_eq!(
+            load_target(&bench.path, &name("z")).unwrap().1.address,
+            Some(address)
+        );
+        set_address(&bench.path, &name("z"), None).unwrap();
+        assert_eq!(
+            load_target(&bench.path, &name("z")).unwrap().1.address,
+            None
+        );
+    }
+
+    #[test]
+    fn new_client_keys_say_whom_they_would_lock_out() {
+        let bench = bench(&["db1", "web1"]);
+        let old = load(&bench.path).unwrap().own.identity();
+        match create(&bench.path, None, Existing::Keep) {
+            Err(CreateError::LocksOut {
+                targets,
+                fingerprint,
+                ..
+            }) => {
+                assert_eq!(targets, [name("db1"), name("web1")]);
+                assert_eq!(fingerprint, old.fingerprint());
+            }
+            _ => panic!("there is one to be kept"),
+        }
+        let new = create(&bench.path, None, Existing::Replace).unwrap();
+        let keys = load(&bench.path).unwrap();
+        assert_ne!(new, old);
+        assert_eq!(
+            (keys.own.identity(), keys.targets.len(), keys.serial),
+            (new, 0, 4)
+        );
+    }
+
+    #[test]
+    fn a_passphrase_comes_changes_and_goes() {
+        let bench = bench(&["web1"]);
+        let words = |text: &str| Passphrase::new(Zeroizing::new(text.to_owned())).unwrap();
+        let (one, two) = (words("one"), words("two"));
+        let identity = load(&bench.path).unwrap().own.identity();
+
+        set_passphrase(&bench.path, None, Some(&one)).unwrap();
+        let (Own::Sealed(sealed), _) = load_target(&bench.path, &name("web1")).unwrap() else {
+            panic!("it is sealed")
+        };
+        assert_eq!(sealed.identity(), identity);
+        assert!(sealed.open(&two).is_err());
+        assert_eq!(sealed.open(&one).ok().unwrap().identity(), identity);
+
+        let refused = set_passphrase(&bench.path, None, Some(&two));
+        assert!(matches!(refused, Err(PassphraseError::Needed { .. })));
+        let refused = set_passphrase(&bench.path, Some(&two), Some(&two));
+        assert!(matches!(refused, Err(PassphraseError::Wrong { .. })));
+        set_passphrase(&bench.path, Some(&one), None).unwrap();
+        assert!(matches!(load(&bench.path).unwrap().own, Own::Open(_)));
+    }
+
+    /// H8 at load: a pinned key of low order is refused, however it came into the file.
+    #[test]
+    fn a_bad_key_in_the_file_is_refused() {
+        let bench = bench(&["web1"]);
+        Store::update(&bench.path, Role::Client, |store| {
+            store.peers.get_mut("web1").unwrap()[..32].fill(0);
+            Ok::<_, LoadError>(())
+        })
+        .unwrap();
+        let refused = load(&bench.path).err().unwrap().to_string();
+        assert!(
+            refused.contains("is damaged, in a pin, the public key is of low order"),
+            "{refused}"
+        );
+        assert!(load_target(&bench.path, &name("web1")).is_err());
+    }
+}

@@ -205,3 +205,139 @@ impl SealedKeys {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As little work as argon2 can do, so that hundreds of vectors take a second.
+    const CHEAP: Cost = Cost {
+        memory: 8,
+        passes: 1,
+        lanes: 1,
+    };
+
+    fn words(text: &str) -> Passphrase {
+        Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
+    }
+
+    fn sealed(cost: Cost) -> (Keypair, SealedKeys) {
+        let keys = Keypair::generate();
+        let sealed = SealedKeys::seal(&keys, &words("correct horse"), cost);
+        (keys, sealed)
+    }
+
+    #[test]
+    fn the_passphrase_opens_what_it_sealed() {
+        let (keys, sealed) = sealed(Cost::USUAL);
+        let read = SealedKeys::from_bytes(&sealed.to_bytes()).unwrap();
+        let opened = read.open(&words("correct horse")).ok().unwrap();
+        assert_eq!(opened.channel.expose(), keys.channel.expose());
+        assert_eq!(opened.signing.expose(), keys.signing.expose());
+        let text = sealed.to_bytes();
+        let holds = |secret: &[u8]| text.windows(32).any(|window| window == secret);
+        assert!(!holds(keys.channel.expose()) && !holds(keys.signing.expose()));
+    }
+
+    /// K3: 20 passphrases that are nearly right.
+    #[test]
+    fn another_passphrase_is_wrong() {
+        let (_, sealed) = sealed(CHEAP);
+        for other in [
+            "correct hors",
+            "correct horse ",
+            " correct horse",
+            "Correct horse",
+            "correct  horse",
+            "correct horse\n",
+            "correct horse\0",
+            "correct\u{a0}horse",
+            "correct\thorse",
+            "correct h\u{43e}rse",
+            "correct horse\r\n",
+            "\u{feff}correct horse",
+            "correcthorse",
+            "CORRECT HORSE",
+            "correct horse battery",
+            "horse correct",
+            "correct",
+            "c",
+            " ",
+            "\0",
+        ] {
+            assert!(sealed.open(&words(other)).is_err(), "{other:?}");
+        }
+    }
+
+    /// K3: 184 vectors, one altered byte each, in every field.
+    #[test]
+    fn every_altered_byte_is_noticed() {
+        let (_, sealed) = sealed(CHEAP);
+        let good = sealed.to_bytes();
+        assert_eq!(good.len(), 184);
+        for at in 0..good.len() {
+            let mut altered = good.clone();
+            altered[at] ^= 0x01;
+            let opened =
+                SealedKeys::from_bytes(&altered).map(|sealed| sealed.open(&words("correct horse")));
+            assert!(!matches!(opened, Ok(Ok(_))), "byte {at}");
+        }
+    }
+
+    /// K3: damage is not called a wrong passphrase.
+    #[test]
+    fn every_other_length_is_damage() {
+        let (_, sealed) = sealed(CHEAP);
+        let good = sealed.to_bytes();
+        for length in 0..good.len() {
+            assert!(
+                SealedKeys::from_bytes(&good[..length]).is_err(),
+                "{length} bytes"
+            );
+        }
+        assert!(SealedKeys::from_bytes(&[&good[..], &[0]].concat()).is_err());
+    }
+
+    /// K3: what a file asks for is looked at before it is done.
+    #[test]
+    fn unbearable_costs_are_damage() {
+        let (_, mut sealed) = sealed(CHEAP);
+        for (memory, passes, lanes) in [
+            ((1 << 20) + 1, 1, 1),
+            (u32::MAX, 1, 1),
+            (1 << 20, 5, 1),
+            (64 << 10, 65, 1),
+            (8, u32::MAX, 1),
+            (8, 1 << 20, 1),
+            (u32::MAX, u32::MAX, 1),
+            (1 << 20, u32::MAX, 1),
+            (1 << 10, 1, 17),
+            (1 << 10, 1, u32::MAX),
+            (0, 1, 1),
+            (7, 1, 1),
+            (8, 0, 1),
+            (8, 1, 0),
+            (8, 1, 2),
+            (64, 1, 16),
+        ] {
+            sealed.cost = Cost {
+                memory,
+                passes,
+                lanes,
+            };
+            let read = SealedKeys::from_bytes(&sealed.to_bytes());
+            assert!(matches!(read, Err(Unfit::Damaged(_))), "{:?}", sealed.cost);
+        }
+        sealed.cost = Cost {
+            memory: 1 << 20,
+            passes: 4,
+            lanes: 1,
+        };
+        assert!(SealedKeys::from_bytes(&sealed.to_bytes()).is_ok());
+    }
+
+    #[test]
+    fn an_empty_passphrase_is_none() {
+        assert!(Passphrase::new(Zeroizing::new(String::new())).is_err());
+    }
+}

@@ -31,3 +31,45 @@ impl Drop for Secret {
 }
 
 impl ZeroizeOnDrop for Secret {}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::{Debug, Display};
+
+    use super::*;
+    use crate::{Keypair, Own, Passphrase, Psk, SealedKeys, SecretKey, SigningKey};
+
+    /// Compiles only while a type has none of the traits: with one, `marker` could be two things.
+    macro_rules! assert_has_none_of {
+        ($Type:ty: $($Trait:path),*) => {$({
+            trait Marker<A> {
+                fn marker() {}
+            }
+            impl<T: ?Sized> Marker<()> for T {}
+            impl<T: ?Sized + $Trait> Marker<u8> for T {}
+            <$Type as Marker<_>>::marker();
+        })*};
+    }
+
+    /// H16: what cannot be printed or compared ends up in no log, error or panic.
+    #[test]
+    fn secrets_cannot_be_printed_or_compared() {
+        assert_has_none_of!(Secret: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(SecretKey: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(SigningKey: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(Psk: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(Keypair: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(Own: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(Passphrase: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(SealedKeys: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(crate::client::ClientKeys: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(crate::client::KnownTarget: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(crate::target::TargetKeys: Debug, Display, PartialEq, Clone);
+        assert_has_none_of!(crate::target::PinnedClient: Debug, Display, PartialEq, Clone);
+    }
+
+    #[test]
+    fn no_two_keys_are_alike() {
+        assert_ne!(Secret::generate().expose(), Secret::generate().expose());
+    }
+}

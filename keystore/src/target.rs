@@ -219,3 +219,88 @@ pub fn remove_client(path: &Path, name: &ClientName) -> Result<(), ClientPinErro
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::Grant;
+
+    fn client(name: &str) -> PinnedClient {
+        PinnedClient {
+            name: ClientName::parse(name).unwrap(),
+            identity: Keypair::generate().identity(),
+            psk: Psk::generate(),
+            grants: Grants::parse("status plan call:restart").unwrap(),
+            added_at: 1_750_000_000,
+        }
+    }
+
+    #[test]
+    fn pins_come_and_go_as_they_were_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keystore.db");
+        let (own, laptop, desk) = (Keypair::generate(), client("laptop"), client("desk"));
+        let identity = own.identity();
+        write_new(&path, own, &[laptop], Existing::Keep).unwrap();
+        add_client(&path, &desk, Existing::Keep).unwrap();
+
+        let keys = load(&path).unwrap();
+        assert_eq!(keys.own.identity(), identity);
+        let names: Vec<_> = keys
+            .clients
+            .iter()
+            .map(|client| client.name.as_str())
+            .collect();
+        assert_eq!(
+            (names.as_slice(), keys.serial),
+            (&["desk", "laptop"][..], 2)
+        );
+        assert_eq!(keys.clients[0].identity, desk.identity);
+        assert_eq!(keys.clients[0].psk.expose(), desk.psk.expose());
+        assert_eq!(keys.clients[0].grants, desk.grants);
+        assert!(!keys.clients[0].grants.allows(&Grant::Apply));
+
+        remove_client(&path, &desk.name).unwrap();
+        assert_eq!(load(&path).unwrap().clients.len(), 1);
+        let gone = remove_client(&path, &desk.name);
+        assert!(matches!(gone, Err(ClientPinError::Unknown { .. })));
+    }
+
+    #[test]
+    fn one_name_is_one_key_and_one_key_is_one_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keystore.db");
+        let laptop = client("laptop");
+        write_new(&path, Keypair::generate(), &[], Existing::Keep).unwrap();
+        add_client(&path, &laptop, Existing::Keep).unwrap();
+
+        let taken = add_client(&path, &client("laptop"), Existing::Keep);
+        assert!(matches!(taken, Err(ClientPinError::Taken { .. })));
+        let twin = PinnedClient {
+            identity: laptop.identity,
+            ..client("twin")
+        };
+        for existing in [Existing::Keep, Existing::Replace] {
+            let same = add_client(&path, &twin, existing);
+            assert!(matches!(same, Err(ClientPinError::SameKey { .. })));
+        }
+        let new = client("laptop");
+        add_client(&path, &new, Existing::Replace).unwrap();
+        let [pinned] = &load(&path).unwrap().clients[..] else {
+            panic!("one client")
+        };
+        assert_eq!(pinned.identity, new.identity);
+    }
+
+    /// K7: a client's keystore is not a target's, and is not overwritten as one.
+    #[test]
+    fn the_other_role_is_refused_and_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keystore.db");
+        crate::client::create(&path, None, Existing::Keep).unwrap();
+        assert!(matches!(load(&path), Err(LoadError::Role { .. })));
+        let refused = write_new(&path, Keypair::generate(), &[], Existing::Replace);
+        assert!(matches!(refused, Err(LoadError::Role { .. })));
+        crate::client::load(&path).unwrap();
+    }
+}
