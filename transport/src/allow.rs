@@ -19,6 +19,10 @@ pub struct Pin {
 pub(crate) struct Pins(Vec<Pin>);
 
 impl Pins {
+    pub(crate) fn new(pins: Vec<Pin>) -> Self {
+        Self(pins)
+    }
+
     /// The pin of these exact bytes. Looks at every pin for the same time, whichever matches (H9).
     pub(crate) fn find(&self, key: &[u8; 32]) -> Option<&Pin> {
         let mut found = Choice::from(0);
@@ -41,12 +45,12 @@ impl AllowList {
     /// A list of these pins and nobody else.
     #[must_use]
     pub fn new(pins: Vec<Pin>) -> Self {
-        Self(watch::Sender::new(Arc::new(Pins(pins))))
+        Self(watch::Sender::new(Arc::new(Pins::new(pins))))
     }
 
     /// Puts another list in place. Sessions of keys that are no longer in it are closed (R2).
     pub fn replace(&self, pins: Vec<Pin>) {
-        self.0.send_replace(Arc::new(Pins(pins)));
+        self.0.send_replace(Arc::new(Pins::new(pins)));
     }
 
     pub(crate) fn now(&self) -> Arc<Pins> {

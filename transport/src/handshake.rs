@@ -13,7 +13,7 @@ use crate::resolver::{Gate, LocalKey, Resolver, STATIC};
 use crate::wire::{HELLO, Mac1Key, NOISE_1, NOISE_2, Prologue, REPLY, SUITE, TAG, VERSION};
 
 /// The pre-shared key is mixed in at the end of message 2.
-const PSK_PLACE: u8 = 2;
+pub(crate) const PSK_PLACE: u8 = 2;
 
 /// Two ends that have authenticated each other, and the keys between them.
 pub(crate) struct Established {
@@ -125,7 +125,7 @@ pub(crate) struct ProvenHello<'a> {
 }
 
 impl ProvenHello<'_> {
-    /// One X25519 for a key that is not among `pins`, five and a base point for one that is.
+    /// One X25519 for a key that is not among `pins`, four for one that is.
     pub(crate) fn answer(self, pins: &Arc<Pins>) -> Result<(ExpectConfirm, [u8; REPLY]), BadHello> {
         // <- s
         let mut noise = builder(&self.local, Gate::Pinned(Arc::clone(pins)))
@@ -189,7 +189,7 @@ impl Established {
     }
 }
 
-fn builder<'a>(local: &LocalKey, gate: Gate) -> Builder<'a> {
+pub(crate) fn builder<'a>(local: &LocalKey, gate: Gate) -> Builder<'a> {
     let suite = SUITE.parse().expect("snow knows the suite's name");
     let resolver = Resolver {
         local: local.clone(),

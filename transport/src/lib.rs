@@ -21,6 +21,10 @@ mod record;
 mod resolver;
 mod session;
 mod source;
+#[cfg(test)]
+mod tamper;
+#[cfg(test)]
+mod vectors;
 mod wire;
 
 pub use allow::{AllowList, Pin};

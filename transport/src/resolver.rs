@@ -12,7 +12,7 @@ use snow::resolvers::CryptoResolver;
 use snow::types::{Cipher, Dh, Hash, Random};
 use subtle::ConstantTimeEq;
 use x25519_dalek::{PublicKey as Point, StaticSecret};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use hpt_keystore::{PublicKey, SecretKey};
 
@@ -278,18 +278,12 @@ impl Cipher for ChaChaPoly {
     ) -> Result<usize, Error> {
         let (text, tag) = ciphertext.split_last_chunk::<TAG>().ok_or(Error::Decrypt)?;
         let out = out.get_mut(..text.len()).ok_or(Error::Decrypt)?;
-        out.copy_from_slice(text);
+        out.copy_from_slice(text); // ring leaves zeros here when the tag does not hold
         let tag = aead::Tag::from(*tag);
-        match self
-            .0
-            .open_in_place_separate_tag(nonce(n), aead::Aad::from(ad), tag, out, 0..)
-        {
-            Ok(plain) => Ok(plain.len()),
-            Err(_) => {
-                out.zeroize(); // H10: what did not authenticate is not left lying about
-                Err(Error::Decrypt)
-            }
-        }
+        let opened =
+            self.0
+                .open_in_place_separate_tag(nonce(n), aead::Aad::from(ad), tag, out, 0..);
+        opened.map(|plain| plain.len()).map_err(|_| Error::Decrypt)
     }
 }
 
@@ -297,7 +291,11 @@ impl Cipher for ChaChaPoly {
 pub(crate) mod tests {
     use std::cell::Cell;
 
+    use hpt_keystore::{Psk, SecretKey};
+    use snow::params::DHChoice;
+
     use super::*;
+    use crate::allow::Pin;
 
     thread_local!(static DHS: Cell<u32> = const { Cell::new(0) });
 
@@ -310,5 +308,99 @@ pub(crate) mod tests {
         let before = DHS.get();
         work();
         DHS.get() - before
+    }
+
+    /// The seven u-coordinates of order 1, 2, 4 and 8, in every spelling below 2^255 (H8).
+    pub(crate) const LOW_ORDER: [[u8; 32]; 7] = [
+        [0; 32],
+        little(1),
+        [
+            0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f,
+            0xc4, 0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16,
+            0x5f, 0x49, 0xb8, 0x00,
+        ],
+        [
+            0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83,
+            0xef, 0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd,
+            0xd0, 0x9f, 0x11, 0x57,
+        ],
+        near_prime(0xec),
+        near_prime(0xed),
+        near_prime(0xee),
+    ];
+
+    const fn little(n: u8) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[0] = n;
+        bytes
+    }
+
+    const fn near_prime(low: u8) -> [u8; 32] {
+        let mut bytes = [0xff; 32];
+        bytes[0] = low;
+        bytes[31] = 0x7f;
+        bytes
+    }
+
+    /// T1: were such a key ever pinned, the DH would still refuse it.
+    #[test]
+    fn a_zero_secret_is_an_error() {
+        let local = LocalKey::new(SecretKey::generate());
+        let resolver = Resolver {
+            local,
+            gate: Gate::Chosen,
+        };
+        for ephemeral in [false, true] {
+            let mut dh = resolver.resolve_dh(&DHChoice::Curve25519).unwrap();
+            if ephemeral {
+                dh.generate(&mut *resolver.resolve_rng().unwrap()).unwrap();
+            } else {
+                dh.set(STATIC);
+            }
+            for point in LOW_ORDER {
+                let mut alias = point;
+                alias[31] |= 0x80;
+                for point in [point, alias] {
+                    let mut out = [0x11; 32];
+                    assert_eq!(dh.dh(&point, &mut out), Err(Error::Dh));
+                    assert_eq!(out, [0x11; 32], "nothing comes out");
+                }
+            }
+        }
+    }
+
+    /// T2: bit 255 makes a second spelling of the same point, which is not the pinned key.
+    #[test]
+    fn the_second_name_of_a_pinned_key_is_refused() {
+        let pinned = SecretKey::generate().public();
+        let pin = Pin {
+            key: pinned,
+            psk: Psk::generate(),
+        };
+        let resolver = Resolver {
+            local: LocalKey::new(SecretKey::generate()),
+            gate: Gate::Pinned(Arc::new(Pins::new(vec![pin]))),
+        };
+        let mut dh = resolver.resolve_dh(&DHChoice::Curve25519).unwrap();
+        dh.set(STATIC);
+        let mut alias = *pinned.as_bytes();
+        alias[31] |= 0x80;
+        let mut out = [0; 32];
+        dh.dh(pinned.as_bytes(), &mut out).unwrap(); // es: anybody's ephemeral
+        assert_eq!(dh.dh(&alias, &mut out), Err(Error::Dh));
+        assert_eq!(dh.dh(pinned.as_bytes(), &mut out), Ok(()));
+    }
+
+    /// H14: snow is never given the private key, so it cannot keep a copy.
+    #[test]
+    fn snow_gets_no_private_key() {
+        let resolver = Resolver {
+            local: LocalKey::new(SecretKey::generate()),
+            gate: Gate::Chosen,
+        };
+        let mut dh = resolver.resolve_dh(&DHChoice::Curve25519).unwrap();
+        dh.set(STATIC);
+        assert_eq!(dh.privkey(), &[0; 0]);
+        assert_eq!(dh.pubkey(), resolver.local.public().as_bytes());
     }
 }
