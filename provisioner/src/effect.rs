@@ -297,7 +297,7 @@ pub struct CloneJob {
     pub force: bool,
     /// Private key for ssh, never on a disk that outlives the command.
     pub deploy_key: Option<Secret>,
-    /// Lines of known_hosts that pin the server's key.
+    /// Lines of `known_hosts` that pin the server's key.
     pub known_hosts: Option<String>,
     /// Name for https.
     pub user: Option<String>,

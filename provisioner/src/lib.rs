@@ -4,6 +4,11 @@
 //! [`Observe`](host::Observe) (read) and [`Mutate`](host::Mutate) (act). Planning is given only
 //! `Observe`, so that a plan cannot change anything is a type and not a promise.
 
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "each `expect` says why it cannot happen"
+)]
+
 pub mod block;
 pub mod config;
 pub mod describe;

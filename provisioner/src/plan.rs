@@ -95,8 +95,8 @@ pub struct Digest(pub [u8; 32]);
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, ..] = self.0;
-        write!(f, "{a:02x}{b:02x}-{c:02x}{d:02x}")
+        let [one, two, three, four, ..] = self.0;
+        write!(f, "{one:02x}{two:02x}-{three:02x}{four:02x}")
     }
 }
 

@@ -288,7 +288,7 @@ impl Run<'_> {
         }
         match self.decide(index, &Overlay::default()) {
             Ok(Decision::InPlace | Decision::Ask { .. } | Decision::Skip(_)) => {
-                self.finish(changed)
+                self.finish(changed);
             }
             Ok(Decision::Act(left)) => {
                 let what = format!(

@@ -228,8 +228,7 @@ impl Reader {
         if self.faults.len() > faults_before {
             return;
         }
-        let mut fields = fields; // may borrow from the literals from here on
-        values::put(&mut fields, &literals);
+        let fields = values::put(fields, &literals);
         let spans: BTreeMap<String, Place> = fields
             .iter()
             .map(|(k, v)| {
@@ -357,7 +356,7 @@ impl Reader {
         if let Some(value) = take("after") {
             match value.get_ref().as_array() {
                 Some(array) => {
-                    for id in array.iter() {
+                    for id in array {
                         match id.get_ref().as_str() {
                             Some(text) => {
                                 common.after.push((

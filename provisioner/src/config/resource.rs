@@ -119,7 +119,7 @@ impl Resources {
                 ));
                 continue;
             }
-            if let Some(clone) = self.read_one(kind, name, table, &place, faults) {
+            if let Some(clone) = self.read_one(kind, &name, table, &place, faults) {
                 clones.push(clone);
             }
         }
@@ -137,7 +137,7 @@ impl Resources {
     fn read_one<'a>(
         &mut self,
         kind: &str,
-        name: String,
+        name: &str,
         mut table: Spanned<DeValue<'a>>,
         place: &Place,
         faults: &mut Vec<Fault>,
@@ -165,11 +165,11 @@ impl Resources {
         let fields = ValueDeserializer::from(table);
         let result = match kind {
             "bucket" => {
-                Bucket::deserialize(fields).map(|b| drop(self.buckets.insert(name.clone(), b)))
+                Bucket::deserialize(fields).map(|b| drop(self.buckets.insert(name.to_owned(), b)))
             }
-            "repo" => Repo::deserialize(fields).map(|r| drop(self.repos.insert(name.clone(), r))),
+            "repo" => Repo::deserialize(fields).map(|r| drop(self.repos.insert(name.to_owned(), r))),
             _ => SecretSource::deserialize(fields)
-                .map(|s| drop(self.secrets.insert(name.clone(), s))),
+                .map(|s| drop(self.secrets.insert(name.to_owned(), s))),
         };
         if let Err(error) = result {
             let at = Place {

@@ -104,12 +104,13 @@ impl Walk<'_> {
     }
 }
 
-/// Puts what was rendered in the place of the templates.
-pub(super) fn put<'a>(fields: &mut DeTable<'a>, literals: &'a Literals) {
+/// The fields with what was rendered in the place of the templates.
+pub(super) fn put<'a>(mut fields: DeTable<'a>, literals: &'a Literals) -> DeTable<'a> {
     let mut next = literals.0.iter();
-    for (_, value) in fields.iter_mut() {
+    for (_, value) in &mut fields {
         put_value(value, &mut next);
     }
+    fields
 }
 
 fn put_value<'a>(

@@ -55,6 +55,10 @@ pub enum HostError {
 
 impl HostError {
     /// An I/O error with the path that it happened on.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "`path.display()` reads better at every caller"
+    )]
     pub fn io(what: &'static str, path: impl ToString, error: &io::Error) -> Self {
         Self::Io { what, path: path.to_string(), why: error.to_string() }
     }
@@ -62,6 +66,10 @@ impl HostError {
 
 /// What this host can do; `--root` and a missing root right take powers away, and a plan shows which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each power is there or not, by itself"
+)]
 pub struct Powers {
     /// systemd runs and can be asked.
     pub services: bool,
