@@ -8,7 +8,7 @@ use crate::secret::Secret;
 
 /// The account files, parsed. Names that hpt's own rule refuses are kept too: they own files and
 /// are members of groups.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Accounts {
     users: HashMap<String, Passwd>,
     groups: BTreeMap<String, GroupLine>,
@@ -137,13 +137,13 @@ impl Accounts {
         })
     }
 
-    /// Adds what another source of accounts says of one name; what the files say comes first.
-    pub(super) fn learn(&mut self, passwd: &str, group: &str) {
-        for (name, user) in passwd.lines().filter_map(passwd_line) {
+    /// Adds lines of passwd or group from another source of accounts; what is known comes first.
+    pub(super) fn learn(&mut self, lines: &str) {
+        for (name, user) in lines.lines().filter_map(passwd_line) {
             self.users.entry(name).or_insert(user);
         }
-        for (name, line) in group.lines().filter_map(group_line) {
-            self.groups.entry(name).or_insert(line);
+        for (name, group) in lines.lines().filter_map(group_line) {
+            self.groups.entry(name).or_insert(group);
         }
     }
 }

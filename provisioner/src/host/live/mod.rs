@@ -2,38 +2,43 @@
 
 mod access;
 mod accounts;
+mod act;
 mod blobs;
 mod checkout;
+mod command;
 mod directory;
 mod dpkg;
 mod durable;
+mod edit_accounts;
+mod exec;
 mod files;
 mod fresh;
 mod paths;
+mod private;
+mod processes;
 mod remove;
 mod snapshot;
 mod stamp;
+mod sys;
+mod tail;
 mod temps;
 mod write;
 mod xattrs;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::accounts::Accounts;
 use self::blobs::Blobs;
+use self::command::Spawn;
 use self::dpkg::Packages;
 use self::paths::{Tree, failed, stat_outside};
 use self::snapshot::Snapshot;
 use self::stamp::{Parsed, Stamp};
 use self::temps::Temps;
-use self::write::Writer;
-use crate::effect::{Command, Effect};
 use crate::host::facts::Facts;
 use crate::host::{
-    Checkout, Done, Entry, Group, Hash, HostError, Key, Mutate, Observe, Package, Powers, Progress,
-    Unit, User,
+    Checkout, Entry, Group, Hash, HostError, Key, Observe, Package, Powers, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 
@@ -107,6 +112,32 @@ impl Live {
                 let shadow = read(&shadow).ok().flatten();
                 Ok(Accounts::parse(&passwd, &group, shadow.as_deref()))
             })
+    }
+
+    /// Adds what other sources say of a name that no account file has. They are asked by a process,
+    /// and only if the host is set up to have any.
+    fn accounts_with(
+        &self,
+        accounts: Arc<Accounts>,
+        database: &str,
+        name: &str,
+    ) -> Result<Arc<Accounts>, HostError> {
+        let known = match database {
+            "passwd" => accounts.passwd(name).is_some(),
+            _ => accounts.gid(name).is_some(),
+        };
+        if known || !self.tree.is_live() {
+            return Ok(accounts);
+        }
+        let conf = self.read_up_to(&fixed("/etc/nsswitch.conf"), files::MOST_READ)?;
+        let conf = String::from_utf8_lossy(&conf.unwrap_or_default()).into_owned();
+        if !accounts::has_other_sources(&conf, database) {
+            return Ok(accounts);
+        }
+        let (_, line) = Spawn::tool("getent", ["--", database, name]).listen(&mut |_, _| {})?;
+        let mut accounts = Accounts::clone(&accounts);
+        accounts.learn(&line.text());
+        Ok(Arc::new(accounts))
     }
 
     /// dpkg's record as it is now.
@@ -193,11 +224,15 @@ impl Observe for Live {
     }
 
     fn user(&self, name: &UserName) -> Result<Option<User>, HostError> {
-        Ok(self.accounts()?.user(name, |hash| self.fingerprint(hash)))
+        Ok(self
+            .accounts_with(self.accounts()?, "passwd", name.as_str())?
+            .user(name, |hash| self.fingerprint(hash)))
     }
 
     fn group(&self, name: &GroupName) -> Result<Option<Group>, HostError> {
-        Ok(self.accounts()?.group(name))
+        Ok(self
+            .accounts_with(self.accounts()?, "group", name.as_str())?
+            .group(name))
     }
 
     fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError> {
@@ -225,44 +260,6 @@ impl Observe for Live {
     fn fingerprint(&self, secret: &[u8]) -> String {
         // 64 bits tell secrets of one host apart.
         blake3::keyed_hash(&self.key, secret).to_hex()[..16].to_owned()
-    }
-}
-
-impl Mutate for Live {
-    fn perform(
-        &mut self,
-        batch: &[Effect],
-        _tell: &mut dyn FnMut(usize, Progress),
-    ) -> Vec<Result<Done, HostError>> {
-        self.forget();
-        match batch {
-            [Effect::Remove { path, recursive }] => {
-                vec![remove::remove(&self.tree, path, *recursive).map(|()| Done::default())]
-            }
-            _ => self.write(batch),
-        }
-    }
-
-    fn guard(&mut self, _command: &Command) -> Result<bool, HostError> {
-        self.forget();
-        Err(HostError::Refused("commands cannot run yet".into()))
-    }
-
-    fn pause(&mut self, time: Duration) {
-        self.forget();
-        std::thread::sleep(time);
-    }
-}
-
-impl Live {
-    fn write(&mut self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
-        let accounts = match self.accounts() {
-            Ok(accounts) => accounts,
-            Err(error) => return vec![Err(error)],
-        };
-        let mut check =
-            |_argv: &[String]| Err(HostError::Refused("commands cannot run yet".into()));
-        Writer::new(&self.tree, &accounts, &self.blobs, &self.temps, &mut check).perform(batch)
     }
 }
 

@@ -52,6 +52,11 @@ impl Tree {
         })
     }
 
+    /// The root directory as others see it.
+    pub(super) fn path(&self) -> &Path {
+        &self.at
+    }
+
     /// Whether this is the running system's own tree.
     pub(super) fn is_live(&self) -> bool {
         self.at == Path::new("/")

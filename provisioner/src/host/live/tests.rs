@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::effect::{Access, Content, WriteFile};
+use crate::effect::{Access, Command, Content, Effect, WriteFile};
+use crate::host::{Done, Mutate, Progress};
 use crate::name::Mode;
 
 /// Whether this test may do what only root can. Without root the test passes unseen, unless
@@ -424,4 +425,78 @@ fn owners_are_resolved_by_name_in_the_tree() {
     // Kept when the content changes.
     all_done(&mut live, &[write("/f", "y")]);
     assert_eq!(fs::metadata(dir.path().join("f")).unwrap().uid(), 4242);
+}
+
+fn checked(at: &str, content: &str, check: &[&str]) -> Effect {
+    match write(at, content) {
+        Effect::WriteFile(mut file) => {
+            file.verify = Some(check.iter().map(|&word| word.to_owned()).collect());
+            Effect::WriteFile(file)
+        }
+        other => other,
+    }
+}
+
+/// In the running root, under a scratch directory there.
+#[test]
+fn content_that_its_check_refuses_is_not_swapped_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut live = open(Path::new("/"));
+    let at = dir.path().join("f").display().to_string();
+    let before = ["grep", "-q", "good", "%s"];
+    let after = ["grep", "-q", "good", &at];
+    for check in [&before, &after] {
+        all_done(&mut live, &[checked(&at, "good 1", check)]);
+        let refused = perform(&mut live, &[checked(&at, "bad", check)])
+            .remove(0)
+            .unwrap_err();
+        assert!(refused.to_string().starts_with(&format!(
+            "the new content of {at} was not accepted: grep exited"
+        )));
+        assert_eq!(fs::read_to_string(&at).unwrap(), "good 1");
+        fs::remove_file(&at).unwrap();
+        assert!(perform(&mut live, &[checked(&at, "bad", check)])[0].is_err());
+        assert!(
+            !Path::new(&at).exists(),
+            "a new file that is refused does not stay"
+        );
+        assert_eq!(leftovers(dir.path()), 0);
+    }
+}
+
+fn command(argv: &[&str]) -> Command {
+    let secret = |word: &&str| crate::secret::Secret::new((*word).to_owned());
+    Command {
+        program: crate::effect::Program::Argv(argv.iter().map(secret).collect()),
+        user: None,
+        group: None,
+        dir: None,
+        env: Vec::new(),
+        stdin: None,
+        umask: Mode::new(0o022),
+        timeout: Duration::from_secs(20),
+        success: vec![0],
+    }
+}
+
+#[test]
+fn commands_and_guards_run_only_in_a_running_root() {
+    let mut live = open(Path::new("/"));
+    assert!(live.guard(&command(&["true"])).unwrap() && !live.guard(&command(&["false"])).unwrap());
+    let mut heard = Vec::new();
+    let effect = Effect::Run(Box::new(command(&["echo", "hello"])));
+    let done = live.perform(&[effect.clone()], &mut |at, progress| {
+        if let Progress::Output { bytes, .. } = progress {
+            heard.push((at, bytes));
+        }
+    });
+    assert_eq!(
+        (done[0].as_ref().unwrap().exit, heard),
+        (Some(0), vec![(0, b"hello\n".to_vec())])
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let mut image = open(dir.path());
+    assert!(!image.powers().exec && !image.powers().services && !image.powers().packages);
+    assert!(image.guard(&command(&["true"])).is_err());
+    assert!(perform(&mut image, &[effect])[0].is_err());
 }

@@ -1,0 +1,129 @@
+//! Performs effects: which part of the host each is for, and what is read anew around it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::accounts::Accounts;
+use super::command::{End, Spawn};
+use super::write::Writer;
+use super::{Live, edit_accounts, exec, remove};
+use crate::effect::{Access, Command, Effect};
+use crate::host::{Done, HostError, Mutate, Progress};
+
+/// A check of a file's new content takes no longer.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Mutate for Live {
+    fn perform(
+        &mut self,
+        batch: &[Effect],
+        tell: &mut dyn FnMut(usize, Progress),
+    ) -> Vec<Result<Done, HostError>> {
+        self.forget();
+        let done = |result: Result<(), HostError>| vec![result.map(|()| Done::default())];
+        match batch {
+            [Effect::Remove { path, recursive }] => {
+                done(remove::remove(&self.tree, path, *recursive))
+            }
+            [Effect::Group(edit)] => done(edit_accounts::edit_group(edit, self.tree.path())),
+            [Effect::User(edit)] => {
+                let accounts = self.accounts();
+                done(accounts.and_then(|a| edit_accounts::edit_user(edit, &a, self.tree.path())))
+            }
+            [Effect::Run(command)] => vec![self.run(command, &mut |progress| tell(0, progress))],
+            _ => self.write(batch),
+        }
+    }
+
+    fn guard(&mut self, command: &Command) -> Result<bool, HostError> {
+        self.forget();
+        self.may_exec()?;
+        let accounts = self.accounts_of(&[command_access(command)])?;
+        match exec::run(command, &accounts, &mut |_, _| {})? {
+            End::Exit(code) => Ok(code == 0),
+            end => Err(HostError::Program {
+                program: "the guard".into(),
+                why: end.to_string(),
+            }),
+        }
+    }
+
+    fn pause(&mut self, time: Duration) {
+        self.forget();
+        std::thread::sleep(time);
+    }
+}
+
+impl Live {
+    fn write(&mut self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
+        let named: Vec<Access> = batch.iter().filter_map(access_of).cloned().collect();
+        let accounts = match self.accounts_of(&named) {
+            Ok(accounts) => accounts,
+            Err(error) => return vec![Err(error)],
+        };
+        let mut check = |argv: &[String]| {
+            self.may_exec()?;
+            let (program, args) = argv.split_first().ok_or_else(|| {
+                HostError::Refused("the check of a file's content has no program".into())
+            })?;
+            let mut spawn = Spawn::tool(program, args.iter().cloned());
+            spawn.timeout = CHECK_TIMEOUT;
+            spawn.succeed(&mut |_, _| {}).map(drop)
+        };
+        Writer::new(&self.tree, &accounts, &self.blobs, &self.temps, &mut check).perform(batch)
+    }
+
+    fn run(&self, command: &Command, tell: &mut dyn FnMut(Progress)) -> Result<Done, HostError> {
+        self.may_exec()?;
+        let accounts = self.accounts_of(&[command_access(command)])?;
+        let end = exec::run(command, &accounts, &mut |stream, bytes| {
+            tell(Progress::Output {
+                stream,
+                bytes: bytes.to_vec(),
+            });
+        })?;
+        exec::judge(command, end).map(|code| Done {
+            note: String::new(),
+            exit: Some(code),
+        })
+    }
+
+    fn may_exec(&self) -> Result<(), HostError> {
+        if self.powers.exec {
+            return Ok(());
+        }
+        Err(HostError::Refused(
+            "commands cannot run in a root that is not running".into(),
+        ))
+    }
+
+    /// The accounts as they are now, with all users and groups that are named.
+    fn accounts_of(&self, named: &[Access]) -> Result<Arc<Accounts>, HostError> {
+        let mut accounts = self.accounts()?;
+        for access in named {
+            let owner = access.owner.as_ref().map(|name| ("passwd", name.as_str()));
+            let group = access.group.as_ref().map(|name| ("group", name.as_str()));
+            for (database, name) in owner.into_iter().chain(group) {
+                accounts = self.accounts_with(accounts, database, name)?;
+            }
+        }
+        Ok(accounts)
+    }
+}
+
+fn access_of(effect: &Effect) -> Option<&Access> {
+    match effect {
+        Effect::WriteFile(file) => Some(&file.access),
+        Effect::MakeDir { access, .. } | Effect::SetAccess { access, .. } => Some(access),
+        _ => None,
+    }
+}
+
+/// Whom a command runs as.
+fn command_access(command: &Command) -> Access {
+    Access {
+        owner: command.user.clone(),
+        group: command.group.clone(),
+        mode: None,
+    }
+}

@@ -1,0 +1,584 @@
+//! The one place where processes start: argument vectors only, an emptied environment, nothing of
+//! hpt's own left open, and an end for the whole tree (X1-X3).
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
+use zeroize::Zeroizing;
+
+use super::processes::Family;
+use super::sys::{self, Identity};
+use crate::host::{HostError, Stream};
+
+/// Where programs are looked for, whatever hpt's own environment says.
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// From TERM to KILL.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// As much of a stream is handed over at once.
+const CHUNK: usize = 64 << 10;
+
+/// One command at a time: then every orphan that comes to hpt meanwhile is of this one.
+static RUNNING: Mutex<()> = Mutex::new(());
+
+/// A process to start.
+pub(super) struct Spawn {
+    /// An absolute path, or a name to be looked for in [`PATH`].
+    pub(super) program: Zeroizing<String>,
+    /// What errors call it; an argument vector from a config may hold secrets.
+    pub(super) label: String,
+    pub(super) args: Vec<Zeroizing<String>>,
+    /// The whole environment.
+    pub(super) env: Vec<(String, Zeroizing<String>)>,
+    pub(super) dir: PathBuf,
+    /// Standard input; `/dev/null` if `None`.
+    pub(super) stdin: Option<Zeroizing<Vec<u8>>>,
+    /// Who it runs as; hpt's own user and groups if `None`.
+    pub(super) identity: Option<Identity>,
+    pub(super) umask: u32,
+    pub(super) timeout: Duration,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It exited by itself.
+    Exit(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It did not end in time and was ended, with all that it had started.
+    Timeout,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(code) => write!(f, "exited with {code}"),
+            Self::Signal(signal) => write!(f, "was ended by signal {signal}"),
+            Self::Timeout => {
+                f.write_str("did not end in time; it and all it had started were ended")
+            }
+        }
+    }
+}
+
+impl Spawn {
+    /// A tool of the system, run as root with words in English and nothing on its standard input.
+    pub(super) fn tool(program: &str, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let env = [
+            ("PATH", PATH),
+            ("LC_ALL", "C"),
+            ("HOME", "/root"),
+            ("USER", "root"),
+            ("LOGNAME", "root"),
+        ];
+        Self {
+            program: Zeroizing::new(program.to_owned()),
+            label: program.to_owned(),
+            args: args
+                .into_iter()
+                .map(|arg| Zeroizing::new(arg.into()))
+                .collect(),
+            env: env
+                .map(|(k, v)| (k.to_owned(), Zeroizing::new(v.to_owned())))
+                .into(),
+            dir: PathBuf::from("/"),
+            stdin: None,
+            identity: None,
+            umask: 0o022,
+            timeout: Duration::from_secs(300),
+        }
+    }
+
+    /// Adds a variable to the environment.
+    #[must_use]
+    pub(super) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env
+            .push((name.to_owned(), Zeroizing::new(value.to_owned())));
+        self
+    }
+
+    /// Runs it to its end and hands its output to `hear` while it runs, as it comes.
+    ///
+    /// When the process itself has ended, what it started in the background lives on, and what that
+    /// still writes is not waited for.
+    pub(super) fn run(&self, hear: &mut dyn FnMut(Stream, &[u8])) -> Result<End, HostError> {
+        let _alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let program = self.find()?;
+        if !self.dir.is_dir() {
+            let why = format!(
+                "could not be started: the directory {} does not exist",
+                self.dir.display()
+            );
+            return Err(self.failed(why));
+        }
+        // Orphans of a command come to hpt once the command itself is gone.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        tracing::debug!(program = %self.label, args = self.args.len(), "starting");
+        let child = self.command(&program).spawn();
+        let child = child.map_err(|e| self.failed(format!("could not be started: {e}")))?;
+        let mut running =
+            Running::new(child, self.stdin.clone()).map_err(|e| self.failed(lost(&e)))?;
+        running.until_end(self.timeout, hear).map_err(|e| {
+            running.family.kill();
+            self.failed(lost(&e))
+        })
+    }
+
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one place where processes start"
+    )]
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(self.args.iter().map(|arg| arg.as_str()))
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value.as_str())))
+            .current_dir(&self.dir)
+            .stdin(if self.stdin.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        sys::isolate(&mut command, self.identity.clone(), self.umask);
+        command
+    }
+
+    fn find(&self) -> Result<PathBuf, HostError> {
+        if self.program.contains('/') {
+            let path = PathBuf::from(self.program.as_str());
+            return if path.is_file() {
+                Ok(path)
+            } else {
+                Err(self.failed("was not found".into()))
+            };
+        }
+        let places = PATH
+            .split(':')
+            .map(|dir| Path::new(dir).join(self.program.as_str()));
+        let found = places.into_iter().find(|path| path.is_file());
+        found.ok_or_else(|| self.failed(format!("was not found in {PATH}")))
+    }
+
+    /// An error about this program.
+    pub(super) fn failed(&self, why: String) -> HostError {
+        HostError::Program {
+            program: self.label.clone(),
+            why,
+        }
+    }
+}
+
+fn lost(error: &io::Error) -> String {
+    format!("could not be watched: {error}")
+}
+
+/// A process that has been started, and its ends of the pipes.
+struct Running {
+    child: Child,
+    family: Family,
+    pidfd: OwnedFd,
+    stdin: Option<(std::process::ChildStdin, Zeroizing<Vec<u8>>, usize)>,
+    stdout: Option<std::process::ChildStdout>,
+    stderr: Option<std::process::ChildStderr>,
+    buffer: Box<[u8]>,
+}
+
+impl Running {
+    fn new(mut child: Child, stdin: Option<Zeroizing<Vec<u8>>>) -> io::Result<Self> {
+        let pid = i32::try_from(child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a child has a pid");
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let pipes = [
+            stdout.as_ref().map(AsFd::as_fd),
+            stderr.as_ref().map(AsFd::as_fd),
+        ];
+        let stdin = child
+            .stdin
+            .take()
+            .zip(stdin)
+            .map(|(pipe, bytes)| (pipe, bytes, 0));
+        let input = stdin.as_ref().map(|(pipe, ..)| pipe.as_fd());
+        for pipe in pipes.into_iter().flatten().chain(input) {
+            rustix::io::ioctl_fionbio(pipe, true)?;
+        }
+        let buffer = vec![0; CHUNK].into();
+        Ok(Self {
+            family: Family::of(pid),
+            child,
+            pidfd,
+            stdin,
+            stdout,
+            stderr,
+            buffer,
+        })
+    }
+
+    fn until_end(
+        &mut self,
+        timeout: Duration,
+        hear: &mut dyn FnMut(Stream, &[u8]),
+    ) -> io::Result<End> {
+        let begun = Instant::now();
+        while !self.pump(timeout.saturating_sub(begun.elapsed()), hear)? {
+            if begun.elapsed() >= timeout {
+                self.terminate(hear)?;
+                return Ok(End::Timeout);
+            }
+        }
+        let status = self.child.wait()?;
+        while self.drain(hear)? {}
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        Ok(status
+            .code()
+            .map_or_else(|| End::Signal(signal.unwrap_or_default()), End::Exit))
+    }
+
+    /// TERM to all, time to obey, KILL to the rest.
+    fn terminate(&mut self, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<()> {
+        let begun = Instant::now();
+        self.family.signal(Signal::TERM);
+        while begun.elapsed() < GRACE {
+            let leader_ended = self.pump(Duration::from_millis(50), hear)?;
+            if leader_ended && !self.family.has_others() {
+                break;
+            }
+            if leader_ended {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        self.family.kill();
+        self.child.wait()?;
+        while self.drain(hear)? {}
+        Ok(())
+    }
+
+    /// Waits for something to happen and moves what bytes there are; whether the process has ended.
+    fn pump(&mut self, most: Duration, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<bool> {
+        let ready = {
+            let mut fds = vec![PollFd::new(&self.pidfd, PollFlags::IN)];
+            fds.extend(
+                self.stdout
+                    .as_ref()
+                    .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
+            );
+            fds.extend(
+                self.stderr
+                    .as_ref()
+                    .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
+            );
+            fds.extend(
+                self.stdin
+                    .as_ref()
+                    .map(|(pipe, ..)| PollFd::new(pipe, PollFlags::OUT)),
+            );
+            let most = Timespec::try_from(most.max(Duration::from_millis(1))).ok();
+            match rustix::event::poll(&mut fds, most.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+            !fds[0].revents().is_empty()
+        };
+        self.feed();
+        self.drain(hear)?;
+        Ok(ready)
+    }
+
+    /// Writes what standard input still takes; a process that closes it early wants no more.
+    fn feed(&mut self) {
+        let Some((pipe, bytes, written)) = &mut self.stdin else {
+            return;
+        };
+        while *written < bytes.len() {
+            match pipe.write(&bytes[*written..]) {
+                Ok(n) => *written += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => break,
+            }
+        }
+        self.stdin = None;
+    }
+
+    /// Hands over at most one chunk of each stream; whether there was any.
+    fn drain(&mut self, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<bool> {
+        let out = take(&mut self.stdout, &mut self.buffer, |bytes| {
+            hear(Stream::Stdout, bytes)
+        })?;
+        let err = take(&mut self.stderr, &mut self.buffer, |bytes| {
+            hear(Stream::Stderr, bytes)
+        })?;
+        Ok(out || err)
+    }
+}
+
+fn take<R: Read>(
+    pipe: &mut Option<R>,
+    buffer: &mut [u8],
+    mut hear: impl FnMut(&[u8]),
+) -> io::Result<bool> {
+    let Some(open) = pipe else {
+        return Ok(false);
+    };
+    match open.read(buffer) {
+        Ok(0) => {
+            *pipe = None;
+            Ok(false)
+        }
+        Ok(n) => {
+            hear(&buffer[..n]);
+            Ok(true)
+        }
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn sh(script: &str) -> Spawn {
+        Spawn::tool("/bin/sh", ["-c", script])
+    }
+
+    fn run(spawn: &Spawn) -> (End, String) {
+        let mut output = Vec::new();
+        let end = spawn
+            .run(&mut |_, bytes| output.extend_from_slice(bytes))
+            .unwrap();
+        (end, String::from_utf8_lossy(&output).into_owned())
+    }
+
+    /// X1: a command finds the standard three descriptors and the variables it was given, no more.
+    #[test]
+    fn nothing_of_ours_is_left_in_a_command() {
+        // One that would be inherited: opened without close-on-exec.
+        let leak = rustix::fs::open(
+            "/etc/passwd",
+            rustix::fs::OFlags::RDONLY,
+            rustix::fs::Mode::empty(),
+        );
+        let (end, output) = run(&sh(
+            "for fd in /proc/$$/fd/*; do [ -e $fd ] && echo ${fd##*/}; done; env; umask; pwd",
+        ));
+        drop(leak);
+        let mut lines: Vec<&str> = output.lines().collect();
+        let fds: Vec<&str> = lines.drain(..3).collect();
+        assert_eq!(
+            (end, fds.join("")),
+            (End::Exit(0), "012".into()),
+            "{output}"
+        );
+        let mut env: Vec<&str> = lines.drain(..lines.len() - 2).collect();
+        env.retain(|line| {
+            !line.starts_with("PWD=") && !line.starts_with("_=") && !line.starts_with("OLDPWD=")
+        });
+        env.sort_unstable();
+        let path = format!("PATH={PATH}");
+        assert_eq!(
+            env,
+            ["HOME=/root", "LC_ALL=C", "LOGNAME=root", &path, "USER=root"]
+        );
+        assert_eq!(lines, ["0022", "/"]);
+    }
+
+    #[test]
+    fn signals_are_back_to_their_defaults() {
+        let (_, output) = run(&sh("grep -E '^Sig(Blk|Ign)' /proc/self/status"));
+        for line in output.lines() {
+            assert!(line.ends_with("0000000000000000"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_command_has_its_own_session_and_no_terminal() {
+        let (_, output) = run(&sh(
+            "cut -d' ' -f1,6,7 /proc/$$/stat; : < /dev/tty && echo tty",
+        ));
+        let words: Vec<&str> = output.lines().next().unwrap().split(' ').collect();
+        assert!(
+            words[0] == words[1] && words[2] == "0" && !output.contains("\ntty"),
+            "{output}"
+        );
+    }
+
+    #[test]
+    fn arguments_are_never_words_of_a_shell() {
+        let hostile = [
+            "$(id)",
+            "`id`",
+            "; id",
+            "a b",
+            "*",
+            "",
+            "-n",
+            "\"'\\",
+            "--",
+            "\u{1f4a9}",
+        ];
+        let (_, output) = run(&Spawn::tool(
+            "printf",
+            ["[%s]\n"].iter().chain(&hostile).copied(),
+        ));
+        let expected: String = hostile.iter().map(|word| format!("[{word}]\n")).collect();
+        assert_eq!(output, expected);
+    }
+
+    #[test]
+    fn input_longer_than_a_pipe_arrives_whole_and_an_early_end_is_no_error() {
+        let bytes = vec![b'x'; 1 << 20];
+        let spawn = Spawn {
+            stdin: Some(Zeroizing::new(bytes)),
+            ..sh("wc -c")
+        };
+        assert_eq!(run(&spawn), (End::Exit(0), "1048576\n".into()));
+        let spawn = Spawn {
+            stdin: Some(Zeroizing::new(vec![b'x'; 1 << 20])),
+            ..sh("exit 3")
+        };
+        assert_eq!(run(&spawn).0, End::Exit(3));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let missing = Spawn::tool("no-such-tool", ["x"])
+            .run(&mut |_, _| {})
+            .unwrap_err();
+        assert!(
+            missing
+                .to_string()
+                .starts_with("no-such-tool was not found in /usr"),
+            "{missing}"
+        );
+        let spawn = Spawn {
+            dir: "/no/such/dir".into(),
+            ..sh("true")
+        };
+        assert!(
+            spawn
+                .run(&mut |_, _| {})
+                .unwrap_err()
+                .to_string()
+                .contains("/no/such/dir")
+        );
+    }
+
+    #[test]
+    fn a_background_process_is_neither_waited_for_nor_killed() {
+        let begun = Instant::now();
+        let (end, output) = run(&sh("sleep 5 & echo $!"));
+        assert!(begun.elapsed() < Duration::from_secs(3));
+        let pid = output.trim().to_owned();
+        assert_eq!(end, End::Exit(0));
+        assert!(fs::metadata(format!("/proc/{pid}")).is_ok());
+        let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    }
+
+    fn is_alive(pid: &str) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    /// X3: a daemon that left its session and its parent dies with the command.
+    #[test]
+    fn a_timeout_ends_the_whole_tree() {
+        let script = "setsid sh -c 'sleep 60 & echo $!; wait' & (setsid sleep 61 & echo $!); echo $$; sleep 62";
+        let spawn = Spawn {
+            timeout: Duration::from_millis(300),
+            ..sh(script)
+        };
+        let begun = Instant::now();
+        let (end, output) = run(&spawn);
+        assert_eq!(end, End::Timeout);
+        assert!(begun.elapsed() < Duration::from_secs(5), "TERM was enough");
+        let pids: Vec<&str> = output.lines().collect();
+        assert_eq!(pids.len(), 3, "{output}");
+        assert!(!pids.iter().any(|pid| is_alive(pid)), "{output}");
+    }
+
+    /// X3: who does not obey TERM is killed ten seconds later, its orphans too.
+    #[test]
+    fn who_ignores_term_is_killed() {
+        let script = "trap '' TERM; (trap '' TERM; setsid sleep 63 & echo $!) ; echo $$; while :; do sleep 1; done";
+        let spawn = Spawn {
+            timeout: Duration::from_millis(200),
+            ..sh(script)
+        };
+        let begun = Instant::now();
+        let (end, output) = run(&spawn);
+        assert_eq!(end, End::Timeout);
+        assert!(
+            begun.elapsed() < Duration::from_millis(11_500),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert!(!output.lines().any(is_alive), "{output}");
+    }
+
+    /// X3: output is handed on as it comes and is not collected.
+    #[test]
+    fn endless_output_costs_no_memory() {
+        let mut heard = 0_usize;
+        let spawn = Spawn {
+            timeout: Duration::from_millis(500),
+            ..sh("yes")
+        };
+        let end = spawn.run(&mut |_, bytes| {
+            assert!(bytes.len() <= CHUNK);
+            heard += bytes.len();
+        });
+        assert_eq!(end.unwrap(), End::Timeout);
+        assert!(heard > 1 << 20, "{heard}");
+    }
+
+    /// X2: a user gets what a login would give him. Needs root, to become somebody else.
+    #[test]
+    fn a_command_is_its_user_in_every_way() {
+        if !crate::host::live::tests::is_root() {
+            return;
+        }
+        let gids = [4, 27].map(rustix::process::Gid::from_raw);
+        let identity = Identity {
+            uid: rustix::process::Uid::from_raw(4242),
+            gid: rustix::process::Gid::from_raw(4243),
+            groups: gids.into(),
+        };
+        let script =
+            "id -u; id -g; grep -E '^(Uid|Gid|Groups):' /proc/self/status | tr -s '\\t ' ' '";
+        let (_, output) = run(&Spawn {
+            identity: Some(identity),
+            ..sh(script)
+        });
+        let lines: Vec<&str> = output.lines().map(str::trim).collect();
+        assert_eq!(lines[..2], ["4242", "4243"]);
+        assert_eq!(lines[2], "Uid: 4242 4242 4242 4242");
+        assert_eq!(lines[3], "Gid: 4243 4243 4243 4243");
+        assert_eq!(lines[4], "Groups: 4 27");
+    }
+}
