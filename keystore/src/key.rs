@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::secret::Secret;
 
 /// An X25519 private key. It cannot be printed, compared or cloned.
-pub struct SecretKey(Secret);
+pub struct SecretKey(pub(crate) Secret);
 
 impl SecretKey {
     /// A fresh key from the kernel's randomness.
@@ -25,7 +25,7 @@ impl SecretKey {
         reason = "the caller's copy is spent and wiped here"
     )]
     pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self(Secret::from_bytes(&bytes))
+        Self(Secret::copy_of(&bytes))
     }
 
     /// The public half.
@@ -43,7 +43,7 @@ impl SecretKey {
 }
 
 /// The 32 random bytes that one client and one target share, and nobody else.
-pub struct Psk(Secret);
+pub struct Psk(pub(crate) Secret);
 
 impl Psk {
     /// A fresh key from the kernel's randomness.
@@ -59,12 +59,12 @@ impl Psk {
         reason = "the caller's copy is spent and wiped here"
     )]
     pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self(Secret::from_bytes(&bytes))
+        Self(Secret::copy_of(&bytes))
     }
 
     /// A second copy: one for each side of the pair it is made for.
     pub(crate) fn duplicate(&self) -> Self {
-        Self(Secret::from_bytes(&Zeroizing::new(*self.expose())))
+        Self(Secret::copy_of(self.expose()))
     }
 
     /// The bytes, to be mixed into a handshake.

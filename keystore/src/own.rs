@@ -40,24 +40,32 @@ impl Own {
 
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(match self {
-            Self::Open(keys) => {
-                [&[OPEN][..], keys.channel.expose(), keys.signing.expose()].concat()
-            }
+            Self::Open(keys) => [&[OPEN][..], keys_to_bytes(keys).as_ref()].concat(),
             Self::Sealed(keys) => [&[SEALED][..], &keys.to_bytes()].concat(),
         })
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Unfit> {
         match bytes.split_first() {
-            Some((&OPEN, secrets)) => {
-                let mut reader = Reader::new(secrets, "its own keys");
-                let channel = SecretKey::from_bytes(reader.secret()?);
-                let signing = SigningKey::from_bytes(reader.secret()?);
-                reader.end()?;
-                Ok(Self::Open(Keypair { channel, signing }))
-            }
+            Some((&OPEN, keys)) => Ok(Self::Open(keys_from_bytes(keys)?)),
             Some((&SEALED, sealed)) => Ok(Self::Sealed(Box::new(SealedKeys::from_bytes(sealed)?))),
             _ => Err(Unfit::damaged("its own keys are of an unknown kind")),
         }
     }
+}
+
+/// Both secrets, each in two halves ([`Secret::split`](crate::secret::Secret::split)).
+pub(crate) fn keys_to_bytes(keys: &Keypair) -> Zeroizing<[u8; 128]> {
+    let mut bytes = Zeroizing::new([0; 128]);
+    bytes[..64].copy_from_slice(keys.channel.0.split().as_flattened());
+    bytes[64..].copy_from_slice(keys.signing.0.split().as_flattened());
+    bytes
+}
+
+pub(crate) fn keys_from_bytes(bytes: &[u8]) -> Result<Keypair, Unfit> {
+    let mut reader = Reader::new(bytes, "its own keys");
+    let channel = SecretKey(reader.secret()?);
+    let signing = SigningKey(reader.secret()?);
+    reader.end()?;
+    Ok(Keypair { channel, signing })
 }

@@ -4,10 +4,11 @@ use zeroize::Zeroizing;
 
 use crate::identity::Identity;
 use crate::key::Psk;
+use crate::secret::Secret;
 use crate::store::Unfit;
 
 /// What a client's pin of a target and a target's pin of a client have in common: identity 64
-/// bytes, pre-shared key 32, time of addition 8 (unix seconds, little-endian), then a text.
+/// bytes, pre-shared key 64 ([`Secret::split`]), time of addition 8 (unix seconds, little-endian), then a text.
 pub(crate) struct Pin {
     pub(crate) identity: Identity,
     pub(crate) psk: Psk,
@@ -22,9 +23,10 @@ impl Pin {
         added_at: u64,
         text: &str,
     ) -> Zeroizing<Vec<u8>> {
+        let psk = psk.0.split();
         let parts = [
             &identity.to_bytes()[..],
-            psk.expose(),
+            psk.as_flattened(),
             &added_at.to_le_bytes(),
             text.as_bytes(),
         ];
@@ -35,7 +37,7 @@ impl Pin {
         let mut reader = Reader::new(record, "a pin");
         Ok(Self {
             identity: reader.identity()?,
-            psk: Psk::from_bytes(reader.secret()?),
+            psk: Psk(reader.secret()?),
             added_at: u64::from_le_bytes(reader.array()?),
             text: reader.text()?,
         })
@@ -62,8 +64,8 @@ impl<'a> Reader<'a> {
         Ok(*field)
     }
 
-    pub(crate) fn secret(&mut self) -> Result<Zeroizing<[u8; 32]>, Unfit> {
-        self.array().map(Zeroizing::new)
+    pub(crate) fn secret(&mut self) -> Result<Secret, Unfit> {
+        Ok(Secret::join(&[self.array()?, self.array()?]))
     }
 
     pub(crate) fn u32(&mut self) -> Result<u32, Unfit> {

@@ -1,6 +1,6 @@
 //! 32 secret bytes that live in one place and are wiped when dropped.
 
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// On the heap, so that moving the owner does not leave copies behind on the stack (H14).
 pub(crate) struct Secret(Box<[u8; 32]>);
@@ -8,15 +8,37 @@ pub(crate) struct Secret(Box<[u8; 32]>);
 impl Secret {
     /// Fresh bytes from the kernel, by getrandom(2) (K1).
     pub(crate) fn generate() -> Self {
-        let mut bytes = Box::new([0; 32]);
-        getrandom::fill(bytes.as_mut()).expect("Linux answers getrandom(2) once it has booted");
-        Self(bytes)
+        Self::written_by(|place| {
+            getrandom::fill(place).expect("Linux answers getrandom(2) once it has booted");
+        })
     }
 
-    pub(crate) fn from_bytes(bytes: &Zeroizing<[u8; 32]>) -> Self {
-        let mut place = Box::new([0; 32]);
-        place.copy_from_slice(bytes.as_ref());
-        Self(place)
+    /// Lets somebody write it in place: no copy is made on the way.
+    pub(crate) fn written_by(write: impl FnOnce(&mut [u8; 32])) -> Self {
+        let mut secret = Self(Box::new([0; 32]));
+        write(&mut secret.0);
+        secret
+    }
+
+    pub(crate) fn copy_of(bytes: &[u8; 32]) -> Self {
+        Self::written_by(|place| place.copy_from_slice(bytes))
+    }
+
+    /// Two random halves that make the secret only together. It is written down like this because
+    /// redb cannot be made to wipe its cache: there, nobody will find the secret itself (H14).
+    pub(crate) fn split(&self) -> [[u8; 32]; 2] {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).expect("Linux answers getrandom(2) once it has booted");
+        [random, std::array::from_fn(|at| random[at] ^ self.0[at])]
+    }
+
+    /// What [`Secret::split`] has split.
+    pub(crate) fn join(halves: &[[u8; 32]; 2]) -> Self {
+        Self::written_by(|place| {
+            for (byte, (one, other)) in place.iter_mut().zip(halves[0].iter().zip(&halves[1])) {
+                *byte = one ^ other;
+            }
+        })
     }
 
     pub(crate) fn expose(&self) -> &[u8; 32] {

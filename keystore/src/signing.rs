@@ -2,23 +2,22 @@
 
 use std::fmt;
 
-use ed25519_dalek::Signer;
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
+use sha2::Sha512;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::key::BadKey;
+use crate::secret::Secret;
 
 /// An Ed25519 private key. It cannot be printed, compared or cloned.
-pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
+pub struct SigningKey(pub(crate) Secret);
 
 impl SigningKey {
     /// A fresh key from the kernel's randomness.
     #[must_use]
     pub fn generate() -> Self {
-        let seed = crate::secret::Secret::generate();
-        Self(Box::new(ed25519_dalek::SigningKey::from_bytes(
-            seed.expose(),
-        )))
+        Self(Secret::generate())
     }
 
     /// Takes the 32 byte seed of RFC 8032.
@@ -28,25 +27,31 @@ impl SigningKey {
         reason = "the caller's copy is spent and wiped here"
     )]
     pub fn from_bytes(seed: Zeroizing<[u8; 32]>) -> Self {
-        Self(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed)))
+        Self(Secret::copy_of(&seed))
     }
 
     /// The public half.
     #[must_use]
     pub fn verifying(&self) -> VerifyingKey {
-        VerifyingKey(self.0.verifying_key())
+        VerifyingKey((&self.expand()).into())
     }
 
     /// The signature of a message, 64 bytes.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        let expanded = self.expand();
+        raw_sign::<Sha512>(&expanded, message, &(&expanded).into()).to_bytes()
     }
 
     /// The seed, to be stored and nothing else.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+        self.0.expose()
+    }
+
+    /// Not kept, so that nothing derived from the seed stays in memory; it wipes itself.
+    fn expand(&self) -> ExpandedSecretKey {
+        ExpandedSecretKey::from(self.0.expose())
     }
 }
 

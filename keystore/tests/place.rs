@@ -65,6 +65,20 @@ fn a_missing_directory_is_made_for_its_owner_alone() {
 }
 
 #[test]
+fn no_directory_is_made_in_a_place_that_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = dir.path().join("open");
+    fs::create_dir(&open).unwrap();
+    set_mode(&open, 0o777);
+    let refused = client::create(&open.join("a/b/keystore.db"), None, Existing::Keep).unwrap_err();
+    assert!(
+        refused.to_string().contains("may be written by others"),
+        "{refused}"
+    );
+    assert!(!open.join("a").exists());
+}
+
+#[test]
 fn only_regular_files_of_one_name_are_opened() {
     let (dir, path) = keystore();
     let other = dir.path().join("other");

@@ -1,6 +1,7 @@
 //! Whether a place is one where nobody else can read, plant or swap the file (K1).
 
 use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -83,15 +84,23 @@ pub(super) fn resolve(path: &Path, place: Place) -> Result<PathBuf, FileError> {
         _ => Path::new("."),
     };
     let parent = fs::canonicalize(parent).map_err(FileError::io(parent, "enter the directory"))?;
+    check_directories(&parent, place, path)?;
+    Ok(parent.join(name))
+}
+
+fn check_directories(parent: &Path, place: Place, path: &Path) -> Result<(), FileError> {
     let checked = match place {
         Place::Home => usize::MAX,
         Place::Output => 1,
     };
     for dir in parent.ancestors().take(checked) {
         let meta = fs::metadata(dir).map_err(FileError::io(dir, "look at the directory"))?;
-        check_directory(dir, &meta).map_err(refuse)?;
+        check_directory(dir, &meta).map_err(|hazard| FileError::Unsafe {
+            path: path.to_owned(),
+            hazard,
+        })?;
     }
-    Ok(parent.join(name))
+    Ok(())
 }
 
 fn check_directory(dir: &Path, meta: &Metadata) -> Result<(), Hazard> {
@@ -136,22 +145,27 @@ pub(super) fn check_file(meta: &Metadata) -> Result<(), Hazard> {
 
 /// Makes the directories above `path` that are missing, for its owner alone.
 pub(super) fn make_parents(path: &Path) -> Result<(), FileError> {
-    let missing: Vec<_> = path
+    let here = |dir: &Path| dir.as_os_str().is_empty();
+    let above = path
         .ancestors()
         .skip(1)
-        .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
-        .collect();
+        .map(|dir| if here(dir) { Path::new(".") } else { dir });
+    let (missing, there): (Vec<_>, Vec<_>) = above.partition(|dir| dir.symlink_metadata().is_err());
+    if let (Some(_), Some(there)) = (missing.first(), there.first()) {
+        let there = fs::canonicalize(there).map_err(FileError::io(there, "enter the directory"))?;
+        check_directories(&there, Place::Home, path)?;
+    }
     for dir in missing.into_iter().rev() {
         match DirBuilder::new().mode(0o700).create(dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+            // Somebody else made it at the same time.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
             made => made.map_err(FileError::io(dir, "make the directory"))?,
         }
         // The umask may have taken bits of the owner's.
         fs::set_permissions(dir, Permissions::from_mode(0o700))
             .map_err(FileError::io(dir, "set the mode of the directory"))?;
-        if let Some(above) = dir.parent() {
-            super::stage::sync_directory(above)?;
-        }
+        let above = dir.parent().expect("the root directory is never missing");
+        super::stage::sync_directory(above)?;
     }
     Ok(())
 }
