@@ -232,3 +232,151 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::tamper::Ends;
+
+    type Pipe = Link<DuplexStream>;
+
+    fn pair() -> (Pipe, Pipe) {
+        let (ours, theirs) = duplex(1 << 20);
+        let (client, target) = Ends::new().session();
+        (
+            Link::new(ours, client, None),
+            Link::new(theirs, target, None),
+        )
+    }
+
+    /// A link, and the raw bytes that its peer sealed for it, record by record.
+    async fn wiretapped(records: &[&[u8]]) -> (Pipe, DuplexStream, Vec<Vec<u8>>) {
+        let (tapped, mut tap) = duplex(1 << 20);
+        let (ours, theirs) = duplex(1 << 20);
+        let (client, target) = Ends::new().session();
+        let mut client = Link::new(tapped, client, None);
+        let mut sealed = Vec::new();
+        for record in records {
+            client.write_all(record).await.unwrap();
+            client.flush().await.unwrap();
+            let mut bytes = vec![0; record.len() + 18];
+            tap.read_exact(&mut bytes).await.unwrap();
+            sealed.push(bytes);
+        }
+        (Link::new(ours, target, None), theirs, sealed)
+    }
+
+    fn why(error: io::Error) -> LinkError {
+        error.downcast().unwrap()
+    }
+
+    #[tokio::test]
+    async fn bytes_go_both_ways() {
+        let (mut client, mut target) = pair();
+        for size in [1, 1000, 16_368, 100_000] {
+            let said = vec![7; size];
+            let mut heard = vec![0; size];
+            client.write_all(&said).await.unwrap();
+            client.flush().await.unwrap();
+            target.read_exact(&mut heard).await.unwrap();
+            assert!(heard == said);
+            target.write_all(&said).await.unwrap();
+            target.flush().await.unwrap();
+            client.read_exact(&mut heard).await.unwrap();
+        }
+        client.shutdown().await.unwrap();
+        assert_eq!(target.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+
+    /// H10: a bent record delivers nothing, and the link is dead both ways from then on.
+    #[tokio::test]
+    async fn a_bad_record_kills_the_link() {
+        let (mut target, mut wire, mut sealed) = wiretapped(&[b"first", b"second"]).await;
+        sealed[1][4] ^= 1;
+        wire.write_all(&sealed.concat()).await.unwrap();
+        let mut heard = [0; 64];
+        assert_eq!(target.read(&mut heard).await.unwrap(), 5);
+        assert_eq!(&heard[..6], b"first\0");
+        let error = target.read(&mut heard[5..]).await.unwrap_err();
+        assert_eq!(why(error), LinkError::BadRecord);
+        assert_eq!(heard[5..], [0; 59]);
+        let again = target.read(&mut heard).await.unwrap_err();
+        assert_eq!(why(again), LinkError::Broken);
+        let write = target.write(b"no").await.unwrap_err();
+        assert_eq!(why(write), LinkError::Broken);
+    }
+
+    /// A record that is dropped, repeated or swapped does not open in another's place.
+    #[tokio::test]
+    async fn records_keep_their_order() {
+        let said: [&[u8]; 3] = [b"one", b"two", b"three"];
+        for order in [[1, 2], [0, 0], [0, 2]] {
+            let (mut target, mut wire, sealed) = wiretapped(&said).await;
+            for record in order {
+                wire.write_all(&sealed[record]).await.unwrap();
+            }
+            let mut heard = [0; 16];
+            if order[0] == 0 {
+                target.read_exact(&mut heard[..3]).await.unwrap();
+            }
+            let error = target.read(&mut heard).await.unwrap_err();
+            assert_eq!(why(error), LinkError::BadRecord);
+        }
+    }
+
+    /// H12: between records the end says nothing; inside a record it is an error.
+    #[tokio::test]
+    async fn a_cut_record_is_no_end() {
+        for cut in 0..=40 {
+            let (mut target, mut wire, sealed) = wiretapped(&[b"ab", b"cd"]).await;
+            wire.write_all(&sealed.concat()[..cut]).await.unwrap();
+            drop(wire);
+            let mut heard = Vec::new();
+            let end = target.read_to_end(&mut heard).await;
+            assert_eq!(heard, &b"abcd"[..cut / 20 * 2]);
+            match cut % 20 {
+                0 => assert!(end.is_ok()),
+                _ => assert_eq!(why(end.unwrap_err()), LinkError::Truncated),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_write_stays_broken() {
+        let (mut client, target) = pair();
+        drop(target);
+        client.write_all(b"lost").await.unwrap();
+        client.flush().await.unwrap_err();
+        let error = client.write(b"more").await.unwrap_err();
+        assert_eq!(why(error), LinkError::Broken);
+    }
+
+    /// H11: whatever it is doing, a session ends after a day.
+    #[tokio::test(start_paused = true)]
+    async fn a_day_is_enough() {
+        let (mut client, mut target) = pair();
+        let begin = Instant::now();
+        let error = target.read(&mut [0; 1]).await.unwrap_err();
+        assert_eq!(why(error), LinkError::TooOld);
+        assert_eq!(begin.elapsed().as_secs(), SESSION_AGE.as_secs());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let error = client.write(b"late").await.unwrap_err();
+        assert_eq!(why(error), LinkError::TooOld);
+    }
+
+    #[tokio::test]
+    async fn an_idle_link_holds_no_buffers() {
+        let (mut client, mut target) = pair();
+        client.write_all(&[1; 50_000]).await.unwrap();
+        client.flush().await.unwrap();
+        target.read_exact(&mut [0; 50_000]).await.unwrap();
+        let idle = tokio::time::timeout(Duration::ZERO, target.read(&mut [0; 1])).await;
+        assert!(idle.is_err(), "nothing more to read");
+        assert_eq!(target.opener.sealed.capacity(), 0);
+        assert_eq!(client.sealer.capacity(), 0);
+    }
+}

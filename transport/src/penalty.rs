@@ -109,7 +109,9 @@ impl Record {
             };
         }
         entry.until = (entry.until + cost).min(now + self.penalties.cap);
-        entry.shut_out |= entry.until - now >= self.penalties.threshold;
+        // A second that has begun counts whole: three quick failures of 5 s do reach 15 s.
+        let owed = (entry.until - now).as_secs_f64().ceil();
+        entry.shut_out |= owed >= self.penalties.threshold.as_secs_f64();
     }
 
     /// Sweeps what has lapsed once the table is full, at most once a second.
@@ -145,6 +147,7 @@ mod tests {
             record.punish(BAD, Offence::Failed, now);
         }
         assert!(!record.shuts_out(BAD, now));
+        let now = now + Duration::from_millis(30);
         record.punish(BAD, Offence::Failed, now);
         assert!(record.shuts_out(BAD, now));
         assert!(!record.shuts_out(GOOD, now));

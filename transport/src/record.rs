@@ -88,6 +88,11 @@ impl Sealer {
         self.sealed = Vec::new();
     }
 
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.staged.capacity() + self.sealed.capacity()
+    }
+
     fn seal(&mut self, noise: &mut TransportState, plaintext: &[u8]) {
         let now = Instant::now();
         if self.records + 1 >= RECORDS_PER_KEY || now - self.keyed >= KEY_AGE {
@@ -199,5 +204,153 @@ impl Opener {
             return Err(BadRecord);
         }
         Ok((self.sealed.len() >= LENGTH + length).then_some(length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::tamper::Ends;
+
+    fn pair() -> (TransportState, TransportState) {
+        let (client, target) = Ends::new().session();
+        (client.noise, target.noise)
+    }
+
+    /// Moves what is sealed over, and opens it with `room` for plaintext at a time.
+    fn carry(
+        sealer: &mut Sealer,
+        opener: &mut Opener,
+        noise: &mut TransportState,
+        room: usize,
+    ) -> Result<Vec<u8>, BadRecord> {
+        opener.sealed.extend_from_slice(sealer.unsent());
+        sealer.sent(sealer.unsent().len());
+        let mut all = Vec::new();
+        let mut plain = vec![0; room];
+        loop {
+            let mut out = ReadBuf::new(&mut plain);
+            match opener.open(noise, &mut out)? {
+                Opened::Data => all.extend_from_slice(out.filled()),
+                Opened::Incomplete => return Ok(all),
+            }
+        }
+    }
+
+    /// However bytes are cut when written and when read, they come out as they went in.
+    #[test]
+    fn cuts_do_not_matter() {
+        let (mut client, mut target) = pair();
+        let (mut sealer, mut opener) = (Sealer::new(Instant::now()), Opener::new());
+        let said: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        for (write, room) in [
+            (1, 1),
+            (9, 100),
+            (16_367, 16_368),
+            (16_368, 16_367),
+            (16_369, 7),
+            (200_000, 65_536),
+        ] {
+            let part = &said[..said.len().min(write * 500)];
+            let mut heard = Vec::new();
+            for mut chunk in part.chunks(write) {
+                while !chunk.is_empty() {
+                    chunk = &chunk[sealer.push(&mut client, chunk)..];
+                    heard.extend(carry(&mut sealer, &mut opener, &mut target, room).unwrap());
+                }
+            }
+            sealer.seal_staged(&mut client);
+            heard.extend(carry(&mut sealer, &mut opener, &mut target, room).unwrap());
+            assert!(heard == part, "written by {write}, read by {room}");
+        }
+    }
+
+    /// HTTP/2 writes its headers by themselves; they must not each become a record.
+    #[test]
+    fn small_writes_share_a_record() {
+        let (mut client, _) = pair();
+        let mut sealer = Sealer::new(Instant::now());
+        for _ in 0..100 {
+            assert_eq!(sealer.push(&mut client, &[1; 9]), 9);
+        }
+        assert!(sealer.unsent().is_empty());
+        sealer.seal_staged(&mut client);
+        assert_eq!(sealer.unsent().len(), LENGTH + 900 + TAG);
+    }
+
+    #[test]
+    fn a_network_that_takes_nothing_stops_the_writer() {
+        let (mut client, _) = pair();
+        let mut sealer = Sealer::new(Instant::now());
+        let megabyte = vec![0; 1 << 20];
+        let taken = sealer.push(&mut client, &megabyte);
+        assert!(sealer.is_full());
+        assert!(taken < BACKLOG);
+        assert_eq!(sealer.push(&mut client, &megabyte), 0);
+    }
+
+    /// H11: one key seals 2^20 records at most, and both ends take the next at the same place.
+    #[test]
+    fn a_key_is_worn_out_by_records() {
+        let (mut client, mut target) = pair();
+        let (mut sealer, mut opener) = (Sealer::new(Instant::now()), Opener::new());
+        let mut sealed = 0;
+        for _ in 0..RECORDS_PER_KEY + 5 {
+            sealer.push(&mut client, &[7]);
+            sealer.seal_staged(&mut client);
+            sealed += sealer.unsent().len();
+            let heard = carry(&mut sealer, &mut opener, &mut target, 8);
+            assert_eq!(heard.as_deref(), Ok(&[7][..]));
+        }
+        let records = usize::try_from(RECORDS_PER_KEY + 5).unwrap();
+        let rekey = LENGTH + TAG;
+        assert_eq!(sealed, records * (LENGTH + 1 + TAG) + rekey);
+        assert_eq!(opener.records, 6);
+    }
+
+    #[test]
+    fn a_peer_that_does_not_rekey_is_cut_off() {
+        let (mut client, mut target) = pair();
+        let mut opener = Opener::new();
+        let mut sealer = Sealer::new(Instant::now());
+        opener.records = RECORDS_PER_KEY - 1;
+        sealer.push(&mut client, &[7]);
+        sealer.seal_staged(&mut client);
+        carry(&mut sealer, &mut opener, &mut target, 8).unwrap();
+        sealer.push(&mut client, &[7]);
+        sealer.seal_staged(&mut client);
+        let refused = carry(&mut sealer, &mut opener, &mut target, 8);
+        assert_eq!(refused, Err(BadRecord));
+    }
+
+    /// H11: a key is used for a quarter of an hour.
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_worn_out_by_time() {
+        let (mut client, mut target) = pair();
+        let (mut sealer, mut opener) = (Sealer::new(Instant::now()), Opener::new());
+        for (minutes, records) in [(14, 1), (1, 2), (14, 1), (16, 2)] {
+            tokio::time::advance(Duration::from_mins(minutes)).await;
+            sealer.push(&mut client, &[7]);
+            sealer.seal_staged(&mut client);
+            let data = LENGTH + 1 + TAG;
+            let expected = data + (records - 1) * (LENGTH + TAG);
+            assert_eq!(sealer.unsent().len(), expected, "after {minutes} minutes");
+            let heard = carry(&mut sealer, &mut opener, &mut target, 8);
+            assert_eq!(heard.as_deref(), Ok(&[7][..]));
+        }
+    }
+
+    #[test]
+    fn lengths_out_of_range_are_refused() {
+        let (_, mut target) = pair();
+        for length in [0, 1, 15, 16_385, 65_535_u16] {
+            let mut opener = Opener::new();
+            opener.sealed.extend_from_slice(&length.to_be_bytes());
+            let mut out = [0; 8];
+            let refused = opener.open(&mut target, &mut ReadBuf::new(&mut out));
+            assert_eq!(refused, Err(BadRecord), "{length}");
+        }
     }
 }

@@ -18,7 +18,8 @@ use crate::resolver::LocalKey;
 use crate::resolver::tests::dhs_of;
 use crate::wire::{HELLO, Initiator, Mac1Key, NOISE_1, Prologue, Purpose, REPLY, Route};
 
-struct Ends {
+/// A client and a target that pinned each other.
+pub(crate) struct Ends {
     client: LocalKey,
     target: LocalKey,
     psk: [u8; 32],
@@ -26,7 +27,7 @@ struct Ends {
 }
 
 impl Ends {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let client = LocalKey::new(SecretKey::generate());
         let psk = *Psk::generate().expose();
         let pin = Pin {
@@ -58,7 +59,7 @@ impl Ends {
             .answer(&self.pins)
     }
 
-    fn session(&self) -> (Established, Established) {
+    pub(crate) fn session(&self) -> (Established, Established) {
         let (await_reply, hello) = self.hello(Prologue::CLIENT_RPC);
         let (expect, reply) = self.answer(&hello, Prologue::CLIENT_RPC).unwrap();
         let mut client = await_reply.read(&reply).unwrap();

@@ -12,14 +12,17 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hpt_keystore::{Psk, PublicKey, SecretKey};
 use hpt_transport::grpc::{self, MAX_MESSAGE, Peer};
 use hpt_transport::{
     AllowList, Dialer, Incoming, Limits, LocalKey, Penalties, Pin as KeyPin, listen,
 };
-use tokio::net::TcpListener;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::transport::Channel;
@@ -164,4 +167,41 @@ pub async fn echo(channel: &Channel, message: &[u8]) -> Result<Bytes, Status> {
         .unary(Request::new(message.to_vec()), path, codec)
         .await?;
     Ok(reply.into_inner())
+}
+
+/// Hellos that the pair's client meant for the pair's target, caught on the way.
+pub async fn captured_hellos(pair: &Pair, count: usize) -> Vec<[u8; 113]> {
+    let tap = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dialer = pair.dialer(tap.local_addr().unwrap());
+    let dialing = tokio::spawn(async move {
+        for _ in 0..count {
+            assert!(dialer.dial().await.is_err());
+        }
+    });
+    let mut hellos = Vec::new();
+    for _ in 0..count {
+        let (mut stream, _) = tap.accept().await.unwrap();
+        let mut hello = [0; 113];
+        stream.read_exact(&mut hello).await.unwrap();
+        hellos.push(hello);
+    }
+    dialing.await.unwrap();
+    hellos
+}
+
+/// Connects from another address of the loopback network, so as to be another source.
+pub async fn connect_from(host: u8, at: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket
+        .bind(SocketAddr::from(([127, 0, 0, host], 0)))
+        .unwrap();
+    socket.connect(at).await.unwrap()
+}
+
+/// All that comes before the other end closes, at most for `patience`; `None` if it stays open.
+pub async fn answer(stream: &mut TcpStream, patience: Duration) -> Option<Bytes> {
+    let mut bytes = Vec::new();
+    // A reset is a way to close, too.
+    let closed = timeout(patience, stream.read_to_end(&mut bytes)).await;
+    closed.ok().map(|_| bytes)
 }
