@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::accounts::Accounts;
 use super::command::{End, Spawn};
+use super::managers::Manager;
 use super::write::Writer;
 use super::{Live, edit_accounts, exec, remove};
-use crate::effect::{Access, Command, Effect};
+use crate::effect::{Access, Command, Effect, Transaction};
 use crate::host::{Done, HostError, Mutate, Progress};
 
 /// A check of a file's new content takes no longer.
@@ -31,6 +32,9 @@ impl Mutate for Live {
                 done(accounts.and_then(|a| edit_accounts::edit_user(edit, &a, self.tree.path())))
             }
             [Effect::Run(command)] => vec![self.run(command, &mut |progress| tell(0, progress))],
+            [Effect::Packages(_), ..] => {
+                self.packages_at_once(batch, &mut |progress| tell(0, progress))
+            }
             _ => self.write(batch),
         }
     }
@@ -71,6 +75,23 @@ impl Live {
             spawn.succeed(&mut |_, _| {}).map(drop)
         };
         Writer::new(&self.tree, &accounts, &self.blobs, &self.temps, &mut check).perform(batch)
+    }
+
+    fn packages_at_once(
+        &self,
+        batch: &[Effect],
+        tell: &mut dyn FnMut(Progress),
+    ) -> Vec<Result<Done, HostError>> {
+        let Some(manager) = Manager::detect().filter(|_| self.powers.packages) else {
+            let why = "packages need root rights, a running root and apt";
+            return vec![Err(HostError::Refused(why.into()))];
+        };
+        let transaction = |effect| match effect {
+            &Effect::Packages(ref transaction) => Some(transaction),
+            _ => None,
+        };
+        let batch: Vec<&Transaction> = batch.iter().filter_map(transaction).collect();
+        manager.perform(&batch, &|| self.packages(), tell)
     }
 
     fn run(&self, command: &Command, tell: &mut dyn FnMut(Progress)) -> Result<Done, HostError> {

@@ -3,6 +3,8 @@
 mod access;
 mod accounts;
 mod act;
+mod apt;
+mod apt_words;
 mod blobs;
 mod checkout;
 mod command;
@@ -13,6 +15,8 @@ mod edit_accounts;
 mod exec;
 mod files;
 mod fresh;
+mod locks;
+mod managers;
 mod paths;
 mod private;
 mod processes;
@@ -32,6 +36,7 @@ use self::accounts::Accounts;
 use self::blobs::Blobs;
 use self::command::Spawn;
 use self::dpkg::Packages;
+use self::managers::Manager;
 use self::paths::{Tree, failed, stat_outside};
 use self::snapshot::Snapshot;
 use self::stamp::{Parsed, Stamp};
@@ -181,7 +186,7 @@ fn powers(tree: &Tree) -> Powers {
     Powers {
         services: root && tree.is_live() && has("/run/systemd/system"),
         exec: tree.is_live(),
-        packages: root && tree.is_live() && has("/usr/bin/apt-get"),
+        packages: root && tree.is_live() && Manager::detect().is_some(),
         accounts: root && has("/usr/sbin/useradd"),
         chown: root,
     }

@@ -1,0 +1,117 @@
+//! What apt and dpkg say, in the English of the C locale, and what it means.
+
+/// What a simulation says would happen.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Foreseen {
+    /// Packages that would be installed or upgraded, as apt names them.
+    pub(super) installed: Vec<String>,
+    /// Packages that would be removed.
+    pub(super) removed: Vec<String>,
+}
+
+impl Foreseen {
+    /// Parses the output of `apt-get -s`.
+    pub(super) fn parse(output: &str) -> Self {
+        let mut foreseen = Self::default();
+        for line in output.lines() {
+            let mut words = line.split(' ');
+            match (words.next(), words.next()) {
+                (Some("Inst"), Some(name)) => foreseen.installed.push(name.to_owned()),
+                (Some("Remv" | "Purg"), Some(name)) => foreseen.removed.push(name.to_owned()),
+                _ => {}
+            }
+        }
+        foreseen
+    }
+}
+
+/// Whether apt's name for a package, which has an architecture only if it is a foreign one, is the
+/// one that a config names.
+pub(super) fn same(asked: &str, apts: &str) -> bool {
+    let bare = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
+    asked == apts || (bare(asked) == bare(apts) && asked.contains(':') != apts.contains(':'))
+}
+
+/// Whether apt failed because its lists do not have what was asked for.
+pub(super) fn is_unknown(output: &str) -> bool {
+    let signs = [
+        "Unable to locate package",
+        "has no installation candidate",
+        "was not found",
+        "404  Not Found",
+    ];
+    output
+        .lines()
+        .any(|line| line.starts_with("E:") && signs.iter().any(|sign| line.contains(sign)))
+}
+
+/// The package that apt or dpkg says it failed on.
+pub(super) fn blamed(output: &str) -> Option<String> {
+    output.lines().find_map(|line| {
+        let after = |start: &str| line.split_once(start).map(|(_, rest)| rest);
+        let rest = after("dpkg: error processing package ")
+            .or_else(|| after("dpkg: error processing archive "))
+            .or_else(|| after("E: Unable to locate package "))
+            .or_else(|| after("E: Package "))
+            .or_else(|| {
+                line.strip_prefix("E: Version ")
+                    .and_then(|r| r.split_once(" for "))
+                    .map(|(_, r)| r)
+            })?;
+        let name = rest.split(' ').next()?.trim_matches(['\'', '"', ',', ':']);
+        (!name.is_empty()).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulation_is_read() {
+        let output = "Reading package lists...\nThe following packages will be REMOVED:\n  exim4\n\
+                      Remv exim4 [4.96-15]\nInst libx:i386 (1.0 Debian:12 [i386])\nInst postfix (3.7 Debian:12/stable [amd64])\n\
+                      Conf postfix (3.7 Debian:12/stable [amd64])\nPurg old [1]\n";
+        let foreseen = Foreseen::parse(output);
+        assert_eq!(foreseen.installed, ["libx:i386", "postfix"]);
+        assert_eq!(foreseen.removed, ["exim4", "old"]);
+    }
+
+    #[test]
+    fn names_agree_with_and_without_architecture() {
+        assert!(
+            same("nginx", "nginx")
+                && same("nginx:amd64", "nginx")
+                && same("libx:i386", "libx:i386")
+        );
+        assert!(!same("libx:i386", "libx:armhf") && !same("nginx", "nginx-core"));
+    }
+
+    #[test]
+    fn the_package_that_failed_is_named() {
+        let table = [
+            (
+                "Setting up x\ndpkg: error processing package lab-bad (--configure):\n installed",
+                Some("lab-bad"),
+            ),
+            ("E: Unable to locate package nosuch", Some("nosuch")),
+            (
+                "E: Package 'gone' has no installation candidate",
+                Some("gone"),
+            ),
+            ("E: Version '9' for 'nginx' was not found", Some("nginx")),
+            (
+                "E: Could not get lock /var/lib/dpkg/lock. It is held by process 8 (apt)",
+                None,
+            ),
+            ("", None),
+        ];
+        for (output, expected) in table {
+            assert_eq!(blamed(output).as_deref(), expected, "{output}");
+        }
+        assert!(
+            is_unknown("E: Unable to locate package nosuch")
+                && !is_unknown("E: Unmet dependencies")
+        );
+    }
+}
