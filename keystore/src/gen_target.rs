@@ -47,8 +47,8 @@ pub enum GenTargetError {
 ///
 /// The order is: the whole file, durable, under a name nobody asks for; the pin; the file's name.
 /// So a file that can be found is always one whose target is pinned. Killed between the last two,
-/// the pin names keys that no host has and nobody can come to have: the unnamed file is removed by
-/// the next attempt, and that one needs [`Existing::Replace`].
+/// the pin names keys that no host has; the unnamed file that has them is removed when the target is
+/// made once more, which needs [`Existing::Replace`].
 ///
 /// # Errors
 /// [`PinError::Taken`] when the name has a key to be kept, [`FileError::Exists`] when the output

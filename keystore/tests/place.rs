@@ -215,22 +215,36 @@ fn a_brief_holder_is_waited_for() {
     );
 }
 
-/// A writer that was killed leaves an unnamed file; the next one takes it away.
+/// A writer that was killed leaves an unnamed file with secrets in it; the next one takes it away,
+/// but not what another writer is busy with, nor anything else.
 #[test]
 fn leftovers_of_killed_writers_go_with_the_next_write() {
-    let (dir, path) = keystore();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keystore.db");
     let orphan = dir.path().join(".keystore.db.0123456789abcdef.new");
-    let strangers = [
+    let busy = dir.path().join(".keystore.db.fedcba9876543210.new");
+    let others = [
         dir.path().join("keystore.db.new"),
         dir.path().join(".keystore.db2.1.new"),
     ];
-    for file in strangers.iter().chain([&orphan]) {
+    for file in others.iter().chain([&busy]) {
         fs::write(file, "half a keystore").unwrap();
     }
+    let writer = File::open(&busy).unwrap();
+    writer.lock().unwrap();
+
+    fs::write(&orphan, "half a keystore").unwrap();
+    client::create(&path, None, Existing::Keep).unwrap();
+    assert!(!orphan.exists());
+    fs::write(&orphan, "half a keystore").unwrap();
     client::set_passphrase(&path, None, None).unwrap();
     assert!(!orphan.exists());
-    assert!(strangers.iter().all(|file| file.exists()));
-    assert_eq!(client::load(&path).unwrap().serial, 2);
+    assert!(others.iter().chain([&busy]).all(|file| file.exists()));
+
+    drop(writer);
+    client::set_passphrase(&path, None, None).unwrap();
+    assert!(!busy.exists());
+    assert_eq!(client::load(&path).unwrap().serial, 3);
 }
 
 /// Two hundred writers at once: each either did all of its work or says why not.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use super::{FileError, Locked};
 #[derive(Debug)]
 #[must_use = "the file has its name only after `publish`"]
 pub(crate) struct Staged {
+    file: File,
     temporary: PathBuf,
     resolved: PathBuf,
     asked: PathBuf,
@@ -35,40 +36,39 @@ impl Staged {
             guard::make_parents(path)?;
         }
         let resolved = guard::resolve(path, place)?;
-        if replaces.is_some() {
-            remove_orphans(&resolved)?;
-        } else if resolved.symlink_metadata().is_ok() {
+        remove_orphans(&resolved)?;
+        if replaces.is_none() && resolved.symlink_metadata().is_ok() {
             return Err(FileError::Exists {
                 path: path.to_owned(),
             });
         }
         let temporary = temporary(&resolved);
-        let staged = Self {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let file = options
+            .open(&temporary)
+            .map_err(FileError::io(path, "create it"))?;
+        let mut staged = Self {
+            file,
             temporary,
             resolved,
             asked: path.to_owned(),
             replaces,
         };
-        staged.fill(content)?;
+        staged
+            .fill(content)
+            .map_err(FileError::io(path, "write it"))?;
         Ok(staged)
     }
 
-    fn fill(&self, content: &[u8]) -> Result<(), FileError> {
-        let flags = OFlags::NOFOLLOW.bits().cast_signed();
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(flags);
-        let mut file = options
-            .open(&self.temporary)
-            .map_err(FileError::io(&self.asked, "create it"))?;
+    fn fill(&mut self, content: &[u8]) -> io::Result<()> {
+        // The lock tells others that this is no orphan.
+        self.file.lock()?;
         // The umask may have taken bits of the owner's.
-        file.set_permissions(Permissions::from_mode(0o600))
-            .and_then(|()| file.write_all(content))
-            .and_then(|()| file.sync_all())
-            .map_err(FileError::io(&self.asked, "write it"))
+        self.file.set_permissions(Permissions::from_mode(0o600))?;
+        self.file.write_all(content)?;
+        self.file.sync_all()
     }
 
     /// Gives the file its name, durably. A file that appeared meanwhile is kept if it was to be.
@@ -119,19 +119,19 @@ fn prefix(resolved: &Path) -> OsString {
     prefix
 }
 
-/// Removes what writers that were killed left beside the file. The caller holds its lock.
+/// Removes what writers that were killed left beside the file: what nobody holds the lock of.
 fn remove_orphans(resolved: &Path) -> Result<(), FileError> {
     let dir = resolved.parent().expect("a resolved path has a directory");
     let prefix = prefix(resolved);
-    for entry in fs::read_dir(dir)
-        .map_err(FileError::io(dir, "list the directory"))?
-        .flatten()
-    {
+    let entries = fs::read_dir(dir).map_err(FileError::io(dir, "list the directory"))?;
+    for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.as_encoded_bytes();
-        if name.starts_with(prefix.as_encoded_bytes()) && name.ends_with(SUFFIX.as_bytes()) {
-            let orphan = entry.path();
-            fs::remove_file(&orphan).map_err(FileError::io(&orphan, "remove it"))?;
+        let ours = name.starts_with(prefix.as_encoded_bytes()) && name.ends_with(SUFFIX.as_bytes());
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // In a directory that others share, theirs cannot be opened or removed, and need not.
+            let orphaned = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            let _gone = orphaned.then(|| fs::remove_file(entry.path()));
         }
     }
     Ok(())
