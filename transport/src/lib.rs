@@ -1,6 +1,6 @@
 //! TCP bytes to an authenticated, encrypted [`Link`], and gRPC over it. `WIRE.md` is the protocol.
 //!
-//! A target calls [`listen`] and hands the links to [`grpc::server`]; a client makes a [`Dialer`]
+//! A target calls [`bind`] and [`listen`] and hands the links to [`grpc::server`]; a client makes a [`Dialer`]
 //! and calls [`grpc::connect`].
 
 #![allow(
@@ -31,7 +31,7 @@ pub use allow::{AllowList, Pin};
 pub use dial::{DialError, Dialer};
 pub use half_open::HalfOpenLimits;
 pub use link::{Link, LinkError};
-pub use listener::{Incoming, Limits, listen};
+pub use listener::{Incoming, Limits, bind, listen};
 pub use penalty::Penalties;
 pub use resolver::LocalKey;
 pub use session::SessionLimits;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -27,6 +27,10 @@ use crate::resolver::LocalKey;
 use crate::session::{NoSession, SessionLimits, Sessions};
 use crate::source::Source;
 use crate::wire::{HELLO, LENGTH, Prologue};
+
+/// Connections that the kernel keeps until they are accepted. With the usual 128, a flood would make
+/// honest callers wait for retransmissions of their SYN.
+const QUEUE: u32 = 1024;
 
 /// Links that wait to be taken by the server above.
 const BACKLOG: usize = 16;
@@ -67,6 +71,20 @@ impl Stream for Incoming {
     }
 }
 
+/// A port to [`listen`] on. `[::]` takes IPv4 as well, where the system does not say otherwise.
+///
+/// # Errors
+/// What the system says: the address is taken, not of this host, or not for this user.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
 /// Starts to accept on `tcp`. Everyone but the owners of keys in `allow` gets no byte back.
 ///
 /// Needs a Tokio runtime. Sessions of a key that leaves `allow` end at once, also after
@@ -74,19 +92,8 @@ impl Stream for Incoming {
 #[must_use]
 pub fn listen(tcp: TcpListener, local: LocalKey, allow: AllowList, limits: Limits) -> Incoming {
     let (links, incoming) = mpsc::channel(BACKLOG);
-    let sessions = Sessions::new(limits.sessions);
-    spawn_revoker(&allow, sessions.clone());
-    let door = Door {
-        local,
-        allow,
-        deadline: limits.deadline,
-        half_open: HalfOpen::new(limits.half_open),
-        sessions,
-        ledger: Arc::new(Mutex::new(Ledger {
-            offences: Record::new(limits.penalties),
-            quiet: Quiet::new(),
-        })),
-    };
+    let door = Door::new(local, allow, limits);
+    spawn_revoker(&door.allow, door.sessions.clone());
     tokio::spawn(door.run(tcp, links));
     Incoming(incoming)
 }
@@ -145,6 +152,20 @@ impl Refusal {
 }
 
 impl Door {
+    fn new(local: LocalKey, allow: AllowList, limits: Limits) -> Self {
+        Self {
+            local,
+            allow,
+            deadline: limits.deadline,
+            half_open: HalfOpen::new(limits.half_open),
+            sessions: Sessions::new(limits.sessions),
+            ledger: Arc::new(Mutex::new(Ledger {
+                offences: Record::new(limits.penalties),
+                quiet: Quiet::new(),
+            })),
+        }
+    }
+
     async fn run(self, tcp: TcpListener, links: mpsc::Sender<Link>) {
         let mut handshakes = JoinSet::new();
         let mut trouble = Trouble::new();
@@ -310,4 +331,35 @@ impl Trouble {
 
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use hpt_keystore::SecretKey;
+
+    use super::*;
+
+    /// C3, C4: a panic ends its own task, and costs the source that caused it.
+    #[tokio::test]
+    async fn a_panic_is_charged_to_its_source() {
+        let door = Door::new(
+            LocalKey::new(SecretKey::generate()),
+            AllowList::new(vec![]),
+            Limits::default(),
+        );
+        let source = Source::V4([192, 0, 2, 1]);
+        let task = door.clone();
+        let ended = tokio::spawn(async move {
+            let _watch = CrashWatch {
+                door: &task,
+                source,
+            };
+            panic!("a bug");
+        });
+        assert!(ended.await.unwrap_err().is_panic());
+        let now = Instant::now();
+        let ledger = door.ledger();
+        assert!(ledger.offences.shuts_out(source, now));
+        assert!(!ledger.offences.shuts_out(Source::V4([192, 0, 2, 2]), now));
+    }
 }

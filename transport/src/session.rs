@@ -170,3 +170,90 @@ impl Drop for Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hpt_keystore::{Psk, SecretKey};
+
+    use super::*;
+    use crate::allow::Pin as KeyPin;
+
+    const HERE: Source = Source::V4([192, 0, 2, 1]);
+
+    fn pinned(keys: &[PublicKey]) -> Vec<KeyPin> {
+        let pin = |key: &PublicKey| KeyPin {
+            key: *key,
+            psk: Psk::generate(),
+        };
+        keys.iter().map(pin).collect()
+    }
+
+    fn keys() -> (PublicKey, PublicKey, AllowList) {
+        let [one, other] = [(); 2].map(|()| SecretKey::generate().public());
+        (one, other, AllowList::new(pinned(&[one, other])))
+    }
+
+    /// C2: a burst of 100, then 200 a second; another key has its own.
+    #[tokio::test(start_paused = true)]
+    async fn a_key_opens_sessions_so_fast() {
+        let (one, other, allow) = keys();
+        let sessions = Sessions::new(SessionLimits::default());
+        let open = |key| sessions.admit(key, HERE, &allow).map(drop);
+        for _ in 0..100 {
+            assert_eq!(open(one), Ok(()));
+        }
+        assert_eq!(open(one), Err(NoSession::TooFast));
+        assert_eq!(open(other), Ok(()));
+        tokio::time::advance(Duration::from_secs(1) / 2).await;
+        let opened = (0..200).take_while(|_| open(one).is_ok()).count();
+        assert_eq!(opened, 100);
+        tokio::time::advance(Duration::from_millis(50)).await;
+        let opened = (0..200).take_while(|_| open(one).is_ok()).count();
+        assert_eq!(opened, 10);
+    }
+
+    #[tokio::test]
+    async fn a_place_comes_back_when_its_session_ends() {
+        let (one, _, allow) = keys();
+        let sessions = Sessions::new(SessionLimits::default());
+        let mut held: Vec<_> = (0..64)
+            .map(|_| sessions.admit(one, HERE, &allow).ok().unwrap())
+            .collect();
+        let refused = sessions.admit(one, HERE, &allow).map(drop);
+        assert_eq!(refused, Err(NoSession::TooMany));
+        assert!(sessions.has(HERE));
+        held.pop();
+        assert!(sessions.admit(one, HERE, &allow).is_ok());
+        drop(held);
+        assert!(!sessions.has(HERE));
+    }
+
+    /// R2: the key that went loses its sessions, the one that stays does not.
+    #[tokio::test]
+    async fn revoking_hits_one_key() {
+        let (one, other, allow) = keys();
+        let sessions = Sessions::new(SessionLimits::default());
+        let mut gone = sessions.admit(one, HERE, &allow).ok().unwrap();
+        let mut stays = sessions.admit(other, HERE, &allow).ok().unwrap();
+        allow.replace(pinned(&[other]));
+        sessions.revoke(&allow.now());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(gone.poll_revoked(&mut cx).is_ready());
+        assert!(stays.poll_revoked(&mut cx).is_pending());
+
+        // A handshake that began before the pin went comes too late.
+        let late = sessions.admit(one, HERE, &allow).map(drop);
+        assert_eq!(late, Err(NoSession::Revoked));
+
+        // The old session's end does not touch one that the key has opened since.
+        allow.replace(pinned(&[one, other]));
+        let again = sessions.admit(one, HERE, &allow).ok().unwrap();
+        drop(gone);
+        drop(stays);
+        assert!(sessions.has(HERE));
+        drop(again);
+        assert!(!sessions.has(HERE));
+    }
+}

@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_millis(200);
 #[tokio::test]
 async fn all_other_versions_meet_silence() {
     let pair = Pair::new();
-    let (at, _incoming) = pair.listen(lenient()).await;
+    let (at, _incoming) = pair.listen(lenient());
     let [mut hello] = *captured_hellos(&pair, 1).await else {
         panic!("one was asked for")
     };
@@ -39,7 +39,7 @@ async fn all_other_versions_meet_silence() {
 #[tokio::test]
 async fn strangers_meet_silence() {
     let pair = Pair::new();
-    let (at, _incoming) = pair.listen(lenient()).await;
+    let (at, _incoming) = pair.listen(lenient());
     let stranger = Pair {
         client: LocalKey::new(SecretKey::generate()),
         target: pair.target.clone(),
@@ -100,7 +100,7 @@ async fn a_target_that_keeps_silent_is_given_up() {
 #[tokio::test]
 async fn dripping_does_not_move_the_deadline() {
     let pair = Pair::new();
-    let (at, _incoming) = pair.listen(lenient()).await;
+    let (at, _incoming) = pair.listen(lenient());
     let hello = captured_hellos(&pair, 1).await[0];
     let mut drips = JoinSet::new();
     for n in 0..24_u8 {
@@ -135,7 +135,7 @@ async fn dripping_does_not_move_the_deadline() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_replays_open_no_session() {
     let pair = Pair::new();
-    let (at, mut incoming) = pair.listen(lenient()).await;
+    let (at, mut incoming) = pair.listen(lenient());
     let hellos = captured_hellos(&pair, 10_000).await;
     let mut replays = JoinSet::new();
     for part in hellos.chunks(1250) {
@@ -163,7 +163,7 @@ async fn ten_thousand_replays_open_no_session() {
 #[tokio::test]
 async fn one_source_cannot_fill_the_door() {
     let pair = Pair::new();
-    let (at, _incoming) = pair.listen(Limits::default()).await;
+    let (at, _incoming) = pair.listen(Limits::default());
     let mut streams = Vec::new();
     for _ in 0..30 {
         streams.push(connect_from(7, at).await);
@@ -181,7 +181,7 @@ async fn one_source_cannot_fill_the_door() {
 #[tokio::test]
 async fn a_crowd_of_strangers_makes_room() {
     let pair = Pair::new();
-    let (at, mut incoming) = pair.listen(Limits::default()).await;
+    let (at, mut incoming) = pair.listen(Limits::default());
     let mut crowd = JoinSet::new();
     for n in 0..96 {
         let mut stream = connect_from(10 + n, at).await;
@@ -206,7 +206,7 @@ async fn a_crowd_of_strangers_makes_room() {
 #[tokio::test]
 async fn a_source_that_keeps_failing_is_shut_out() {
     let pair = Pair::new();
-    let (at, mut incoming) = pair.listen(Limits::default()).await;
+    let (at, mut incoming) = pair.listen(Limits::default());
     let fail = |host| async move {
         let mut stream = connect_from(host, at).await;
         stream.write_all(&[1; 113]).await.unwrap();
@@ -237,7 +237,7 @@ async fn a_source_that_keeps_failing_is_shut_out() {
 #[tokio::test]
 async fn a_key_holds_sixty_four_sessions() {
     let pair = Pair::new();
-    let (at, mut incoming) = pair.listen(Limits::default()).await;
+    let (at, mut incoming) = pair.listen(Limits::default());
     let mut links = Vec::new();
     for _ in 0..64 {
         let ours = pair.dialer(at).dial().await.unwrap();
@@ -257,7 +257,7 @@ async fn a_key_holds_sixty_four_sessions() {
 #[tokio::test]
 async fn a_removed_pin_closes_its_sessions() {
     let pair = Pair::new();
-    let (at, mut incoming) = pair.listen(lenient()).await;
+    let (at, mut incoming) = pair.listen(lenient());
     let mut ours = pair.dialer(at).dial().await.unwrap();
     let mut theirs = incoming.next().await.unwrap().unwrap();
     ours.write_all(b"still here").await.unwrap();

@@ -17,7 +17,7 @@ use tonic::Code;
 #[tokio::test]
 async fn a_call_goes_through_and_names_its_caller() {
     let pair = Pair::new();
-    let (at, _serving) = pair.serve(lenient()).await;
+    let (at, _serving) = pair.serve(lenient());
     let channel = grpc::connect(pair.dialer(at)).await.unwrap();
     assert_eq!(echo(&channel, b"hello").await.unwrap(), b"hello");
     let megabyte = vec![7; 1 << 20];
@@ -29,7 +29,7 @@ async fn a_call_goes_through_and_names_its_caller() {
 #[tokio::test]
 async fn a_stranger_only_sees_the_door_close() {
     let pair = Pair::new();
-    let (at, _serving) = pair.serve(lenient()).await;
+    let (at, _serving) = pair.serve(lenient());
     let stranger = LocalKey::new(SecretKey::generate());
     let refused = grpc::connect(pair.dialer_as(&stranger, at)).await;
     let error = refused.map(drop).unwrap_err();
@@ -40,7 +40,7 @@ async fn a_stranger_only_sees_the_door_close() {
 #[tokio::test]
 async fn a_channel_reconnects_with_a_new_handshake() {
     let pair = Pair::new();
-    let (at, _serving) = pair.serve(lenient()).await;
+    let (at, _serving) = pair.serve(lenient());
     let channel = grpc::connect(pair.dialer(at)).await.unwrap();
     let first = echo(&channel, b"session").await.unwrap();
     assert_eq!(echo(&channel, b"session").await.unwrap(), first);
@@ -65,7 +65,7 @@ async fn a_channel_reconnects_with_a_new_handshake() {
 #[tokio::test]
 async fn a_removed_pin_cuts_running_calls() {
     let pair = Pair::new();
-    let (at, _serving) = pair.serve(lenient()).await;
+    let (at, _serving) = pair.serve(lenient());
     let channel = grpc::connect(pair.dialer(at)).await.unwrap();
     echo(&channel, b"hello").await.unwrap();
     let running = tokio::spawn(async move { echo(&channel, b"wait").await });
@@ -80,7 +80,7 @@ async fn a_removed_pin_cuts_running_calls() {
 #[tokio::test]
 async fn a_panic_stays_where_it_happened() {
     let pair = Pair::new();
-    let (at, _serving) = pair.serve(lenient()).await;
+    let (at, _serving) = pair.serve(lenient());
     let unlucky = grpc::connect(pair.dialer(at)).await.unwrap();
     let other = grpc::connect(pair.dialer(at)).await.unwrap();
     echo(&other, b"before").await.unwrap();
@@ -94,7 +94,7 @@ async fn a_panic_stays_where_it_happened() {
 #[tokio::test]
 async fn a_message_has_a_limit() {
     let pair = Pair::new();
-    let (at, _serving) = pair.serve(lenient()).await;
+    let (at, _serving) = pair.serve(lenient());
     let channel = grpc::connect(pair.dialer(at)).await.unwrap();
     let status = echo(&channel, &vec![0; MAX_MESSAGE]).await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
@@ -105,7 +105,7 @@ async fn a_message_has_a_limit() {
 #[tokio::test]
 async fn a_connection_has_thirty_two_streams() {
     let pair = Pair::new();
-    let (at, _serving) = pair.serve(lenient()).await;
+    let (at, _serving) = pair.serve(lenient());
     let channel = grpc::connect(pair.dialer(at)).await.unwrap();
     echo(&channel, b"settings have come").await.unwrap();
     let mut waiting: Vec<_> = (0..32)
@@ -155,7 +155,7 @@ async fn cut_after(records: usize, target: SocketAddr) -> SocketAddr {
 #[tokio::test]
 async fn a_cut_between_records_is_a_failure() {
     let pair = Pair::new();
-    let (target, _serving) = pair.serve(lenient()).await;
+    let (target, _serving) = pair.serve(lenient());
     let message = vec![7; 100_000];
     let (mut failures, mut whole) = (0, None);
     for records in 0..64 {

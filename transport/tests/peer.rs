@@ -99,7 +99,7 @@ async fn as_client() {
     let mut pair = Pair::new();
     let (secret, public) = foreign();
     pair.allow = AllowList::new(vec![pin(public, pair.psk)]);
-    let (at, mut incoming) = pair.listen(lenient()).await;
+    let (at, mut incoming) = pair.listen(lenient());
     let serving = tokio::spawn(async move {
         let mut served = 0;
         while let Some(link) = incoming.next().await {

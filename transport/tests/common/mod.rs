@@ -17,7 +17,7 @@ use std::time::Duration;
 use hpt_keystore::{Psk, PublicKey, SecretKey};
 use hpt_transport::grpc::{self, MAX_MESSAGE, Peer};
 use hpt_transport::{
-    AllowList, Dialer, Incoming, Limits, LocalKey, Penalties, Pin as KeyPin, listen,
+    AllowList, Dialer, Incoming, Limits, LocalKey, Penalties, Pin as KeyPin, bind, listen,
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -78,8 +78,8 @@ impl Pair {
     }
 
     /// Listens on a free port of this machine.
-    pub async fn listen(&self, limits: Limits) -> (SocketAddr, Incoming) {
-        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub fn listen(&self, limits: Limits) -> (SocketAddr, Incoming) {
+        let tcp = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let at = tcp.local_addr().unwrap();
         (
             at,
@@ -88,8 +88,8 @@ impl Pair {
     }
 
     /// Serves [`Echo`] until the guard is dropped.
-    pub async fn serve(&self, limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
-        let (at, incoming) = self.listen(limits).await;
+    pub fn serve(&self, limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
+        let (at, incoming) = self.listen(limits);
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(
             grpc::server().serve_with_incoming_shutdown(Echo, incoming, async {
