@@ -1,0 +1,168 @@
+//! A request with the contents that travel in it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hpt_provisioner::config::File;
+use hpt_provisioner::host::Hash;
+use hpt_provisioner::request::Request;
+use hpt_provisioner::secret::Secret;
+use hpt_provisioner::source::{Blob, Source};
+
+use super::{BadMessage, hash};
+use crate::wire;
+
+/// A request, and the contents of some of its sources. Contents are lent for the one request that
+/// they came with: they may be secret, and are never stored.
+#[derive(Clone, Default)]
+pub struct Delivery {
+    /// What the host is asked to be.
+    pub request: Request,
+    /// By hash: whatever planning reads, what is secret, and what is short.
+    pub contents: HashMap<Hash, Arc<[u8]>>,
+}
+
+impl TryFrom<wire::Request> for Delivery {
+    type Error = BadMessage;
+
+    fn try_from(from: wire::Request) -> Result<Self, BadMessage> {
+        let file = |file: wire::File| File {
+            name: file.name,
+            text: file.text,
+        };
+        let mut sources = BTreeMap::new();
+        let mut contents = HashMap::new();
+        for source in from.sources {
+            let hash = hash(&source.hash)?;
+            let spelling = Source::parse(&source.spelling)
+                .map_err(|_| BadMessage("a source that no config can spell"))?;
+            if let Some(content) = source.content {
+                check(&content, hash, source.size)?;
+                contents.insert(hash, Arc::from(&content[..]));
+            }
+            let blob = Blob {
+                hash,
+                size: source.size,
+            };
+            if sources.insert(spelling, blob).is_some() {
+                return Err(BadMessage("one source twice"));
+            }
+        }
+        let mut secrets = BTreeMap::new();
+        for secret in from.secrets {
+            if secrets
+                .insert(secret.name, Secret::new(secret.value))
+                .is_some()
+            {
+                return Err(BadMessage("one secret twice"));
+            }
+        }
+        let files = from.files.into_iter().map(file).collect();
+        let request = Request {
+            target: from.target,
+            files,
+            sources,
+            secrets,
+        };
+        Ok(Self { request, contents })
+    }
+}
+
+/// A content is what its hash and size say, or it could stand in for another.
+fn check(content: &[u8], hash: Hash, size: u64) -> Result<(), BadMessage> {
+    if u64::try_from(content.len()) != Ok(size) || blake3::hash(content) != hash {
+        return Err(BadMessage("a content that is not the announced one"));
+    }
+    Ok(())
+}
+
+impl From<&Delivery> for wire::Request {
+    fn from(from: &Delivery) -> Self {
+        let file = |file: &File| wire::File {
+            name: file.name.clone(),
+            text: file.text.clone(),
+        };
+        let source = |(source, blob): (&Source, &Blob)| wire::Source {
+            spelling: source.to_string(),
+            hash: blob.hash.as_bytes().to_vec(),
+            size: blob.size,
+            content: from
+                .contents
+                .get(&blob.hash)
+                .map(|content| Bytes::copy_from_slice(content)),
+        };
+        let secret = |(name, secret): (&String, &Secret)| wire::Secret {
+            name: name.clone(),
+            value: secret.expose().to_owned(),
+        };
+        Self {
+            target: from.request.target.clone(),
+            files: from.request.files.iter().map(file).collect(),
+            sources: from.request.sources.iter().map(source).collect(),
+            secrets: from.request.secrets.iter().map(secret).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Delivery {
+        let content: Arc<[u8]> = Arc::from(&b"listen 80;"[..]);
+        let hash = blake3::hash(&content);
+        let blob = Blob { hash, size: 10 };
+        Delivery {
+            request: Request {
+                target: "web1".into(),
+                files: vec![File {
+                    name: "site.toml".into(),
+                    text: "[[file]]".into(),
+                }],
+                sources: BTreeMap::from([
+                    (Source::File("files/app.conf".into()), blob.clone()),
+                    (
+                        Source::Bucket {
+                            bucket: "b".into(),
+                            path: "x/y".into(),
+                        },
+                        blob,
+                    ),
+                ]),
+                secrets: BTreeMap::from([("token".into(), Secret::new("s3cret".into()))]),
+            },
+            contents: HashMap::from([(hash, content)]),
+        }
+    }
+
+    #[test]
+    fn a_delivery_arrives_as_it_was_sent() {
+        let sent = sample();
+        let got = Delivery::try_from(wire::Request::from(&sent)).unwrap();
+        assert_eq!(got.request.target, "web1");
+        assert_eq!(got.request.files, sent.request.files);
+        assert_eq!(got.request.sources, sent.request.sources);
+        assert_eq!(got.request.secrets["token"].expose(), "s3cret");
+        assert_eq!(got.contents, sent.contents);
+    }
+
+    /// I5: one thing wrong at a time.
+    #[test]
+    fn a_delivery_that_says_something_impossible_is_refused() {
+        let spoil: [fn(&mut wire::Request); 7] = [
+            |r| r.sources[0].hash.truncate(31),
+            |r| r.sources[0].hash[0] ^= 1,
+            |r| r.sources[0].size += 1,
+            |r| r.sources[0].content = Some(Bytes::from_static(b"listen 81;")),
+            |r| r.sources[0].spelling = "http://a/b".into(),
+            |r| r.sources.push(r.sources[0].clone()),
+            |r| r.secrets.push(r.secrets[0].clone()),
+        ];
+        for (case, spoil) in spoil.iter().enumerate() {
+            let mut request = wire::Request::from(&sample());
+            spoil(&mut request);
+            assert!(Delivery::try_from(request).is_err(), "case {case}");
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! What an apply tells: events while it goes on, and exactly one end.
+
+use bytes::Bytes;
+use hpt_provisioner::config::File;
+use hpt_provisioner::fault::Fault;
+use hpt_provisioner::host::{Hash, Stream};
+use hpt_provisioner::plan::Digest;
+use hpt_provisioner::report::{Event, Finished, Outcome, Report};
+
+use super::plan::digest;
+use super::{BadMessage, faults, hashes, index, number, to_faults, to_hashes};
+use crate::wire;
+use crate::wire::apply_event::Event as Wire;
+
+/// A run that holds a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Its id.
+    pub run: String,
+    /// The name of the pinned client that started it, or "local".
+    pub by: String,
+    /// When it began, in unix seconds.
+    pub since: u64,
+}
+
+/// How an apply ended. Only [`End::Report`] has done anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It ran.
+    Report {
+        /// The id of the run; empty if everything was in place, so that nothing had to run.
+        run: String,
+        /// What it has come to.
+        report: Report,
+    },
+    /// The config is wrong on this host.
+    Faults(Vec<Fault>),
+    /// Another run holds the host.
+    Busy(Running),
+    /// The host is not as the plan saw it.
+    Moved {
+        /// The plan that this was bound to.
+        planned: Digest,
+        /// What would be planned now.
+        now: Digest,
+    },
+    /// These blobs must be sent first.
+    Missing(Vec<Hash>),
+}
+
+/// One message of an apply.
+pub enum Told {
+    /// It goes on.
+    Event(Event),
+    /// It is over.
+    End(End),
+}
+
+impl Told {
+    /// Reads a message about `files`, which were sent, and a plan of `blocks` blocks.
+    ///
+    /// # Errors
+    /// A message that says something impossible.
+    pub fn parse(
+        from: wire::ApplyEvent,
+        files: &[File],
+        blocks: usize,
+    ) -> Result<Self, BadMessage> {
+        let event = from.event.ok_or(BadMessage("an empty event"))?;
+        Ok(match event {
+            Wire::Started(started) => Self::Event(Event::Started {
+                block: index(started.block, blocks)?,
+            }),
+            Wire::Output(output) => Self::Event(Event::Output {
+                block: index(output.block, blocks)?,
+                stream: if output.stderr {
+                    Stream::Stderr
+                } else {
+                    Stream::Stdout
+                },
+                bytes: output.bytes.into(),
+            }),
+            Wire::Note(note) => Self::Event(Event::Note {
+                block: index(note.block, blocks)?,
+                text: note.text,
+            }),
+            Wire::Finished(from) => Self::Event(Event::Finished(finished(from, blocks)?)),
+            Wire::Report(from) => Self::End(End::Report {
+                report: report(from.blocks, blocks)?,
+                run: from.run,
+            }),
+            Wire::Faults(found) => Self::End(End::Faults(faults(found, files)?)),
+            Wire::Busy(running) => Self::End(End::Busy(running.into())),
+            Wire::Moved(moved) => Self::End(End::Moved {
+                planned: digest(&moved.planned)?,
+                now: digest(&moved.now)?,
+            }),
+            Wire::Missing(missing) => Self::End(End::Missing(hashes(&missing.hashes)?)),
+        })
+    }
+}
+
+impl From<Told> for wire::ApplyEvent {
+    fn from(told: Told) -> Self {
+        let event = match told {
+            Told::Event(event) => to_event(event),
+            Told::End(end) => to_end(end),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+fn to_event(event: Event) -> Wire {
+    match event {
+        Event::Started { block } => Wire::Started(wire::Started {
+            block: number(block),
+        }),
+        Event::Output {
+            block,
+            stream,
+            bytes,
+        } => Wire::Output(wire::Output {
+            block: number(block),
+            stderr: stream == Stream::Stderr,
+            bytes: Bytes::from(bytes),
+        }),
+        Event::Note { block, text } => Wire::Note(wire::Note {
+            block: number(block),
+            text,
+        }),
+        Event::Finished(finished) => Wire::Finished(to_finished(finished)),
+    }
+}
+
+fn to_end(end: End) -> Wire {
+    match end {
+        End::Report { run, report } => Wire::Report(wire::Report {
+            run,
+            blocks: report.blocks.into_iter().map(to_finished).collect(),
+        }),
+        End::Faults(faults) => Wire::Faults(to_faults(&faults)),
+        End::Busy(running) => Wire::Busy(running.into()),
+        End::Moved { planned, now } => Wire::Moved(wire::Moved {
+            planned: planned.0.to_vec(),
+            now: now.0.to_vec(),
+        }),
+        End::Missing(list) => Wire::Missing(wire::MissingBlobsReply {
+            hashes: to_hashes(&list),
+        }),
+    }
+}
+
+/// A report has one outcome for each block, in order.
+fn report(from: Vec<wire::Finished>, blocks: usize) -> Result<Report, BadMessage> {
+    let list = from
+        .into_iter()
+        .map(|one| finished(one, blocks))
+        .collect::<Result<Vec<_>, _>>()?;
+    if list.len() != blocks
+        || list
+            .iter()
+            .enumerate()
+            .any(|(place, one)| one.block != place)
+    {
+        return Err(BadMessage("a report that does not fit the plan"));
+    }
+    Ok(Report { blocks: list })
+}
+
+fn finished(from: wire::Finished, blocks: usize) -> Result<Finished, BadMessage> {
+    let outcome = match from.outcome() {
+        wire::Outcome::Unspecified => return Err(BadMessage("an unknown outcome")),
+        wire::Outcome::Ok => Outcome::Ok,
+        wire::Outcome::Changed => Outcome::Changed,
+        wire::Outcome::Skipped => Outcome::Skipped,
+        wire::Outcome::Failed => Outcome::Failed,
+        wire::Outcome::NotRun => Outcome::NotRun,
+    };
+    let block = index(from.block, blocks)?;
+    Ok(Finished {
+        block,
+        outcome,
+        note: from.note,
+        exit: from.exit,
+    })
+}
+
+fn to_finished(from: Finished) -> wire::Finished {
+    let outcome = match from.outcome {
+        Outcome::Ok => wire::Outcome::Ok,
+        Outcome::Changed => wire::Outcome::Changed,
+        Outcome::Skipped => wire::Outcome::Skipped,
+        Outcome::Failed => wire::Outcome::Failed,
+        Outcome::NotRun => wire::Outcome::NotRun,
+    };
+    wire::Finished {
+        block: number(from.block),
+        outcome: outcome.into(),
+        note: from.note,
+        exit: from.exit,
+    }
+}
+
+impl From<wire::Running> for Running {
+    fn from(from: wire::Running) -> Self {
+        Self {
+            run: from.run,
+            by: from.by,
+            since: from.since,
+        }
+    }
+}
+
+impl From<Running> for wire::Running {
+    fn from(from: Running) -> Self {
+        Self {
+            run: from.run,
+            by: from.by,
+            since: from.since,
+        }
+    }
+}
+
+impl wire::ApplyRequest {
+    /// The plan that it is bound to, if to any.
+    ///
+    /// # Errors
+    /// A digest that is not 32 bytes long.
+    pub fn bound(&self) -> Result<Option<Digest>, BadMessage> {
+        self.plan.as_deref().map(digest).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(block: usize, outcome: Outcome) -> Finished {
+        Finished {
+            block,
+            outcome,
+            note: "installed".into(),
+            exit: Some(-1),
+        }
+    }
+
+    fn there_and_back(told: Told) -> Told {
+        Told::parse(told.into(), &[], 5).unwrap()
+    }
+
+    #[test]
+    fn every_end_arrives_as_it_was_sent() {
+        let outcomes = [
+            Outcome::Ok,
+            Outcome::Changed,
+            Outcome::Skipped,
+            Outcome::Failed,
+            Outcome::NotRun,
+        ];
+        let blocks = outcomes
+            .into_iter()
+            .enumerate()
+            .map(|(i, o)| done(i, o))
+            .collect();
+        let ends = [
+            End::Report {
+                run: "4f".into(),
+                report: Report { blocks },
+            },
+            End::Faults(vec![]),
+            End::Busy(Running {
+                run: "4f".into(),
+                by: "laptop".into(),
+                since: 7,
+            }),
+            End::Moved {
+                planned: Digest([1; 32]),
+                now: Digest([2; 32]),
+            },
+            End::Missing(vec![blake3::hash(b"x")]),
+        ];
+        for end in ends {
+            match there_and_back(Told::End(end.clone())) {
+                Told::End(got) => assert_eq!(got, end),
+                Told::Event(_) => panic!("an end became an event"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_event_arrives_as_it_was_sent() {
+        let bytes = vec![0xff, 0];
+        let events = [
+            Event::Started { block: 4 },
+            Event::Output {
+                block: 1,
+                stream: Stream::Stderr,
+                bytes,
+            },
+            Event::Note {
+                block: 2,
+                text: "waiting".into(),
+            },
+            Event::Finished(done(3, Outcome::Failed)),
+        ];
+        for event in events {
+            let words = format!("{event:?}");
+            match there_and_back(Told::Event(event)) {
+                Told::Event(got) => assert_eq!(format!("{got:?}"), words),
+                Told::End(_) => panic!("an event became an end"),
+            }
+        }
+    }
+
+    /// I5: one thing wrong at a time.
+    #[test]
+    fn what_is_impossible_is_refused() {
+        let finished = |block, outcome| wire::Finished {
+            block,
+            outcome,
+            ..Default::default()
+        };
+        let report = |blocks| {
+            Wire::Report(wire::Report {
+                run: String::new(),
+                blocks,
+            })
+        };
+        let good = || (0..5).map(|block| finished(block, 1)).collect::<Vec<_>>();
+        assert!(
+            Told::parse(
+                wire::ApplyEvent {
+                    event: Some(report(good()))
+                },
+                &[],
+                5
+            )
+            .is_ok()
+        );
+        let mut twice = good();
+        twice[4].block = 3;
+        let bad = [
+            None,
+            Some(Wire::Started(wire::Started { block: 5 })),
+            Some(Wire::Note(wire::Note {
+                block: u32::MAX,
+                text: String::new(),
+            })),
+            Some(Wire::Finished(finished(0, 0))),
+            Some(Wire::Finished(finished(0, 17))),
+            Some(Wire::Finished(finished(5, 1))),
+            Some(report(good().split_off(1))),
+            Some(report(twice)),
+            Some(Wire::Moved(wire::Moved {
+                planned: vec![0; 31],
+                now: vec![0; 32],
+            })),
+            Some(Wire::Missing(wire::MissingBlobsReply {
+                hashes: vec![vec![0; 33]],
+            })),
+        ];
+        for (case, event) in bad.into_iter().enumerate() {
+            assert!(
+                Told::parse(wire::ApplyEvent { event }, &[], 5).is_err(),
+                "case {case}"
+            );
+        }
+    }
+}
