@@ -1,32 +1,51 @@
-//! The store of contents that were sent for a run: one file a blob, named by its hash.
+//! The contents that were sent for a run: a store of one file a blob, named by its hash, and what
+//! is lent in memory for this run alone, such as secrets.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use rustix::fs::MemfdFlags;
 
 use crate::host::{Hash, HostError};
 
 /// A directory of blobs. It is hpt's own and nobody else's, so that its files are opened plainly.
-pub(super) struct Blobs(PathBuf);
+pub(super) struct Blobs {
+    dir: PathBuf,
+    lent: HashMap<Hash, Arc<[u8]>>,
+}
 
 impl Blobs {
     /// The blobs in a directory, which need not exist while there are none.
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self(dir)
+        let lent = HashMap::new();
+        Self { dir, lent }
+    }
+
+    /// Adds contents that are never stored.
+    pub(super) fn lend(&mut self, contents: HashMap<Hash, Arc<[u8]>>) {
+        self.lent.extend(contents);
     }
 
     fn path(&self, hash: &Hash) -> PathBuf {
-        self.0.join(hash.to_hex().as_str())
+        self.dir.join(hash.to_hex().as_str())
     }
 
     /// Whether a blob is here.
     pub(super) fn has(&self, hash: &Hash) -> bool {
-        self.path(hash).is_file()
+        self.lent.contains_key(hash) || self.path(hash).is_file()
     }
 
     /// Opens a blob; `None` if it is not here.
     pub(super) fn open(&self, hash: &Hash) -> Result<Option<File>, HostError> {
+        if let Some(bytes) = self.lent.get(hash) {
+            let file = in_memory(bytes);
+            return file
+                .map(Some)
+                .map_err(|e| HostError::io("cannot hold", "a content in memory", &e));
+        }
         match File::open(self.path(hash)) {
             Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -40,6 +59,9 @@ impl Blobs {
 
     /// A blob's bytes, checked against its name; `None` if it is not here.
     pub(super) fn read(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError> {
+        if let Some(bytes) = self.lent.get(hash) {
+            return Ok(Some(Arc::clone(bytes)));
+        }
         let Some(mut file) = self.open(hash)? else {
             return Ok(None);
         };
@@ -56,6 +78,14 @@ impl Blobs {
     }
 }
 
+/// A file that has no name and is gone when it is closed.
+fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("hpt", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +100,20 @@ mod tests {
         assert_eq!(blobs.read(&hash).unwrap().as_deref(), Some(&b"content"[..]));
         std::fs::write(dir.path().join(hash.to_hex().as_str()), "contenT").unwrap();
         assert!(blobs.has(&hash) && blobs.read(&hash).is_err());
+    }
+
+    #[test]
+    fn what_is_lent_is_found_and_touches_no_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut blobs = Blobs::new(dir.path().join("none"));
+        let hash = blake3::hash(b"secret");
+        blobs.lend(HashMap::from([(hash, Arc::from(&b"secret"[..]))]));
+        assert!(blobs.has(&hash));
+        assert_eq!(blobs.read(&hash).unwrap().as_deref(), Some(&b"secret"[..]));
+        let mut text = String::new();
+        let mut file = blobs.open(&hash).unwrap().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "secret");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

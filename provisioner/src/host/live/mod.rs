@@ -29,6 +29,7 @@ mod temps;
 mod write;
 mod xattrs;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -101,6 +102,13 @@ impl Live {
             packages: Parsed::default(),
             snapshot: Snapshot::default(),
         })
+    }
+
+    /// Lends contents for this run that are not in the store: secrets, and what is short.
+    #[must_use]
+    pub fn lend(mut self, contents: HashMap<Hash, Arc<[u8]>>) -> Self {
+        self.blobs.lend(contents);
+        self
     }
 
     /// The account files as they are now.
