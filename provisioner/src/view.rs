@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config::scope::{RenderError, Rendered, Scope};
 use crate::effect::Content;
 use crate::host::facts::Facts;
-use crate::host::memory::{Fate, Overlay};
+use crate::host::memory::{Cause, Fate, Overlay};
 use crate::host::{
     Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Observe, Owner, Package, Powers, Unit,
     User,
@@ -137,6 +137,11 @@ impl<'a> View<'a> {
                 Ok(Fate::Is(seen))
             }
         }
+    }
+
+    /// The installation that an earlier block will make, while absences are unknown because of it.
+    pub fn pending_install(&self) -> Option<Cause> {
+        self.overlay.pending_install().cloned()
     }
 
     /// A user by name.

@@ -7,6 +7,8 @@ pub mod group;
 pub mod package;
 pub mod packages;
 pub mod service;
+mod ssh_keys;
+mod sudo;
 pub mod user;
 
 use serde::de::DeserializeOwned;

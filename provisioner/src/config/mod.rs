@@ -259,7 +259,7 @@ impl Reader {
         });
         let (id, id_place) = match common.id {
             Some(given) => given,
-            None => (format!("{}:{}", body.kind(), body.primary()), place.clone()),
+            None => (self.default_id(&body, &place, findings.secret), place.clone()),
         };
         if let Some(first) = self.ids.get(&id) {
             let fault = Fault::error(format!("two blocks have the id `{id}`"), id_place)
@@ -284,6 +284,15 @@ impl Reader {
             sensitive,
             body,
         });
+    }
+
+    /// `kind:primary`; for a block that a secret went into, and whose primary may show it, the place.
+    fn default_id(&self, body: &Body, place: &Place, secret: bool) -> String {
+        let kind = body.kind();
+        if secret && matches!(body, Body::Exec(_)) {
+            return format!("{kind}:{}-{}", place.file + 1, self.blocks.len() + 1);
+        }
+        format!("{kind}:{}", body.primary())
     }
 
     /// Reads the fields that are the kind's own. Unknown ones are all named; of other errors serde

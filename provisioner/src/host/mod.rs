@@ -184,6 +184,9 @@ pub struct Checkout {
     pub head: Option<String>,
     /// The branch that HEAD names, or `None` when detached.
     pub branch: Option<String>,
+    /// What hpt was asked to check out here, if HEAD is still what it was then. A tag's or branch's
+    /// name alone does not say; `hpt.rev` and `hpt.commit` in the tree's own config do.
+    pub rev: Option<String>,
 }
 
 /// What a path, user, group, package or unit may be asked about; a hint for [`Observe::prefetch`]

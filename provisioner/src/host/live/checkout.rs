@@ -28,8 +28,10 @@ pub(super) fn read(tree: &Tree, path: &AbsPath) -> Result<Option<Checkout>, Host
         .strip_prefix("ref: refs/heads/")
         .map(str::to_owned);
     let head = git.resolve(head.trim())?;
+    let unmoved = head.is_some() && value(&config, "[hpt]", "commit") == head;
     Ok(Some(Checkout {
-        origin: origin(&config),
+        origin: value(&config, "[remote \"origin\"]", "url"),
+        rev: value(&config, "[hpt]", "rev").filter(|_| unmoved),
         head,
         branch,
     }))
@@ -89,15 +91,15 @@ fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The URL under `[remote "origin"]`.
-fn origin(config: &str) -> Option<String> {
+/// The value of a key in a section of `.git/config`.
+fn value(config: &str, section: &str, wanted: &str) -> Option<String> {
     let mut inside = false;
     for line in config.lines().map(str::trim) {
         if line.starts_with('[') {
-            inside = line.eq_ignore_ascii_case("[remote \"origin\"]");
+            inside = line.eq_ignore_ascii_case(section);
         } else if inside
             && let Some((key, value)) = line.split_once('=')
-            && key.trim().eq_ignore_ascii_case("url")
+            && key.trim().eq_ignore_ascii_case(wanted)
         {
             return Some(value.trim().trim_matches('"').to_owned());
         }

@@ -1,0 +1,308 @@
+//! `[[clone]]`: a git repository's working tree.
+
+use serde::Deserialize;
+
+use crate::block::{Action, Decision, Kind, Verb};
+use crate::effect::{CloneJob, Effect};
+use crate::host::memory::Fate;
+use crate::host::{Checkout, EntryKind, HostError, Key};
+use crate::name::{AbsPath, UserName};
+use crate::secret::Secret;
+use crate::view::View;
+
+/// A git repository's working tree.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clone {
+    /// An https or ssh URL, or `git@host:path`.
+    url: String,
+    /// Where the working tree is.
+    dest: AbsPath,
+    /// A branch, tag or commit; the branch that the server names if it is not given.
+    rev: Option<String>,
+    /// Only so many commits of history.
+    depth: Option<u32>,
+    /// Clone submodules too.
+    #[serde(default)]
+    submodules: bool,
+    /// The user who runs git and owns what it makes; root.
+    owner: Option<UserName>,
+    /// Fetch in every run, and follow the branch.
+    #[serde(default)]
+    update: bool,
+    /// Throw away local changes that stand in the way.
+    #[serde(default)]
+    force: bool,
+    /// A private key for ssh, from a `[secret.NAME]`.
+    key: Option<Secret>,
+    /// Lines of `known_hosts` with the server's key; the host's own files if it is not given.
+    known_hosts: Option<String>,
+    /// The name to log in with over https.
+    user: Option<String>,
+    /// The password or token for https, from a `[secret.NAME]`.
+    password: Option<Secret>,
+}
+
+impl Kind for Clone {
+    const NAME: &'static str = "clone";
+
+    fn primary(&self) -> String {
+        self.dest.to_string()
+    }
+
+    fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
+        if let Err(why) = check_url(&self.url) {
+            complain("url", why.to_owned());
+        }
+        if let Some(rev) = &self.rev
+            && !is_rev(rev)
+        {
+            let what = "a rev is a branch, tag or commit: letters, digits and `. _ - / +`, not beginning with `-`";
+            complain("rev", what.to_owned());
+        }
+        if self.depth == Some(0) {
+            complain("depth", "a depth is at least 1".to_owned());
+        }
+        if let Some(user) = &self.user
+            && (user.is_empty() || user.chars().any(|c| c.is_control() || c == '@' || c == ':'))
+        {
+            complain(
+                "user",
+                "a name to log in with has no `@`, `:` or control characters".to_owned(),
+            );
+        }
+        if self
+            .password
+            .as_ref()
+            .is_some_and(|p| p.expose().contains(['\n', '\r', '\0']))
+        {
+            complain("password", "a password is one line".to_owned());
+        }
+    }
+
+    fn reads(&self) -> Vec<Key> {
+        vec![
+            Key::Checkout(self.dest.clone()),
+            Key::Path(self.dest.clone()),
+        ]
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        if !view.powers().exec {
+            let why = "git runs on a host that runs; this is a directory";
+            return Ok(Decision::Blocked(why.to_owned()));
+        }
+        if let Some(owner) = &self.owner {
+            match view.user(owner)? {
+                Fate::Is(Some(_)) => {}
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+                Fate::Is(None) => {
+                    let why = format!(
+                        "the user {owner} does not exist; make it with a [[user]] block before this one"
+                    );
+                    return Ok(Decision::Blocked(why));
+                }
+            }
+        }
+        let checkout = match view.checkout(&self.dest)? {
+            Fate::Is(checkout) => checkout,
+            Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+        };
+        if let Some(checkout) = checkout {
+            return Ok(self.judge(&checkout));
+        }
+        match view.path(&self.dest)? {
+            Fate::Unknown(cause) => Ok(Decision::Maybe(cause)),
+            Fate::Is(Some(entry)) if entry.kind != EntryKind::Dir => Ok(Decision::Blocked(
+                format!("{} is there and is no directory", self.dest),
+            )),
+            Fate::Is(_) => {
+                let at = self
+                    .rev
+                    .as_deref()
+                    .map(|rev| format!(" at {rev}"))
+                    .unwrap_or_default();
+                Ok(self.act(Verb::Create, format!("{}{at}", self.url)))
+            }
+        }
+    }
+}
+
+impl Clone {
+    fn judge(&self, now: &Checkout) -> Decision {
+        if now.origin.as_deref() != Some(self.url.as_str()) {
+            let was = now.origin.as_deref().unwrap_or("no remote");
+            return Decision::Blocked(format!(
+                "{} is a clone of {was}; remove it first, or choose another `dest`",
+                self.dest
+            ));
+        }
+        let Some(rev) = &self.rev else {
+            return self.follow(now);
+        };
+        let head = now.head.as_deref().unwrap_or_default();
+        let there = now.branch.as_deref() == Some(rev)
+            || head == rev
+            || now.rev.as_deref() == Some(rev)
+            || (rev.len() >= 7 && is_hex(rev) && head.starts_with(rev.as_str()));
+        if there {
+            return if now.branch.as_deref() == Some(rev) {
+                self.follow(now)
+            } else {
+                Decision::InPlace
+            };
+        }
+        let was = now
+            .branch
+            .clone()
+            .unwrap_or_else(|| head.chars().take(12).collect());
+        self.act(Verb::Update, format!("{was} -> {rev}"))
+    }
+
+    /// A branch is followed only if asked to, since only the server knows where it is now.
+    fn follow(&self, now: &Checkout) -> Decision {
+        if !self.update {
+            return Decision::InPlace;
+        }
+        let branch = now.branch.as_deref().unwrap_or("its branch");
+        match self.act(Verb::Run, format!("fetch, and follow {branch}")) {
+            Decision::Act(action) => Decision::Act(Action {
+                repeats: true,
+                ..action
+            }),
+            other => other,
+        }
+    }
+
+    fn act(&self, verb: Verb, words: String) -> Decision {
+        let job = CloneJob {
+            url: self.url.clone(),
+            dest: self.dest.clone(),
+            rev: self.rev.clone(),
+            depth: self.depth,
+            submodules: self.submodules,
+            owner: self.owner.clone(),
+            force: self.force,
+            deploy_key: self.key.clone(),
+            known_hosts: self.known_hosts.clone(),
+            user: self.user.clone(),
+            password: self.password.clone(),
+        };
+        Decision::Act(Action::new(verb, words, vec![Effect::Clone(Box::new(job))]))
+    }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|c| c.is_ascii_hexdigit())
+}
+
+/// Whether a text can name a revision and can be nothing else to git (X5).
+fn is_rev(text: &str) -> bool {
+    let good = |c: u8| c.is_ascii_alphanumeric() || b"._-/+".contains(&c);
+    !text.is_empty()
+        && text.len() <= 256
+        && text.bytes().all(good)
+        && !text.starts_with(['-', '/', '.'])
+        && !text.contains("..")
+        && !text.ends_with(['/', '.'])
+        && text.strip_suffix(".lock").is_none()
+}
+
+/// What is wrong with a repository's URL (X5).
+fn check_url(url: &str) -> Result<(), &'static str> {
+    const FORMS: &str =
+        "a repository's URL is https://host/path, ssh://user@host/path or user@host:path";
+    if url.len() > 2048 || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("a URL holds no spaces and no control characters");
+    }
+    let (host, path) = if let Some(rest) = url.strip_prefix("https://") {
+        let (authority, path) = rest.split_once('/').ok_or(FORMS)?;
+        if authority.contains('@') {
+            return Err("a URL holds no name and no password; use `user` and `password`");
+        }
+        (authority, path)
+    } else if let Some(rest) = url.strip_prefix("ssh://") {
+        rest.split_once('/').ok_or(FORMS)?
+    } else if url.contains("://") || url.starts_with('/') {
+        return Err(FORMS);
+    } else {
+        let (host, path) = url.split_once(':').ok_or(FORMS)?;
+        if !host.contains('@') || path.starts_with(':') {
+            return Err(FORMS); // `ext::...` runs a command
+        }
+        (host, path)
+    };
+    let good = |c: u8| c.is_ascii_alphanumeric() || b".-_:@[]".contains(&c);
+    let parts_safe = host
+        .split('@')
+        .all(|part| !part.is_empty() && !part.starts_with('-'));
+    if !parts_safe || !host.bytes().all(good) || path.is_empty() || path.starts_with('-') {
+        return Err(FORMS);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_git_would_run_or_misread_are_refused() {
+        for bad in [
+            "",
+            "file:///etc",
+            "/srv/git",
+            "ext::sh -c id",
+            "git://h/p",
+            "http://h/p",
+            "ssh://-oProxyCommand=id/p",
+            "-u@h:p",
+            "git@-h:p",
+            "git@h:-p",
+            "https://u:p@h/x",
+            "https://h",
+            "https:///x",
+            "a\nb",
+            "https://h/a b",
+            "h:p",
+            "https://h/\u{7f}",
+        ] {
+            assert!(check_url(bad).is_err(), "{bad:?}");
+        }
+        for good in [
+            "https://git.foo.com/project",
+            "ssh://git@h:2222/srv/x.git",
+            "git@github.com:a/b.git",
+        ] {
+            assert_eq!(check_url(good), Ok(()), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn revisions_are_names_and_nothing_else() {
+        for bad in [
+            "",
+            "-x",
+            "--upload-pack=id",
+            "a..b",
+            "a b",
+            "a\n",
+            "x.lock",
+            "/a",
+            "a~1",
+            "a^",
+            "a:b",
+            "@{-1}",
+        ] {
+            assert!(!is_rev(bad), "{bad:?}");
+        }
+        for good in [
+            "main",
+            "v2.4.1",
+            "feature/x",
+            "0123456789abcdef0123456789abcdef01234567",
+        ] {
+            assert!(is_rev(good), "{good:?}");
+        }
+    }
+}

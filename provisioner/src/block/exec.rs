@@ -1,0 +1,325 @@
+//! `[[exec]]`: a command or a script.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::block::{Action, Decision, Kind, Verb};
+use crate::effect::{Command, Effect, Program};
+use crate::host::memory::Fate;
+use crate::host::{HostError, Key};
+use crate::name::{AbsPath, GroupName, Mode, UserName};
+use crate::secret::Secret;
+use crate::view::View;
+
+/// How long a command may take if the config does not say.
+const TIMEOUT: Duration = Duration::from_mins(5);
+/// The longest that a config may say.
+const LONGEST: Duration = Duration::from_hours(24);
+/// As many characters of a command as its id and a plan's line show.
+const SHOWN: usize = 60;
+
+/// A command or a script. It runs every time unless something guards it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exec {
+    /// The text of a script for `interpreter`.
+    script: Option<Secret>,
+    /// A program by its absolute path; no shell reads it.
+    cmd: Option<Secret>,
+    /// The program's arguments, each as it is.
+    #[serde(default)]
+    args: Vec<Secret>,
+    /// What reads `script`, and the guards; /bin/sh.
+    interpreter: Option<AbsPath>,
+    /// The user it runs as, with that user's groups; root.
+    user: Option<UserName>,
+    /// The primary group it runs with; the user's own.
+    group: Option<GroupName>,
+    /// The directory it runs in; /tmp.
+    pwd: Option<AbsPath>,
+    /// Environment besides PATH, HOME, USER, LOGNAME, SHELL and LANG.
+    #[serde(default)]
+    env: BTreeMap<String, Secret>,
+    /// Text for its standard input; nothing.
+    stdin: Option<Secret>,
+    /// It runs only if this path is not there, and is in place when it is.
+    creates: Option<AbsPath>,
+    /// It runs only if this path is there, and is in place when it is not.
+    removes: Option<AbsPath>,
+    /// A script; it runs only if that fails.
+    unless: Option<Secret>,
+    /// A script; it runs only if that succeeds.
+    only_if: Option<Secret>,
+    /// It is meant to run every time.
+    #[serde(default)]
+    always: bool,
+    /// Paths that it makes or changes, so that later blocks know that they cannot know.
+    #[serde(default)]
+    changes: Vec<AbsPath>,
+    /// File mode creation mask; "0022".
+    umask: Option<Mode>,
+    /// How long it may take, in seconds or such as "90s", "5m", "2h"; five minutes.
+    #[serde(default, deserialize_with = "duration")]
+    timeout: Option<Duration>,
+    /// Exit codes that mean success; 0.
+    #[serde(default)]
+    success: Vec<i32>,
+}
+
+/// Seconds as a number, or a number with `s`, `m` or `h` behind it.
+fn duration<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+    struct Words;
+    impl serde::de::Visitor<'_> for Words {
+        type Value = Duration;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("seconds, or a text such as \"90s\", \"5m\" or \"2h\"")
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<Duration, E> {
+            let wrong = || E::custom("a time is not negative");
+            u64::try_from(seconds)
+                .map(Duration::from_secs)
+                .map_err(|_| wrong())
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Duration, E> {
+            let wrong = || E::custom("a time is a number with s, m or h behind it, such as \"5m\"");
+            let unit = text.chars().last().ok_or_else(wrong)?;
+            let factor = match unit {
+                's' => 1,
+                'm' => 60,
+                'h' => 3600,
+                _ => return Err(wrong()),
+            };
+            let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+            number
+                .checked_mul(factor)
+                .map(Duration::from_secs)
+                .ok_or_else(wrong)
+        }
+    }
+    d.deserialize_any(Words).map(Some)
+}
+
+impl Kind for Exec {
+    const NAME: &'static str = "exec";
+
+    fn primary(&self) -> String {
+        let text = self
+            .script
+            .as_ref()
+            .or(self.cmd.as_ref())
+            .map_or("", Secret::expose);
+        let line = text
+            .lines()
+            .map(str::trim)
+            .find(|l| !l.is_empty())
+            .unwrap_or("");
+        line.chars()
+            .filter(|c| !c.is_control())
+            .take(SHOWN)
+            .collect()
+    }
+
+    fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
+        match (&self.script, &self.cmd) {
+            (Some(_), Some(_)) => complain(
+                "cmd",
+                "an exec has either `script` or `cmd`, not both".to_owned(),
+            ),
+            (None, None) => complain("", "[[exec]] needs `script` or `cmd`".to_owned()),
+            (Some(_), None) if !self.args.is_empty() => {
+                complain(
+                    "args",
+                    "`args` goes with `cmd`; a script has its words in it".to_owned(),
+                );
+            }
+            (None, Some(cmd)) if !cmd.expose().starts_with('/') => {
+                complain(
+                    "cmd",
+                    "`cmd` is a program's absolute path; for a shell's words use `script`"
+                        .to_owned(),
+                );
+            }
+            _ => {}
+        }
+        let texts = self
+            .script
+            .iter()
+            .chain(&self.cmd)
+            .chain(&self.args)
+            .chain(self.env.values());
+        if texts.into_iter().any(|text| text.expose().contains('\0')) {
+            complain("", "a command holds no NUL".to_owned());
+        }
+        for name in self.env.keys() {
+            let good = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+            let first = name.bytes().next().is_some_and(|c| !c.is_ascii_digit());
+            if !first || !name.bytes().all(good) {
+                complain(
+                    "env",
+                    "the name of a variable is letters, digits and `_`".to_owned(),
+                );
+            } else if name.starts_with("LD_") || name.starts_with("HPT_") {
+                complain(
+                    "env",
+                    "variables named LD_* and HPT_* are not passed on".to_owned(),
+                );
+            }
+        }
+        if self.unless.is_some() && self.only_if.is_some() {
+            complain(
+                "only_if",
+                "an exec has either `unless` or `only_if`, not both".to_owned(),
+            );
+        }
+        if self.always && !self.is_unguarded_but_always() {
+            complain(
+                "always",
+                "`always` contradicts the guard of this exec".to_owned(),
+            );
+        }
+        if self.timeout.is_some_and(|t| t > LONGEST || t.is_zero()) {
+            complain(
+                "timeout",
+                "a timeout is at least a second and at most 24 hours".to_owned(),
+            );
+        }
+    }
+
+    fn reads(&self) -> Vec<Key> {
+        self.creates
+            .iter()
+            .chain(&self.removes)
+            .cloned()
+            .map(Key::Path)
+            .collect()
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        if !view.powers().exec {
+            let why = "commands run on a host that runs; this is a directory";
+            return Ok(Decision::Blocked(why.to_owned()));
+        }
+        for (path, in_place_if_there) in self
+            .creates
+            .iter()
+            .map(|p| (p, true))
+            .chain(self.removes.iter().map(|p| (p, false)))
+        {
+            match view.path(path)? {
+                Fate::Is(entry) if entry.is_some() == in_place_if_there => {
+                    return Ok(Decision::InPlace);
+                }
+                Fate::Is(_) => {}
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+            }
+        }
+        if let Some(user) = &self.user {
+            match view.user(user)? {
+                Fate::Is(Some(_)) => {}
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+                Fate::Is(None) => {
+                    let why = format!(
+                        "the user {user} does not exist; make it with a [[user]] block before this one"
+                    );
+                    return Ok(Decision::Blocked(why));
+                }
+            }
+        }
+        let action = Action {
+            verb: Verb::Run,
+            summary: self.words(),
+            effects: vec![Effect::Run(Box::new(self.command(self.program())))],
+            touches: self
+                .creates
+                .iter()
+                .chain(&self.removes)
+                .chain(&self.changes)
+                .cloned()
+                .collect(),
+            repeats: self.creates.is_none() && self.removes.is_none(),
+        };
+        let guard = match (&self.unless, &self.only_if) {
+            (Some(guard), _) => Some((guard, false)),
+            (_, Some(guard)) => Some((guard, true)),
+            _ => None,
+        };
+        let Some((guard, wants)) = guard else {
+            return Ok(Decision::Act(action));
+        };
+        let script = Program::Script {
+            interpreter: self.interpreter(),
+            text: guard.clone(),
+        };
+        Ok(Decision::Ask {
+            guard: Box::new(self.command(script)),
+            wants,
+            action,
+        })
+    }
+}
+
+impl Exec {
+    /// Whether nothing says when it need not run, nor that it is meant to run each time.
+    pub fn is_unguarded(&self) -> bool {
+        !self.always && self.is_unguarded_but_always()
+    }
+
+    fn is_unguarded_but_always(&self) -> bool {
+        let paths = self.creates.is_some() || self.removes.is_some();
+        !paths && self.unless.is_none() && self.only_if.is_none()
+    }
+
+    fn interpreter(&self) -> AbsPath {
+        let shell = || AbsPath::parse("/bin/sh").expect("a plain path");
+        self.interpreter.clone().unwrap_or_else(shell)
+    }
+
+    fn program(&self) -> Program {
+        match (&self.script, &self.cmd) {
+            (Some(text), _) => Program::Script {
+                interpreter: self.interpreter(),
+                text: text.clone(),
+            },
+            (None, cmd) => Program::Argv(cmd.iter().chain(&self.args).cloned().collect()),
+        }
+    }
+
+    fn words(&self) -> String {
+        let who = self
+            .user
+            .as_ref()
+            .map_or_else(|| "root".to_owned(), ToString::to_string);
+        match (&self.creates, &self.removes) {
+            (Some(path), _) => format!("as {who}, since {path} is not there"),
+            (None, Some(path)) => format!("as {who}, since {path} is there"),
+            (None, None) => format!("as {who}"),
+        }
+    }
+
+    fn command(&self, program: Program) -> Command {
+        Command {
+            program,
+            user: self.user.clone(),
+            group: self.group.clone(),
+            dir: self.pwd.clone(),
+            env: self
+                .env
+                .iter()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+            stdin: self.stdin.clone(),
+            umask: self.umask.unwrap_or(Mode::new(0o022)),
+            timeout: self.timeout.unwrap_or(TIMEOUT),
+            success: if self.success.is_empty() {
+                vec![0]
+            } else {
+                self.success.clone()
+            },
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! `[[file]]`: a file, a directory or a symbolic link.
+
+use serde::Deserialize;
+
+use crate::block::{Action, Decision, Kind, Verb};
+use crate::config::scope::Rendered;
+use crate::effect::{Access, Content, Effect, WriteFile};
+use crate::host::memory::Fate;
+use crate::host::{Entry, EntryKind, HostError, Key};
+use crate::name::{AbsPath, GroupName, Mode, UserName};
+use crate::source::{Need, Source};
+use crate::view::View;
+
+/// A file, a directory or a symbolic link.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "fields of the language, each said or not"
+)]
+pub struct File {
+    /// Where it is, absolute.
+    path: AbsPath,
+    /// The file's content, from a path beside the config, an https URL or `BUCKET://path`.
+    source: Option<Source>,
+    /// The file's content itself; `{{ }}` in it is rendered.
+    content: Option<String>,
+    /// A source whose text is rendered: a template.
+    template: Option<Source>,
+    /// Values for the template besides `vars` and `facts`.
+    #[serde(default)]
+    template_vars: toml::Table,
+    /// Makes it a symbolic link that points there.
+    symlink_to: Option<String>,
+    /// Makes it a directory. Missing parents are made too, for root and with mode 0755.
+    #[serde(default)]
+    dir: bool,
+    /// Permission bits such as "0644". A new file gets 0644 and a new directory 0755; without
+    /// this field what is there is left alone.
+    mode: Option<Mode>,
+    /// The owning user; root for what is new.
+    owner: Option<UserName>,
+    /// The owning group; root for what is new.
+    group: Option<GroupName>,
+    /// SHA-256 of the source, 64 hexadecimal digits. An https source needs it.
+    sha256: Option<String>,
+    /// A program that must accept the new content before it is put in place, such as
+    /// "/usr/sbin/visudo -cf %s"; `%s` is the new file.
+    verify: Option<String>,
+    /// Whether a file that is there may be replaced; true.
+    overwrite: Option<bool>,
+    /// Allows set-uid and set-gid bits in `mode`.
+    #[serde(default)]
+    allow_setuid: bool,
+    /// It must not be there.
+    #[serde(default)]
+    absent: bool,
+    /// With `absent`, a directory goes with all that it holds.
+    #[serde(default)]
+    recurse: bool,
+}
+
+impl Kind for File {
+    const NAME: &'static str = "file";
+
+    fn primary(&self) -> String {
+        self.path.to_string()
+    }
+
+    fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
+        let forms = [
+            ("source", self.source.is_some()),
+            ("content", self.content.is_some()),
+            ("template", self.template.is_some()),
+            ("symlink_to", self.symlink_to.is_some()),
+            ("dir", self.dir),
+        ];
+        let given: Vec<_> = forms
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(f, _)| *f)
+            .collect();
+        if let [first, second, ..] = given[..] {
+            complain(
+                second,
+                format!("a file has either `{first}` or `{second}`, not both"),
+            );
+        }
+        if self.absent && !given.is_empty() && !self.dir {
+            complain("absent", format!("an absent file has no `{}`", given[0]));
+        }
+        if self.mode.is_some_and(Mode::sets_id) && !self.allow_setuid {
+            let what =
+                "this mode has a set-uid or set-gid bit; say `allow_setuid = true` if it is meant";
+            complain("mode", what.to_owned());
+        }
+        if let Some(hash) = &self.sha256
+            && (hash.len() != 64 || !hash.bytes().all(|c| c.is_ascii_hexdigit()))
+        {
+            complain("sha256", "a SHA-256 is 64 hexadecimal digits".to_owned());
+        }
+        if let Some(verify) = &self.verify
+            && !verify.starts_with('/')
+        {
+            complain(
+                "verify",
+                "`verify` begins with a program's absolute path".to_owned(),
+            );
+        }
+        if self
+            .symlink_to
+            .as_deref()
+            .is_some_and(|to| to.is_empty() || to.contains('\0'))
+        {
+            complain("symlink_to", "a link points to a path".to_owned());
+        }
+        if self.recurse && !self.absent {
+            complain(
+                "recurse",
+                "`recurse` goes with `absent`; it removes what a directory holds".to_owned(),
+            );
+        }
+        if self.path.as_path().parent().is_none() && self.absent {
+            complain("path", "`/` is never removed".to_owned());
+        }
+    }
+
+    fn reads(&self) -> Vec<Key> {
+        let content = !(self.absent || self.dir || self.symlink_to.is_some());
+        let mut keys = vec![Key::Path(self.path.clone())];
+        keys.extend(content.then(|| Key::Content(self.path.clone())));
+        keys
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let need = |source: &Source, read| Need {
+            source: source.clone(),
+            sha256: self.sha256.clone(),
+            secret: false,
+            read,
+        };
+        let source = self.source.iter().map(|s| need(s, false));
+        source
+            .chain(self.template.iter().map(|s| need(s, true)))
+            .collect()
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        let entry = match view.path(&self.path)? {
+            Fate::Is(entry) => entry,
+            Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+        };
+        if self.absent {
+            return Ok(self.removal(entry.as_ref()));
+        }
+        if let Some(other) = self.account_fault(entry.as_ref(), view)? {
+            return Ok(other);
+        }
+        match entry {
+            None => self.creation(view),
+            Some(entry) => self.change(&entry, view),
+        }
+    }
+}
+
+impl File {
+    fn removal(&self, entry: Option<&Entry>) -> Decision {
+        let Some(entry) = entry else {
+            return Decision::InPlace;
+        };
+        if entry.kind == EntryKind::Dir && !self.recurse {
+            // An empty one goes; one that holds something is kept by the host.
+            let effect = Effect::Remove {
+                path: self.path.clone(),
+                recursive: false,
+            };
+            return Decision::Act(Action::new(
+                Verb::Delete,
+                "the directory, if it is empty",
+                vec![effect],
+            ));
+        }
+        let what = match entry.kind {
+            EntryKind::Dir => "the directory and all that it holds",
+            EntryKind::Symlink(_) => "the link",
+            EntryKind::File { .. } | EntryKind::Special => "",
+        };
+        let effect = Effect::Remove {
+            path: self.path.clone(),
+            recursive: self.recurse,
+        };
+        Decision::Act(Action::new(Verb::Delete, what, vec![effect]))
+    }
+
+    /// An owner or group that is not there, or cannot be given here.
+    fn account_fault(
+        &self,
+        entry: Option<&Entry>,
+        view: &View<'_>,
+    ) -> Result<Option<Decision>, HostError> {
+        let blocked = |what: &str, name: &dyn std::fmt::Display, kind: &str| {
+            Ok(Some(Decision::Blocked(format!(
+                "the {what} {name} does not exist; make it with a [[{kind}]] block before this one"
+            ))))
+        };
+        if let Some(owner) = &self.owner {
+            match view.user(owner)? {
+                Fate::Is(None) => return blocked("user", owner, "user"),
+                Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
+                Fate::Is(Some(_)) => {}
+            }
+        }
+        if let Some(group) = &self.group {
+            match view.group(group)? {
+                Fate::Is(None) => return blocked("group", group, "group"),
+                Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
+                Fate::Is(Some(_)) => {}
+            }
+        }
+        if view.powers().chown || !self.changes_hands(entry, view)? {
+            return Ok(None);
+        }
+        let why = "only root can give a file to another owner or group; run hpt as root";
+        Ok(Some(Decision::Blocked(why.to_owned())))
+    }
+
+    fn changes_hands(&self, entry: Option<&Entry>, view: &View<'_>) -> Result<bool, HostError> {
+        let Some(entry) = entry else {
+            return Ok(self.owner.is_some() || self.group.is_some());
+        };
+        let access = self.difference(entry, view)?;
+        Ok(access.owner.is_some() || access.group.is_some())
+    }
+
+    fn creation(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        if self.dir {
+            return self.new_directory(view);
+        }
+        match view.has_parent(&self.path)? {
+            Fate::Is(true) => {}
+            Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+            Fate::Is(false) => {
+                let parent = self
+                    .path
+                    .parent()
+                    .map_or_else(String::new, |p| p.to_string());
+                return Ok(Decision::Blocked(format!(
+                    "the directory {parent} does not exist; make it with a [[file]] block with `dir = true` before this one"
+                )));
+            }
+        }
+        if let Some(to) = &self.symlink_to {
+            let link = Effect::Link {
+                path: self.path.clone(),
+                to: to.clone(),
+            };
+            return Ok(Decision::Act(Action::new(
+                Verb::Create,
+                format!("-> {to}"),
+                vec![link],
+            )));
+        }
+        match self.wanted(view)? {
+            Wanted::Content(content, secret) => {
+                let file = self.write(content, secret);
+                Ok(Decision::Act(Action::new(
+                    Verb::Create,
+                    self.born(0o644),
+                    vec![file],
+                )))
+            }
+            Wanted::Anything => Ok(Decision::Blocked(format!(
+                "{} does not exist, and this block gives it no content; add `content` or `source`",
+                self.path
+            ))),
+        }
+    }
+
+    fn new_directory(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        let mut effects = vec![Effect::MakeDir {
+            path: self.path.clone(),
+            access: self.access(),
+        }];
+        for parent in std::iter::successors(self.path.parent(), AbsPath::parent) {
+            match view.path(&parent)? {
+                Fate::Is(Some(entry)) => match entry.kind {
+                    EntryKind::Dir | EntryKind::Symlink(_) => break,
+                    _ => return Ok(Decision::Blocked(format!("{parent} is not a directory"))),
+                },
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+                Fate::Is(None) => {
+                    effects.insert(
+                        0,
+                        Effect::MakeDir {
+                            path: parent,
+                            access: Access::default(),
+                        },
+                    );
+                }
+            }
+        }
+        Ok(Decision::Act(Action::new(
+            Verb::Create,
+            format!("directory {}", self.born(0o755)),
+            effects,
+        )))
+    }
+
+    fn change(&self, entry: &Entry, view: &View<'_>) -> Result<Decision, HostError> {
+        let is = match &entry.kind {
+            EntryKind::File { .. } => "a file",
+            EntryKind::Dir => "a directory",
+            EntryKind::Symlink(_) => "a symbolic link",
+            EntryKind::Special => "a device, socket or FIFO",
+        };
+        let blocked = |wanted: &str| {
+            Ok(Decision::Blocked(format!(
+                "{} is {is} and not {wanted}; hpt replaces neither by the other: remove it first",
+                self.path
+            )))
+        };
+        match (&entry.kind, self.dir, &self.symlink_to) {
+            (EntryKind::Dir, true, _) => self.only_access(entry, view),
+            (_, true, _) => blocked("a directory"),
+            (EntryKind::Symlink(now), _, Some(to)) if now == to => Ok(Decision::InPlace),
+            (EntryKind::Symlink(now), _, Some(to)) => {
+                let link = Effect::Link {
+                    path: self.path.clone(),
+                    to: to.clone(),
+                };
+                let words = format!("{now} -> {to}");
+                Ok(Decision::Act(Action::new(Verb::Update, words, vec![link])))
+            }
+            (_, _, Some(_)) => blocked("a symbolic link"),
+            (EntryKind::File { size }, ..) => self.change_file(entry, *size, view),
+            (EntryKind::Dir, ..) if matches!(self.wanted(view)?, Wanted::Anything) => {
+                self.only_access(entry, view)
+            }
+            _ => blocked("a file"),
+        }
+    }
+
+    fn change_file(
+        &self,
+        entry: &Entry,
+        size: u64,
+        view: &View<'_>,
+    ) -> Result<Decision, HostError> {
+        let (content, secret) = match self.wanted(view)? {
+            Wanted::Content(content, secret) if self.overwrite != Some(false) => (content, secret),
+            _ => return self.only_access(entry, view),
+        };
+        let same = size == content.size()
+            && match view.hash(&self.path)? {
+                Fate::Is(hash) => hash == Some(content.hash()),
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+            };
+        if same {
+            return self.only_access(entry, view);
+        }
+        let file = self.write(content, secret);
+        Ok(Decision::Act(Action::new(
+            Verb::Update,
+            "content",
+            vec![file],
+        )))
+    }
+
+    /// The content is right: whether owner, group and mode are.
+    fn only_access(&self, entry: &Entry, view: &View<'_>) -> Result<Decision, HostError> {
+        let access = self.difference(entry, view)?;
+        if access == Access::default() {
+            return Ok(Decision::InPlace);
+        }
+        let words = [
+            access.mode.map(|_| "mode"),
+            access.owner.as_ref().map(|_| "owner"),
+            access.group.as_ref().map(|_| "group"),
+        ];
+        let summary = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let effect = Effect::SetAccess {
+            path: self.path.clone(),
+            access,
+        };
+        Ok(Decision::Act(Action::new(
+            Verb::Update,
+            summary,
+            vec![effect],
+        )))
+    }
+
+    /// What is asked for and not so yet.
+    fn difference(&self, entry: &Entry, view: &View<'_>) -> Result<Access, HostError> {
+        let mut access = self.access();
+        if access.mode == Some(entry.mode) {
+            access.mode = None;
+        }
+        if let Some(owner) = &access.owner
+            && view.owned_by(entry, owner)?
+        {
+            access.owner = None;
+        }
+        if let Some(group) = &access.group
+            && view.grouped_by(entry, group)?
+        {
+            access.group = None;
+        }
+        Ok(access)
+    }
+
+    fn access(&self) -> Access {
+        Access {
+            owner: self.owner.clone(),
+            group: self.group.clone(),
+            mode: self.mode,
+        }
+    }
+
+    /// What a new entry is born with, for a plan's line: "0644 root:root".
+    fn born(&self, mode: u32) -> String {
+        let mode = self.mode.unwrap_or(Mode::new(mode));
+        let owner = self.owner.as_ref().map_or("root", UserName::as_str);
+        let group = self.group.as_ref().map_or("root", GroupName::as_str);
+        format!("{mode} {owner}:{group}")
+    }
+
+    fn write(&self, content: Content, secret: bool) -> Effect {
+        let words = |v: &String| v.split_whitespace().map(ToOwned::to_owned).collect();
+        Effect::WriteFile(WriteFile {
+            path: self.path.clone(),
+            content,
+            access: self.access(),
+            verify: self.verify.as_ref().map(words),
+            secret,
+        })
+    }
+
+    fn wanted(&self, view: &View<'_>) -> Result<Wanted, HostError> {
+        if let Some(text) = &self.content {
+            return Ok(Wanted::Content(
+                Content::Inline(text.as_bytes().into()),
+                false,
+            ));
+        }
+        if let Some(source) = &self.source {
+            let blob = view
+                .source(source)
+                .ok_or_else(|| HostError::MissingBlob(source.to_string()))?;
+            let content = Content::Blob {
+                hash: blob.hash,
+                size: blob.size,
+            };
+            return Ok(Wanted::Content(content, false));
+        }
+        let Some(source) = &self.template else {
+            return Ok(Wanted::Anything);
+        };
+        let missing = || HostError::MissingBlob(source.to_string());
+        let blob = view.source(source).ok_or_else(missing)?;
+        let bytes = view.blob(&blob.hash)?.ok_or_else(missing)?;
+        let refuse = |why: String| HostError::Refused(format!("template {source}: {why}"));
+        let text = std::str::from_utf8(&bytes).map_err(|_| refuse("it is not UTF-8".to_owned()))?;
+        match view.render(text, &self.template_vars) {
+            Ok(Rendered::Value { value, secret }) => {
+                let text = match value {
+                    toml::Value::String(text) => text,
+                    other => other.to_string(), // a template that is one lone expression
+                };
+                Ok(Wanted::Content(
+                    Content::Inline(text.into_bytes().into()),
+                    secret,
+                ))
+            }
+            Ok(Rendered::Deferred) => Err(refuse("its values are not known here".to_owned())),
+            Err(error) => Err(refuse(match error.line {
+                Some(line) => format!("line {line}: {error}"),
+                None => error.to_string(),
+            })),
+        }
+    }
+}
+
+/// What the file should hold.
+enum Wanted {
+    /// This, and whether a secret went into it.
+    Content(Content, bool),
+    /// Only owner, group and mode are asked for.
+    Anything,
+}

@@ -1,0 +1,33 @@
+//! `packages = [...]`: packages that must be installed, in short.
+
+use serde::Deserialize;
+
+use crate::block::package::missing;
+use crate::block::{Decision, Kind};
+use crate::host::{HostError, Key};
+use crate::name::PackageName;
+use crate::view::View;
+
+/// The top-level list of packages.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packages {
+    /// Their names, as the host's package manager has them.
+    names: Vec<PackageName>,
+}
+
+impl Kind for Packages {
+    const NAME: &'static str = "packages";
+
+    fn primary(&self) -> String {
+        String::new() // there is one a file; config names it
+    }
+
+    fn reads(&self) -> Vec<Key> {
+        self.names.iter().cloned().map(Key::Package).collect()
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        missing(self.names.iter(), None, false, view)
+    }
+}
