@@ -259,7 +259,10 @@ impl Reader {
         });
         let (id, id_place) = match common.id {
             Some(given) => given,
-            None => (self.default_id(&body, &place, findings.secret), place.clone()),
+            None => (
+                self.default_id(&body, &place, findings.secret),
+                place.clone(),
+            ),
         };
         if let Some(first) = self.ids.get(&id) {
             let fault = Fault::error(format!("two blocks have the id `{id}`"), id_place)
@@ -305,10 +308,11 @@ impl Reader {
         secret: bool,
         deferred: bool,
     ) -> Option<Body> {
+        let mut misspelled = false;
         loop {
             let whole = Spanned::new(place.span.clone(), fields.clone());
             let error = match Body::deserialize(kind, whole.into()) {
-                Ok(body) => return Some(body),
+                Ok(body) => return (!misspelled).then_some(body),
                 Err(error) => error,
             };
             let message = error.message();
@@ -317,13 +321,15 @@ impl Reader {
                 span: error.span().unwrap_or(place.span.clone()),
             };
             let Some(key) = between(message, "unknown field `", "`") else {
-                if !deferred {
+                let follows = misspelled && message.starts_with("missing field");
+                if !deferred && !follows {
                     self.faults.push(wrong_value(kind, message, at, secret));
                 }
                 return None;
             };
             let key = key.to_owned();
             self.faults.push(unknown_field(kind, &key, message, at));
+            misspelled = true;
             fields.remove(key.as_str())?;
         }
     }
@@ -448,7 +454,6 @@ pub(crate) fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> O
     words
         .map(|w| (strsim::damerau_levenshtein(word, w), w))
         .min()
-        .filter(|(distance, w)| *distance * 3 <= w.len().max(word.len()))
+        .filter(|(distance, w)| *distance <= w.len().max(word.len()).div_ceil(3))
         .map(|(_, w)| w)
-        .or(None)
 }

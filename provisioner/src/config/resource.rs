@@ -167,7 +167,9 @@ impl Resources {
             "bucket" => {
                 Bucket::deserialize(fields).map(|b| drop(self.buckets.insert(name.to_owned(), b)))
             }
-            "repo" => Repo::deserialize(fields).map(|r| drop(self.repos.insert(name.to_owned(), r))),
+            "repo" => {
+                Repo::deserialize(fields).map(|r| drop(self.repos.insert(name.to_owned(), r)))
+            }
             _ => SecretSource::deserialize(fields)
                 .map(|s| drop(self.secrets.insert(name.to_owned(), s))),
         };
