@@ -83,8 +83,9 @@ fn open(image: &Image) -> Result<Database, redb::Error> {
     Ok(database)
 }
 
-/// Turns whatever redb does with damaged bytes into an error. Nothing outlives a panic in it: the
-/// image and the database are dropped with the closure.
+/// Turns whatever redb does with bytes that it did not write into an error. That is the second
+/// line of defence, after [`crate::checksum`], and not as good: in one forged file of thousands redb
+/// panics in a destructor too, which ends the process. Who can forge one owns the keystore anyway.
 fn contain<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, NotATable> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),

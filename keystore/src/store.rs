@@ -272,7 +272,7 @@ mod tests {
     }
 
     /// K5 without the checksum's help: somebody altered the file and then filled it in anew. redb
-    /// may panic over such a file; that must stay inside, and be over within a second.
+    /// panics over some of these; that must stay inside, and be over within a second.
     #[test]
     fn an_altered_file_with_a_good_checksum_does_no_harm() {
         let good = small().to_bytes();

@@ -1,5 +1,6 @@
 //! The target's keystore: its own keys, and the clients it obeys (K7).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::file::{Existing, Hold, Locked, Place, Staged};
 use crate::grant::Grants;
 use crate::identity::{Identity, Keypair, Role};
-use crate::key::Psk;
+use crate::key::{Psk, PublicKey};
 use crate::name::ClientName;
 use crate::own::Own;
 use crate::record::Pin;
@@ -22,6 +23,17 @@ pub struct TargetKeys {
     pub clients: Vec<PinnedClient>,
     /// How many times the keystore was written.
     pub serial: u64,
+}
+
+impl TargetKeys {
+    /// The client that has this key for the channel. The one place where it is decided whether a
+    /// key is let in; what it may do then, [`Grants::allows`] decides.
+    #[must_use]
+    pub fn client(&self, key: &PublicKey) -> Option<&PinnedClient> {
+        self.clients
+            .iter()
+            .find(|client| client.identity.channel == *key)
+    }
 }
 
 /// A client as the target knows it.
@@ -158,7 +170,14 @@ pub fn load(path: &Path) -> Result<TargetKeys, LoadError> {
 pub(crate) fn keys_of(store: &Store) -> Result<TargetKeys, Unfit> {
     let decode =
         |(name, record): (&String, &Zeroizing<Vec<u8>>)| PinnedClient::decode(name, record);
-    let clients = store.peers.iter().map(decode).collect::<Result<_, _>>()?;
+    let clients: Vec<_> = store.peers.iter().map(decode).collect::<Result<_, _>>()?;
+    let keys: BTreeSet<_> = clients
+        .iter()
+        .map(|client| client.identity.channel)
+        .collect();
+    if keys.len() < clients.len() {
+        return Err(Unfit::damaged("two of its clients have one key"));
+    }
     let Own::Open(own) = Own::from_bytes(&store.own)? else {
         return Err(Unfit::damaged(
             "a target's own keys cannot be under a passphrase",
@@ -284,6 +303,16 @@ mod tests {
             let same = add_client(&path, &twin, existing);
             assert!(matches!(same, Err(ClientPinError::SameKey { .. })));
         }
+        let keys = load(&path).unwrap();
+        assert_eq!(
+            keys.client(&laptop.identity.channel).unwrap().name,
+            laptop.name
+        );
+        assert!(
+            keys.client(&Keypair::generate().identity().channel)
+                .is_none()
+        );
+
         let new = client("laptop");
         add_client(&path, &new, Existing::Replace).unwrap();
         let [pinned] = &load(&path).unwrap().clients[..] else {

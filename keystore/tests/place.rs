@@ -188,6 +188,22 @@ fn a_holder_is_named_in_time() {
     client::load(&path).unwrap();
 }
 
+/// The lock is the one that redb takes, so another program at the file is noticed too.
+#[test]
+fn redb_itself_keeps_us_out() {
+    let (_dir, path) = keystore();
+    let holder = redb::Database::open(&path).unwrap();
+    let refused = client::load(&path).err().unwrap();
+    assert!(matches!(
+        refused,
+        LoadError::File(FileError::InUse {
+            holder: Some(_),
+            ..
+        })
+    ));
+    drop(holder);
+}
+
 /// Readers do not keep each other out, and a brief holder is waited for.
 #[test]
 fn a_brief_holder_is_waited_for() {
