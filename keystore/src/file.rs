@@ -50,7 +50,7 @@ pub enum FileError {
         holder: Option<u32>,
     },
     /// It is larger than any keystore can be.
-    #[error("{path}: not a keystore, it is larger than 16 MiB")]
+    #[error("{path}: larger than 16 MiB, which is the most a keystore can be")]
     TooLarge {
         /// The file.
         path: PathBuf,

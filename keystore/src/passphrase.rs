@@ -320,6 +320,19 @@ mod tests {
         assert!(SealedKeys::from_bytes(&sealed.to_bytes()).is_ok());
     }
 
+    /// K3: the most that a file can ask for.
+    #[test]
+    #[ignore = "takes seconds and 1 GiB; run by hand"]
+    fn the_largest_cost_is_bearable() {
+        let start = std::time::Instant::now();
+        sealed(Cost {
+            memory: 1 << 20,
+            passes: 4,
+            lanes: 1,
+        });
+        assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    }
+
     #[test]
     fn an_empty_passphrase_is_none() {
         assert!(Passphrase::new(Zeroizing::new(String::new())).is_err());

@@ -68,12 +68,9 @@ fn a_huge_file_is_refused_unread() {
         .set_len(1 << 40)
         .unwrap();
     let text = client::load(&path).err().unwrap().to_string();
-    assert_eq!(
-        text,
-        format!(
-            "{}: not a keystore, it is larger than 16 MiB",
-            path.display()
-        )
+    assert!(
+        text.ends_with(": larger than 16 MiB, which is the most a keystore can be"),
+        "{text}"
     );
 }
 

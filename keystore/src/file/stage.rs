@@ -10,6 +10,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use super::guard::{self, Place};
 use super::{FileError, Locked};
+use crate::image::LARGEST;
 
 /// A file that is written and durable under a name nobody asks for. Dropped, it is gone.
 #[derive(Debug)]
@@ -32,6 +33,11 @@ impl Staged {
         content: &[u8],
         replaces: Option<Locked>,
     ) -> Result<Self, FileError> {
+        if u64::try_from(content.len()).is_ok_and(|length| length > LARGEST) {
+            return Err(FileError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
         if place == Place::Home {
             guard::make_parents(path)?;
         }
