@@ -3,12 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::Numbers;
 use super::accounts::Accounts;
 use super::command::{End, Spawn};
+use super::exec::Login;
+use super::git::{self, Git};
 use super::managers::Manager;
+use super::paths::failed;
 use super::write::Writer;
-use super::{Live, edit_accounts, exec, remove};
-use crate::effect::{Access, Command, Effect, Transaction};
+use super::{
+    Live, checkout, directory, edit_accounts, exec, git_auth, no_services, remove, unit_jobs,
+};
+use crate::effect::{Access, CloneJob, Command, Effect, Transaction};
 use crate::host::{Done, HostError, Mutate, Progress};
 
 /// A check of a file's new content takes no longer.
@@ -32,6 +38,11 @@ impl Mutate for Live {
                 done(accounts.and_then(|a| edit_accounts::edit_user(edit, &a, self.tree.path())))
             }
             [Effect::Run(command)] => vec![self.run(command, &mut |progress| tell(0, progress))],
+            [Effect::Clone(job)] => vec![self.check_out(job, &mut |progress| tell(0, progress))],
+            [Effect::Unit { name, job }] if self.powers.services => {
+                vec![unit_jobs::perform(&self.systemd, name, *job)]
+            }
+            [Effect::Unit { .. }] => vec![Err(no_services())],
             [Effect::Packages(_), ..] => {
                 self.packages_at_once(batch, &mut |progress| tell(0, progress))
             }
@@ -107,6 +118,47 @@ impl Live {
             note: String::new(),
             exit: Some(code),
         })
+    }
+
+    /// Makes the working tree's directory for its owner where there is none, and lets git fill it.
+    fn check_out(&self, job: &CloneJob, tell: &mut dyn FnMut(Progress)) -> Result<Done, HostError> {
+        self.may_exec()?;
+        git_auth::check_url(&job.url)?;
+        git::is_installed()?;
+        let access = Access {
+            owner: job.owner.clone(),
+            ..Access::default()
+        };
+        let accounts = self.accounts_of(&[access])?;
+        let login = Login::of(&accounts, job.owner.as_ref(), None)?;
+        let id = login.identity.as_ref();
+        let numbers = Numbers {
+            uid: id.map(|id| id.uid.as_raw()),
+            gid: id.map(|id| id.gid.as_raw()),
+            mode: None,
+        };
+        let none = || {
+            HostError::Refused(format!(
+                "cannot clone to {}: its directory does not exist",
+                job.dest
+            ))
+        };
+        let spot = self.tree.spot(&job.dest)?.ok_or_else(none)?;
+        let cannot = |e| failed("cannot look at", &job.dest, e);
+        if spot.stat().map_err(cannot)?.is_none() || spot.is_empty_dir().map_err(cannot)? {
+            directory::make(&self.tree, &spot, &job.dest, numbers)?;
+        } else if checkout::read(&self.tree, &job.dest)?.is_none() {
+            let why = format!("{} is neither empty nor a git working tree", job.dest);
+            return Err(HostError::Refused(why));
+        }
+        Git::new(
+            job,
+            self.tree.outside(&job.dest),
+            login,
+            git::PROTOCOLS,
+            tell,
+        )?
+        .perform()
     }
 
     fn may_exec(&self) -> Result<(), HostError> {

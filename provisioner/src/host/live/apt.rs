@@ -41,6 +41,9 @@ const OPTIONS: [&str; 12] = [
     "Dpkg::Use-Pty=0",
 ];
 
+/// apt refuses by itself what would remove a package.
+const NO_REMOVE: &str = "--no-remove";
+
 /// A simulation as root would write logs and caches; a look must not.
 const SIMULATE: [&str; 9] = [
     "-s",
@@ -116,10 +119,10 @@ impl Apt<'_> {
             let note = note(transaction, &packages);
             answers.push(Ok(Done { note, exit: None }));
         }
-        // All is in place and apt failed all the same: the last one says so.
-        if let Some(error) = failure {
-            answers.pop();
-            answers.push(Err(error));
+        // All that was asked for is there, and apt failed over something else that it also tried.
+        if let (Some(error), Some(Ok(done))) = (failure, answers.last_mut()) {
+            let words = error.to_string();
+            done.note += &format!("; {}", words.lines().next().unwrap_or_default());
         }
         answers
     }
@@ -216,7 +219,9 @@ impl Apt<'_> {
 
     /// A simulation only reads, so nothing of it is shown.
     fn simulate(&mut self, wanted: &Transaction) -> Result<(End, Tail), HostError> {
-        let args = [&SIMULATE.map(String::from)[..], &arguments(wanted)].concat();
+        let mut args = [&SIMULATE.map(String::from)[..], &arguments(wanted)].concat();
+        // What it would remove is asked here, to be named.
+        args.retain(|arg| arg != NO_REMOVE);
         tool("apt-get", args).listen(&mut |_, _| {})
     }
 
@@ -262,7 +267,7 @@ fn arguments(wanted: &Transaction) -> Vec<String> {
     }
     if wanted.remove.is_empty() {
         // The simulation showed no removal; a change of mind since then is refused by apt itself.
-        args.push("--no-remove".into());
+        args.push(NO_REMOVE.into());
     }
     let verb = if wanted.install.is_empty() {
         "remove"
@@ -503,8 +508,8 @@ mod tests {
         assert_eq!(answers.len(), 2);
         assert_eq!(answers[0].as_ref().unwrap().note, "installed 1");
         assert_eq!(answers[1].as_ref().unwrap_err().to_string(), "why");
-        let all_there = apt.answers(&batch[..1], Some(HostError::Refused("why".into())));
-        assert!(all_there.len() == 1 && all_there[0].is_err());
+        let all_there = apt.answers(&batch[..1], Some(HostError::Refused("why\nmore".into())));
+        assert_eq!(all_there[0].as_ref().unwrap().note, "installed 1; why");
     }
 
     #[test]

@@ -15,6 +15,8 @@ mod edit_accounts;
 mod exec;
 mod files;
 mod fresh;
+mod git;
+mod git_auth;
 mod locks;
 mod managers;
 mod paths;
@@ -24,8 +26,10 @@ mod remove;
 mod snapshot;
 mod stamp;
 mod sys;
+mod systemd;
 mod tail;
 mod temps;
+mod unit_jobs;
 mod write;
 mod xattrs;
 
@@ -41,6 +45,7 @@ use self::managers::Manager;
 use self::paths::{Tree, failed, stat_outside};
 use self::snapshot::Snapshot;
 use self::stamp::{Parsed, Stamp};
+use self::systemd::Systemd;
 use self::temps::Temps;
 use crate::host::facts::Facts;
 use crate::host::{
@@ -79,6 +84,7 @@ pub struct Live {
     temps: Temps,
     accounts: Parsed<Accounts>,
     packages: Parsed<Packages>,
+    systemd: Systemd,
     snapshot: Snapshot,
 }
 
@@ -100,6 +106,7 @@ impl Live {
             temps: Temps::new(),
             accounts: Parsed::default(),
             packages: Parsed::default(),
+            systemd: Systemd::default(),
             snapshot: Snapshot::default(),
         })
     }
@@ -183,6 +190,10 @@ impl Live {
     }
 }
 
+fn no_services() -> HostError {
+    HostError::Refused("units need root rights and a root in which systemd runs".into())
+}
+
 /// A path that hpt itself names.
 fn fixed(path: &str) -> AbsPath {
     AbsPath::parse(path).expect("a literal path is absolute and plain")
@@ -252,10 +263,11 @@ impl Observe for Live {
         Ok(self.packages()?.get(name).cloned())
     }
 
-    fn unit(&self, _name: &UnitName) -> Result<Option<Unit>, HostError> {
-        Err(HostError::Refused(
-            "systemd does not run on this host".into(),
-        ))
+    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
+        if !self.powers.services {
+            return Err(no_services());
+        }
+        self.systemd.unit(name)
     }
 
     fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use crate::host::{Entry, EntryKind, HostError, Owner};
@@ -223,6 +223,19 @@ impl Spot {
             owner: Owner::Id(stat.stx_uid),
             group: Owner::Id(stat.stx_gid),
         }))
+    }
+
+    /// Whether the entry is a directory with nothing in it.
+    pub(super) fn is_empty_dir(&self) -> Result<bool, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = match rustix::fs::openat(&self.dir, &self.name, flags, Mode::empty()) {
+            Err(Errno::NOTDIR | Errno::LOOP) => return Ok(false),
+            dir => dir?,
+        };
+        let others = |name: &[u8]| !matches!(name, b"." | b"..");
+        Ok(!Dir::new(dir)?
+            .flatten()
+            .any(|entry| others(entry.file_name().to_bytes())))
     }
 
     fn link_target(&self) -> Result<String, Errno> {

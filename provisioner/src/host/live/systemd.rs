@@ -1,0 +1,232 @@
+//! systemd's manager over D-Bus: the few calls that hpt makes, and a unit's properties.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use zbus::connection::Builder;
+use zbus::{Connection, ObjectPath, OwnedObjectPath, OwnedVariant};
+
+use crate::host::{HostError, Unit};
+use crate::name::UnitName;
+
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+const ROOT: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
+
+/// systemd answers at once, unless it is reloading.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// The connection to the system bus: made when the first unit is asked for, and then kept.
+#[derive(Default)]
+pub(super) struct Systemd(Mutex<Option<Connection>>);
+
+/// What systemd says of a unit at one moment.
+pub(super) struct State(HashMap<String, OwnedVariant>);
+
+impl Systemd {
+    /// A unit as a plan sees it; `None` if systemd knows none of that name.
+    pub(super) fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
+        let Some(state) = self.state(name)? else {
+            return Ok(None);
+        };
+        Ok(Some(Unit {
+            active: state.text("ActiveState"),
+            enabled: state.text("UnitFileState"),
+            condition_failed: state.condition_failed(),
+        }))
+    }
+
+    /// All that systemd says of a unit; it is loaded first if it was not.
+    pub(super) fn state(&self, name: &UnitName) -> Result<Option<State>, HostError> {
+        let path = self.load(name)?;
+        let state = self.properties(name, &path, UNIT)?;
+        Ok((state.text("LoadState") != "not-found").then_some(state))
+    }
+
+    /// What systemd says of a service beyond what every unit has; `None` for other units.
+    pub(super) fn service(&self, name: &UnitName) -> Result<Option<State>, HostError> {
+        if !name.as_str().ends_with(".service") {
+            return Ok(None);
+        }
+        let path = self.load(name)?;
+        self.properties(name, &path, SERVICE).map(Some)
+    }
+
+    /// Keeps systemd from forgetting a unit that is neither active nor failed, and with it why its
+    /// start was skipped; until [`Systemd::release`], or the end of the connection.
+    pub(super) fn hold(&self, name: &UnitName) -> Result<(), HostError> {
+        self.call(name, "RefUnit", &(name.as_str(),))
+    }
+
+    /// Ends a [`Systemd::hold`].
+    pub(super) fn release(&self, name: &UnitName) -> Result<(), HostError> {
+        self.call(name, "UnrefUnit", &(name.as_str(),))
+    }
+
+    /// Queues a job, such as `StartUnit`; its path.
+    pub(super) fn queue(&self, method: &str, name: &UnitName) -> Result<String, HostError> {
+        let job: OwnedObjectPath = self.call(name, method, &(name.as_str(), "replace"))?;
+        Ok(job.to_string())
+    }
+
+    /// Reads all unit files anew, as `systemctl daemon-reload` does.
+    pub(super) fn reload(&self, name: &UnitName) -> Result<(), HostError> {
+        self.call(name, "Reload", &())
+    }
+
+    /// Forgets that a unit failed, and how often it was started.
+    pub(super) fn reset_failed(&self, name: &UnitName) -> Result<(), HostError> {
+        self.call(name, "ResetFailedUnit", &(name.as_str(),))
+    }
+
+    /// Makes a unit start at boot; whether its file says how (`[Install]`).
+    pub(super) fn enable(&self, name: &UnitName) -> Result<bool, HostError> {
+        let (installs, _): (bool, Vec<(String, String, String)>) = self.call(
+            name,
+            "EnableUnitFiles",
+            &([name.as_str()].as_slice(), false, true),
+        )?;
+        Ok(installs)
+    }
+
+    /// Makes a unit not start at boot.
+    pub(super) fn disable(&self, name: &UnitName) -> Result<(), HostError> {
+        let _changes: Vec<(String, String, String)> = self.call(
+            name,
+            "DisableUnitFiles",
+            &([name.as_str()].as_slice(), false),
+        )?;
+        Ok(())
+    }
+
+    fn load(&self, name: &UnitName) -> Result<OwnedObjectPath, HostError> {
+        self.call(name, "LoadUnit", &(name.as_str(),))
+    }
+
+    fn properties(
+        &self,
+        name: &UnitName,
+        path: &ObjectPath<'_>,
+        of: &str,
+    ) -> Result<State, HostError> {
+        let interface = "org.freedesktop.DBus.Properties";
+        self.ask(name, path, interface, "GetAll", &(of,)).map(State)
+    }
+
+    fn call<B, R>(&self, name: &UnitName, method: &str, body: &B) -> Result<R, HostError>
+    where
+        B: serde::Serialize + zbus::DynamicType,
+        R: for<'d> zbus::wire::DynamicDeserialize<'d>,
+    {
+        let root = ObjectPath::try_from(ROOT).expect("a literal path is one");
+        self.ask(name, &root, MANAGER, method, body)
+    }
+
+    /// One call and its answer, over a new connection if there is none or the old one broke.
+    fn ask<B, R>(
+        &self,
+        name: &UnitName,
+        path: &ObjectPath<'_>,
+        interface: &str,
+        method: &str,
+        body: &B,
+    ) -> Result<R, HostError>
+    where
+        B: serde::Serialize + zbus::DynamicType,
+        R: for<'d> zbus::wire::DynamicDeserialize<'d>,
+    {
+        let failed = |error: zbus::Error| words(name, method, &error);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        zbus::block_on(async {
+            let bus = match kept.take().filter(|bus| !bus.is_closed()) {
+                Some(bus) => bus,
+                None => Builder::system()
+                    .method_timeout(ANSWER)
+                    .build()
+                    .await
+                    .map_err(failed)?,
+            };
+            let answer = bus
+                .call_method(Some(SYSTEMD), path, Some(interface), method, body)
+                .await;
+            *kept = Some(bus);
+            answer.map_err(failed)?.body().deserialize().map_err(failed)
+        })
+    }
+}
+
+impl State {
+    /// A property that is text; empty if it is not there.
+    pub(super) fn text(&self, name: &str) -> String {
+        let value = self
+            .0
+            .get(name)
+            .and_then(|value| String::try_from(value.clone()).ok());
+        value.unwrap_or_default()
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.0
+            .get(name)
+            .and_then(|value| bool::try_from(value.clone()).ok())
+            .unwrap_or_default()
+    }
+
+    /// Whether the unit's files have changed since systemd read them.
+    pub(super) fn needs_reload(&self) -> bool {
+        self.flag("NeedDaemonReload")
+    }
+
+    /// Whether the last start was skipped. Before the first one, "false" says nothing.
+    pub(super) fn condition_failed(&self) -> bool {
+        let tried = self
+            .0
+            .get("ConditionTimestamp")
+            .and_then(|v| u64::try_from(v.clone()).ok());
+        tried.is_some_and(|at| at > 0) && !self.flag("ConditionResult")
+    }
+
+    /// The condition that was not met, in the words of the unit's file.
+    pub(super) fn failed_condition(&self) -> Option<String> {
+        type Condition = (String, bool, bool, String, i32);
+        let all = Vec::<Condition>::try_from(self.0.get("Conditions")?.clone()).ok()?;
+        let (kind, _, negated, parameter, _) = all.into_iter().find(|c| c.4 < 0)?;
+        Some(format!(
+            "{kind}={}{parameter}",
+            if negated { "!" } else { "" }
+        ))
+    }
+
+    /// The id of the unit's last run, as the journal has it; empty if it never ran.
+    pub(super) fn invocation(&self) -> String {
+        let id = self
+            .0
+            .get("InvocationID")
+            .and_then(|v| Vec::<u8>::try_from(v.clone()).ok());
+        id.unwrap_or_default()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// The path of the job that the unit waits for; `/` if none.
+    pub(super) fn job(&self) -> String {
+        let job = self
+            .0
+            .get("Job")
+            .and_then(|v| <(u32, OwnedObjectPath)>::try_from(v.clone()).ok());
+        job.map_or_else(|| "/".into(), |(_, path)| path.to_string())
+    }
+}
+
+/// D-Bus's error in words: what was asked, of which unit, and why not.
+fn words(name: &UnitName, method: &str, error: &zbus::Error) -> HostError {
+    let why = match error {
+        zbus::Error::MethodError(kind, text, _) => text.clone().unwrap_or_else(|| kind.to_string()),
+        other => other.to_string(),
+    };
+    HostError::Refused(format!("systemd refused {method} for {name}: {why}"))
+}
