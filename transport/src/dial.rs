@@ -13,7 +13,7 @@ use hpt_keystore::{Psk, PublicKey};
 
 use crate::handshake::{CONFIRM, Hello};
 use crate::link::Link;
-use crate::resolver::LocalKey;
+use crate::local::LocalKey;
 use crate::wire::{LENGTH, Prologue, REPLY};
 
 /// How long a dial may take, from name lookup to authenticated link.
@@ -43,8 +43,8 @@ pub enum DialError {
     },
     /// The target shut the door without a word, which is all that strangers get.
     #[error(
-        "{address} closed the connection: the target does not know this client's key, or its own \
-         key is not the pinned one"
+        "the target at {address} closed the connection: it does not know this client's key, or \
+         its own key is not the pinned one"
     )]
     Closed {
         /// The host and port dialled.
@@ -57,7 +57,7 @@ pub enum DialError {
         address: String,
     },
     /// Nothing came of it in time.
-    #[error("{address} did not answer within {} s", after.as_secs())]
+    #[error("{address} did not answer within {after:?}")]
     Timeout {
         /// The host and port dialled.
         address: String,

@@ -9,11 +9,13 @@ use thiserror::Error;
 use hpt_keystore::{Psk, PublicKey};
 
 use crate::allow::Pins;
-use crate::resolver::{Gate, LocalKey, Resolver, STATIC};
+use crate::local::LocalKey;
+use crate::resolver::Resolver;
 use crate::wire::{HELLO, Mac1Key, NOISE_1, NOISE_2, Prologue, REPLY, SUITE, TAG, VERSION};
+use crate::x25519::{Gate, STATIC};
 
 /// The pre-shared key is mixed in at the end of message 2.
-pub(crate) const PSK_PLACE: u8 = 2;
+pub(crate) const PSK_PLACE: usize = 2;
 
 /// Two ends that have authenticated each other, and the keys between them.
 pub(crate) struct Established {
@@ -32,13 +34,15 @@ pub(crate) struct Hello {
 impl Hello {
     // <- s
     pub(crate) fn new(local: &LocalKey, target: PublicKey, psk: &Psk, prologue: Prologue) -> Self {
-        let noise = builder(local, Gate::Chosen)
+        let mut noise = builder(local, Gate::Chosen)
             .prologue(&prologue.bytes())
             .and_then(|noise| noise.local_private_key(STATIC))
             .and_then(|noise| noise.remote_public_key(target.as_bytes()))
-            .and_then(|noise| noise.psk(PSK_PLACE, psk.expose()))
             .and_then(Builder::build_initiator)
             .expect("every part of IKpsk2 is given once");
+        noise
+            .set_psk(PSK_PLACE, psk.expose())
+            .expect("the key has 32 bytes");
         Self { noise, target }
     }
 
@@ -152,7 +156,7 @@ impl ProvenHello<'_> {
         // <- e, ee, se, psk
         let mut reply = [0; NOISE_2];
         noise
-            .set_psk(usize::from(PSK_PLACE), pin.psk.expose())
+            .set_psk(PSK_PLACE, pin.psk.expose())
             .and_then(|()| noise.write_message(&[], &mut reply))
             .map_err(|_| BadHello::Noise)?;
         Ok((ExpectConfirm(established(noise, pin.key)), reply))
@@ -198,11 +202,15 @@ pub(crate) fn builder<'a>(local: &LocalKey, gate: Gate) -> Builder<'a> {
     Builder::with_resolver(suite, Box::new(resolver))
 }
 
-fn established(noise: HandshakeState, peer: PublicKey) -> Established {
+fn established(mut noise: HandshakeState, peer: PublicKey) -> Established {
     let hash = noise
         .get_handshake_hash()
         .try_into()
         .expect("BLAKE2s gives 32 bytes");
+    // snow keeps the pre-shared key in a plain array, so it is written over (H14).
+    noise
+        .set_psk(PSK_PLACE, &[0; 32])
+        .expect("the zeros are 32 bytes");
     let noise = noise
         .into_transport_mode()
         .expect("both messages have passed");

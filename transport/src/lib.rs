@@ -10,11 +10,13 @@
 
 mod allow;
 mod dial;
+mod door;
 pub mod grpc;
 mod half_open;
 mod handshake;
 mod link;
 mod listener;
+mod local;
 mod penalty;
 mod quiet;
 mod record;
@@ -23,16 +25,19 @@ mod session;
 mod source;
 #[cfg(test)]
 mod tamper;
+mod trouble;
 #[cfg(test)]
 mod vectors;
 mod wire;
+mod x25519;
 
 pub use allow::{AllowList, Pin};
 pub use dial::{DialError, Dialer};
+pub use door::Limits;
 pub use half_open::HalfOpenLimits;
 pub use link::{Link, LinkError};
-pub use listener::{Incoming, Limits, bind, listen};
+pub use listener::{Incoming, bind, listen};
+pub use local::LocalKey;
 pub use penalty::Penalties;
-pub use resolver::LocalKey;
 pub use session::SessionLimits;
-pub use wire::{Initiator, Prologue, Purpose, Route, VERSION};
+pub use wire::VERSION;

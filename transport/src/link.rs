@@ -371,9 +371,10 @@ mod tests {
     #[tokio::test]
     async fn an_idle_link_holds_no_buffers() {
         let (mut client, mut target) = pair();
-        client.write_all(&[1; 50_000]).await.unwrap();
+        let mut bytes = vec![1; 50_000];
+        client.write_all(&bytes).await.unwrap();
         client.flush().await.unwrap();
-        target.read_exact(&mut [0; 50_000]).await.unwrap();
+        target.read_exact(&mut bytes).await.unwrap();
         let idle = tokio::time::timeout(Duration::ZERO, target.read(&mut [0; 1])).await;
         assert!(idle.is_err(), "nothing more to read");
         assert_eq!(target.opener.sealed.capacity(), 0);

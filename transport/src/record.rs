@@ -296,17 +296,17 @@ mod tests {
     fn a_key_is_worn_out_by_records() {
         let (mut client, mut target) = pair();
         let (mut sealer, mut opener) = (Sealer::new(Instant::now()), Opener::new());
-        let mut sealed = 0;
+        let mut total = 0;
         for _ in 0..RECORDS_PER_KEY + 5 {
             sealer.push(&mut client, &[7]);
             sealer.seal_staged(&mut client);
-            sealed += sealer.unsent().len();
+            total += sealer.unsent().len();
             let heard = carry(&mut sealer, &mut opener, &mut target, 8);
             assert_eq!(heard.as_deref(), Ok(&[7][..]));
         }
         let records = usize::try_from(RECORDS_PER_KEY + 5).unwrap();
         let rekey = LENGTH + TAG;
-        assert_eq!(sealed, records * (LENGTH + 1 + TAG) + rekey);
+        assert_eq!(total, records * (LENGTH + 1 + TAG) + rekey);
         assert_eq!(opener.records, 6);
     }
 

@@ -13,10 +13,10 @@ use crate::allow::{Pin, Pins};
 use crate::handshake::{
     AwaitReply, BadHello, BadReply, Established, ExpectConfirm, ExpectHello, Hello,
 };
+use crate::local::LocalKey;
 use crate::record::{Opened, Opener, Sealer};
-use crate::resolver::LocalKey;
-use crate::resolver::tests::dhs_of;
 use crate::wire::{HELLO, Initiator, Mac1Key, NOISE_1, Prologue, Purpose, REPLY, Route};
+use crate::x25519::tests::dhs_of;
 
 /// A client and a target that pinned each other.
 pub(crate) struct Ends {
@@ -210,7 +210,7 @@ fn another_psk_fails_at_the_client() {
 #[test]
 fn low_order_ephemerals_are_refused() {
     let ends = Ends::new();
-    let mut points = crate::resolver::tests::LOW_ORDER.to_vec();
+    let mut points = crate::x25519::tests::LOW_ORDER.to_vec();
     for point in &mut points.clone() {
         point[31] ^= 0x80;
         points.push(*point);
@@ -245,13 +245,13 @@ fn a_session_has_a_name_of_its_own() {
 fn read(opener: &mut Opener, noise: &mut TransportState) -> Option<Vec<u8>> {
     let mut plain = [0; 512];
     let mut out = ReadBuf::new(&mut plain);
-    let opened = opener.open(noise, &mut out);
+    let result = opener.open(noise, &mut out);
     assert_eq!(
-        opened == Ok(Opened::Data),
+        result == Ok(Opened::Data),
         !out.filled().is_empty(),
         "what is not authentic is not delivered"
     );
-    opened.ok().map(|_| out.filled().to_vec())
+    result.ok().map(|_| out.filled().to_vec())
 }
 
 /// H10: each bit of the first ten records, both ways; a refused record changes nothing.
@@ -270,10 +270,10 @@ fn every_bit_of_a_record_counts() {
             let said = vec![record; 20 + usize::from(record)];
             sealer.push(from, &said);
             sealer.seal_staged(from);
-            let sealed = sealer.unsent().to_vec();
-            sealer.sent(sealed.len());
-            for bit in 0..sealed.len() * 8 {
-                let mut bent = sealed.clone();
+            let wire = sealer.unsent().to_vec();
+            sealer.sent(wire.len());
+            for bit in 0..wire.len() * 8 {
+                let mut bent = wire.clone();
                 bent[bit / 8] ^= 1 << (bit % 8);
                 let mut opener = Opener::new();
                 opener.sealed = BytesMut::from(&bent[..]);
@@ -282,7 +282,7 @@ fn every_bit_of_a_record_counts() {
                 assert!(got.is_none_or(|plain| plain.is_empty()), "bit {bit}");
             }
             let mut opener = Opener::new();
-            opener.sealed = BytesMut::from(&sealed[..]);
+            opener.sealed = BytesMut::from(&wire[..]);
             assert_eq!(read(&mut opener, to), Some(said));
         }
     }

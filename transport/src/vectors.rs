@@ -8,8 +8,9 @@ use snow::Builder;
 
 use crate::allow::{Pin, Pins};
 use crate::handshake::{PSK_PLACE, builder};
-use crate::resolver::{Gate, LocalKey, STATIC};
+use crate::local::LocalKey;
 use crate::wire::SUITE;
+use crate::x25519::{Gate, STATIC};
 
 fn bytes(value: &Value) -> Vec<u8> {
     let hex = value.as_str().unwrap();
@@ -49,10 +50,10 @@ fn cacophony_holds() {
         .prologue(&prologue[0])
         .and_then(|noise| noise.local_private_key(STATIC))
         .and_then(|noise| noise.remote_public_key(remote.as_bytes()))
-        .and_then(|noise| noise.psk(PSK_PLACE, &psk))
         .map(|noise| noise.fixed_ephemeral_key_for_testing_only(&ephemeral[0]))
         .and_then(Builder::build_initiator)
         .unwrap();
+    initiator.set_psk(PSK_PLACE, &psk).unwrap();
     let mut responder = builder(&target, Gate::Pinned(Arc::clone(&pins)))
         .prologue(&prologue[1])
         .and_then(|noise| noise.local_private_key(STATIC))
@@ -75,7 +76,7 @@ fn cacophony_holds() {
 
     let found = pins.find(responder.get_remote_static().unwrap().try_into().unwrap());
     responder
-        .set_psk(usize::from(PSK_PLACE), found.unwrap().psk.expose())
+        .set_psk(PSK_PLACE, found.unwrap().psk.expose())
         .unwrap();
     let (payload, expected) = (
         bytes(&messages[1]["payload"]),

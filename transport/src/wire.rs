@@ -51,7 +51,11 @@ const MAC1_LABEL: &[u8] = b"hpt/1 mac1";
 
 /// Who opened the session; part of the prologue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Initiator {
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the hub and sealed jobs will say the others")
+)]
+pub(crate) enum Initiator {
     /// A client that reaches out to a target.
     Client,
     /// A target that reaches out to a hub or a provider.
@@ -62,7 +66,11 @@ pub enum Initiator {
 
 /// How the bytes travel; part of the prologue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the hub and sealed jobs will say the others")
+)]
+pub(crate) enum Route {
     /// Straight from one end to the other.
     Direct,
     /// Relayed by a hub that sees ciphertext.
@@ -71,7 +79,11 @@ pub enum Route {
 
 /// What the session is for; part of the prologue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the hub and sealed jobs will say the others")
+)]
+pub(crate) enum Purpose {
     /// gRPC over HTTP/2.
     Rpc,
     /// Frames of other sessions, for a hub to pass on.
@@ -82,18 +94,18 @@ pub enum Purpose {
 
 /// What both ends must agree on before a handshake can succeed (H2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prologue {
+pub(crate) struct Prologue {
     /// Who opened the session.
-    pub initiator: Initiator,
+    pub(crate) initiator: Initiator,
     /// How the bytes travel.
-    pub route: Route,
+    pub(crate) route: Route,
     /// What the session is for.
-    pub purpose: Purpose,
+    pub(crate) purpose: Purpose,
 }
 
 impl Prologue {
     /// A client that dials a target and speaks gRPC to it.
-    pub const CLIENT_RPC: Self = Self {
+    pub(crate) const CLIENT_RPC: Self = Self {
         initiator: Initiator::Client,
         route: Route::Direct,
         purpose: Purpose::Rpc,

@@ -1,5 +1,7 @@
 //! What a target does to strangers, floods and replays, over real sockets (H1, H4-H7, C2, C3, R2).
 
+#![allow(clippy::unwrap_used, reason = "what a test leans on must hold")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! gRPC on a link: calls, who is calling, reconnects, cuts, panics and limits (C2, C4, H12, R2).
 
+#![allow(clippy::unwrap_used, reason = "what a test leans on must hold")]
+
 mod common;
 
 use std::net::SocketAddr;

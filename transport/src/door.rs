@@ -1,0 +1,252 @@
+//! One connection from accept to authenticated link, and the record of those that fail (H3-H7).
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::allow::AllowList;
+use crate::half_open::{HalfOpen, HalfOpenLimits, Place};
+use crate::handshake::{BadHello, CONFIRM, ExpectHello};
+use crate::link::Link;
+use crate::local::LocalKey;
+use crate::penalty::{Offence, Penalties, Record};
+use crate::quiet::Quiet;
+use crate::session::{NoSession, SessionLimits, Sessions};
+use crate::source::Source;
+use crate::wire::{HELLO, LENGTH, Prologue};
+
+/// How much strangers, and keys, may ask of a listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From accept to the first authenticated record, whatever trickles in between (H4).
+    pub deadline: Duration,
+    /// Connections that are not authenticated yet.
+    pub half_open: HalfOpenLimits,
+    /// What misbehaving costs a source.
+    pub penalties: Penalties,
+    /// Sessions of one key.
+    pub sessions: SessionLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(5),
+            half_open: HalfOpenLimits::default(),
+            penalties: Penalties::default(),
+            sessions: SessionLimits::default(),
+        }
+    }
+}
+
+/// What every connection of a listener shares.
+#[derive(Clone)]
+pub(crate) struct Door {
+    local: LocalKey,
+    allow: AllowList,
+    deadline: Duration,
+    half_open: HalfOpen,
+    sessions: Sessions,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+/// What is remembered about sources.
+struct Ledger {
+    offences: Record,
+    quiet: Quiet<Source>,
+}
+
+/// Why a connection came to nothing. The log is told; the peer is not.
+#[derive(Debug, Error)]
+enum Refusal {
+    #[error("it left before it had authenticated")]
+    Left,
+    #[error("it had to make room under load")]
+    Evicted,
+    #[error("it did not authenticate in time")]
+    Late,
+    #[error("{0}")]
+    BadHello(#[from] BadHello),
+    #[error("{0}")]
+    NoSession(#[from] NoSession),
+}
+
+impl Refusal {
+    fn offence(&self) -> Option<Offence> {
+        match self {
+            Self::Left | Self::Evicted => Some(Offence::Silent),
+            Self::Late => Some(Offence::Late),
+            Self::BadHello(_) => Some(Offence::Failed),
+            Self::NoSession(_) => None,
+        }
+    }
+}
+
+impl Door {
+    pub(crate) fn new(local: LocalKey, allow: AllowList, limits: Limits) -> Self {
+        Self {
+            local,
+            allow,
+            deadline: limits.deadline,
+            half_open: HalfOpen::new(limits.half_open),
+            sessions: Sessions::new(limits.sessions),
+            ledger: Arc::new(Mutex::new(Ledger {
+                offences: Record::new(limits.penalties),
+                quiet: Quiet::new(),
+            })),
+        }
+    }
+
+    /// Closes sessions whose pin is gone (R2), until the last clone of the list is.
+    pub(crate) fn spawn_revoker(&self) {
+        let mut pins = self.allow.watch();
+        let sessions = self.sessions.clone();
+        tokio::spawn(async move {
+            while pins.changed().await.is_ok() {
+                let pins = Arc::clone(&pins.borrow_and_update());
+                sessions.revoke(&pins);
+            }
+        });
+    }
+
+    /// A place among the half-open connections, unless its source or the crowd forbids.
+    pub(crate) fn admit(&self, from: SocketAddr) -> Option<Place> {
+        let (now, source) = (Instant::now(), Source::from(from.ip()));
+        if self.ledger().offences.shuts_out(source, now) && !self.sessions.has(source) {
+            return None;
+        }
+        self.half_open.admit(source, now, draw())
+    }
+
+    /// Shakes hands, and passes the link on or keeps record of why there is none.
+    pub(crate) async fn greet(self, stream: TcpStream, place: Place, links: mpsc::Sender<Link>) {
+        let source = place.source();
+        let _watch = CrashWatch {
+            door: &self,
+            source,
+        };
+        let deadline = place.since() + self.deadline;
+        let shaken = timeout_at(deadline, self.shake(stream, &place)).await;
+        match shaken.unwrap_or(Err(Refusal::Late)) {
+            Ok(link) => {
+                place.authenticated();
+                tracing::debug!("{source} authenticated");
+                // Fails when the server above is gone, and the link with it.
+                let _ = links.send(link).await;
+            }
+            Err(refusal) => self.refuse(source, &refusal),
+        }
+    }
+
+    async fn shake(&self, mut stream: TcpStream, place: &Place) -> Result<Link, Refusal> {
+        let mut hello = [0; HELLO];
+        tokio::select! {
+            biased;
+            read = stream.read_exact(&mut hello) => read.map_err(|_| Refusal::Left)?,
+            () = place.evicted() => return Err(Refusal::Evicted),
+        };
+        let expect = ExpectHello::new(self.local.clone(), Prologue::CLIENT_RPC);
+        let proven = expect.check(&hello)?;
+        let (expect, reply) = proven.answer(&self.allow.now())?;
+        stream.set_nodelay(true).map_err(|_| Refusal::Left)?;
+        stream.write_all(&reply).await.map_err(|_| Refusal::Left)?;
+
+        let mut record = [0; LENGTH + CONFIRM];
+        stream
+            .read_exact(&mut record)
+            .await
+            .map_err(|_| Refusal::Left)?;
+        let (length, confirm) = record.split_at(LENGTH);
+        let confirm = confirm.try_into().expect("what is left of the record");
+        if length != [0, 16] {
+            return Err(BadHello::Noise.into());
+        }
+        let established = expect.read(confirm)?;
+        let session = self
+            .sessions
+            .admit(established.peer, place.source(), &self.allow)?;
+        Ok(Link::new(stream, established, Some(session)))
+    }
+
+    fn refuse(&self, source: Source, refusal: &Refusal) {
+        let now = Instant::now();
+        let mut ledger = self.ledger();
+        if let Some(offence) = refusal.offence() {
+            ledger.offences.punish(source, offence, now);
+        }
+        if let Some(unsaid) = ledger.quiet.may_say(source, now) {
+            tracing::info!(unsaid, "refused {source}: {refusal}");
+        }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger
+            .lock()
+            .expect("nothing panics while it holds the ledger")
+    }
+}
+
+/// Charges its source when the task that holds it panics (C3, C4).
+struct CrashWatch<'a> {
+    door: &'a Door,
+    source: Source,
+}
+
+impl Drop for CrashWatch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let now = Instant::now();
+            self.door
+                .ledger()
+                .offences
+                .punish(self.source, Offence::Crash, now);
+        }
+    }
+}
+
+/// A lot from 0 to 1.
+fn draw() -> f64 {
+    let mut bytes = [0; 4];
+    match SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.0, // without randomness nobody could shake hands anyway
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hpt_keystore::SecretKey;
+
+    use super::*;
+
+    /// C3, C4: a panic ends its own task, and costs the source that caused it.
+    #[tokio::test]
+    async fn a_panic_is_charged_to_its_source() {
+        let door = Door::new(
+            LocalKey::new(SecretKey::generate()),
+            AllowList::new(vec![]),
+            Limits::default(),
+        );
+        let source = Source::V4([192, 0, 2, 1]);
+        let task = door.clone();
+        let ended = tokio::spawn(async move {
+            let _watch = CrashWatch {
+                door: &task,
+                source,
+            };
+            panic!("a bug");
+        });
+        assert!(ended.await.unwrap_err().is_panic());
+        let now = Instant::now();
+        let ledger = door.ledger();
+        assert!(ledger.offences.shuts_out(source, now));
+        assert!(!ledger.offences.shuts_out(Source::V4([192, 0, 2, 2]), now));
+    }
+}
