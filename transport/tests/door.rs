@@ -15,7 +15,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::StreamExt;
 
+/// Enough to see that a connection stays open.
 const SOON: Duration = Duration::from_millis(200);
+
+/// Enough for a busy machine to close one that it means to close.
+const LONG: Duration = Duration::from_secs(3);
 
 /// H1: another version closes the connection, and nothing is sent.
 #[tokio::test]
@@ -29,7 +33,7 @@ async fn all_other_versions_meet_silence() {
         hello[0] = version;
         let mut stream = TcpStream::connect(at).await.unwrap();
         stream.write_all(&hello).await.unwrap();
-        assert_eq!(answer(&mut stream, SOON).await, Some(vec![]), "{version}");
+        assert_eq!(answer(&mut stream, LONG).await, Some(vec![]), "{version}");
     }
     hello[0] = hpt_transport::VERSION;
     let mut stream = TcpStream::connect(at).await.unwrap();
@@ -53,7 +57,7 @@ async fn strangers_meet_silence() {
     for said in [unpinned, wrong_target, http, vec![0; 113], vec![1; 4096]] {
         let mut stream = TcpStream::connect(at).await.unwrap();
         stream.write_all(&said).await.unwrap();
-        assert_eq!(answer(&mut stream, SOON).await, Some(vec![]));
+        assert_eq!(answer(&mut stream, LONG).await, Some(vec![]));
     }
     let refused = pair.dialer_as(&stranger.client, at).dial().await;
     let error = refused.map(drop).unwrap_err();
@@ -149,7 +153,7 @@ async fn ten_thousand_replays_open_no_session() {
                 stream.read_exact(&mut [0; 48]).await.unwrap();
                 // The best that a replayer can do about the confirmation is to guess.
                 stream.write_all(&[0; 18]).await.unwrap();
-                assert_eq!(answer(&mut stream, SOON * 10).await, Some(vec![]));
+                assert_eq!(answer(&mut stream, LONG).await, Some(vec![]));
             }
         });
     }
@@ -200,7 +204,7 @@ async fn a_crowd_of_strangers_makes_room() {
     assert!(begin.elapsed() < Duration::from_secs(2));
     while let Some(after) = crowd.join_next().await {
         let after = after.unwrap();
-        assert!(after < Duration::from_millis(600), "{after:?}");
+        assert!(after < Duration::from_secs(2), "{after:?}");
     }
 }
 
@@ -212,13 +216,13 @@ async fn a_source_that_keeps_failing_is_shut_out() {
     let fail = |host| async move {
         let mut stream = connect_from(host, at).await;
         stream.write_all(&[1; 113]).await.unwrap();
-        assert_eq!(answer(&mut stream, SOON).await, Some(vec![]));
+        assert_eq!(answer(&mut stream, LONG).await, Some(vec![]));
     };
     for _ in 0..3 {
         fail(9).await;
     }
     let mut shut_out = connect_from(9, at).await;
-    assert_eq!(answer(&mut shut_out, SOON).await, Some(vec![]));
+    assert_eq!(answer(&mut shut_out, LONG).await, Some(vec![]));
     let mut other = connect_from(8, at).await;
     assert_eq!(answer(&mut other, SOON).await, None, "it may go on");
 
@@ -247,12 +251,12 @@ async fn a_key_holds_sixty_four_sessions() {
         links.push((ours, theirs));
     }
     let mut refused = pair.dialer(at).dial().await.unwrap();
-    let end = timeout(SOON * 5, refused.read(&mut [0; 1])).await.unwrap();
+    let end = timeout(LONG, refused.read(&mut [0; 1])).await.unwrap();
     assert!(matches!(end, Ok(0) | Err(_)), "the target closed it");
     links.pop();
     sleep(SOON).await;
     pair.dialer(at).dial().await.unwrap();
-    timeout(SOON, incoming.next()).await.unwrap();
+    timeout(LONG, incoming.next()).await.unwrap();
 }
 
 /// R2: a removed pin closes its sessions, on both ends, and its key is a stranger from then on.
