@@ -71,6 +71,9 @@ impl<'a> Git<'a> {
         set("GIT_ASKPASS", "/bin/false".into());
         set("GIT_ALLOW_PROTOCOL", protocols.to_owned());
         set("GIT_CONFIG_NOSYSTEM", "1".into());
+        // A repository that the directory happens to lie in is none of ours.
+        let above = dir.parent().unwrap_or(Path::new("/"));
+        set("GIT_CEILING_DIRECTORIES", above.display().to_string());
         set("GIT_CONFIG_GLOBAL", "/dev/null".into());
         set("GIT_SSH_COMMAND", git_auth::ssh(job, &private)?);
         set("GIT_CONFIG_COUNT", settings.len().to_string());
@@ -91,23 +94,19 @@ impl<'a> Git<'a> {
     /// Brings the working tree to the wanted revision.
     pub(super) fn perform(&mut self) -> Result<Done, HostError> {
         let fresh = !self.dir.join(".git").exists();
+        if !fresh {
+            self.refuse_local_changes()?;
+        }
+        // Asked before anything is made here: a remote that cannot be reached leaves no trace.
+        let target = self.find_target()?;
         if fresh {
             self.succeed(&["init", "--quiet"])?;
             self.succeed(&["remote", "add", "--", "origin", &self.job.url])?;
         } else {
-            self.refuse_local_changes()?;
             self.succeed(&["remote", "set-url", "--", "origin", &self.job.url])?;
         }
-        let target = self.find_target()?;
-        let (from, to) = refs(&target);
-        let depth = self.job.depth.map(|depth| format!("--depth={depth}"));
-        let mut fetch = vec!["fetch", "--no-recurse-submodules", "--no-tags", "--force"];
-        fetch.extend(depth.as_deref());
-        let refspec = format!("+{from}:{to}");
-        fetch.extend(["--", "origin", refspec.as_str()]);
-        self.succeed(&fetch)?;
+        let start = self.fetch(&target)?;
         self.refuse_local_commits()?;
-        let start = format!("{to}^{{commit}}");
         let mut checkout = vec!["checkout", "--quiet"];
         checkout.extend(self.job.force.then_some("--force"));
         match &target {
@@ -119,20 +118,66 @@ impl<'a> Git<'a> {
         if self.job.submodules {
             let mut update = vec!["submodule", "update", "--init", "--recursive"];
             update.extend(self.job.force.then_some("--force"));
+            let depth = self.depth();
             update.extend(depth.as_deref());
             self.succeed(&update)?;
         }
-        let commit = self.succeed(&["rev-parse", "--short", "HEAD"])?;
-        Ok(Done {
-            note: format!("at {}", commit.trim()),
-            exit: None,
-        })
+        let commit = self.succeed(&["rev-parse", "HEAD"])?.trim().to_owned();
+        self.remember(&commit)?;
+        let note = format!("at {}", commit.get(..12).unwrap_or(&commit));
+        Ok(Done { note, exit: None })
+    }
+
+    fn depth(&self) -> Option<String> {
+        self.job.depth.map(|depth| format!("--depth={depth}"))
+    }
+
+    /// Fetches what the target needs; what it is called here.
+    fn fetch(&mut self, target: &Target) -> Result<String, HostError> {
+        let depth = self.depth();
+        match target {
+            Target::Branch(name) => {
+                let here = format!("refs/remotes/origin/{name}");
+                let refspec = format!("+refs/heads/{name}:{here}");
+                self.succeed(&fetch(depth.as_deref(), &[&refspec]))?;
+                Ok(format!("{here}^{{commit}}"))
+            }
+            Target::Tag(name) => {
+                let tag = format!("refs/tags/{name}");
+                self.succeed(&fetch(depth.as_deref(), &[&format!("+{tag}:{tag}")]))?;
+                Ok(format!("{tag}^{{commit}}"))
+            }
+            Target::Commit(id) => {
+                // Not every server hands out a commit by its name; then all branches must do.
+                let refspec = format!("+{id}:refs/remotes/origin/hpt-{id}");
+                let by_name = is_whole(id)
+                    && self.git(&fetch(depth.as_deref(), &[&refspec]))?.0 == End::Exit(0);
+                if !by_name {
+                    let all = [
+                        "+refs/heads/*:refs/remotes/origin/*",
+                        "+refs/tags/*:refs/tags/*",
+                    ];
+                    self.succeed(&fetch(None, &all))?;
+                }
+                Ok(format!("{id}^{{commit}}"))
+            }
+        }
+    }
+
+    /// Notes in the tree what was asked for and what that was, which the commit alone does not say.
+    fn remember(&mut self, commit: &str) -> Result<(), HostError> {
+        match self.job.rev.clone() {
+            Some(rev) => self.succeed(&["config", "hpt.rev", &rev])?,
+            // It may never have been set.
+            None => self.git(&["config", "--unset", "hpt.rev"])?.1.text(),
+        };
+        self.succeed(&["config", "hpt.commit", commit]).map(drop)
     }
 
     /// Asks the remote what the wanted revision is.
     fn find_target(&mut self) -> Result<Target, HostError> {
         let Some(rev) = &self.job.rev else {
-            let refs = self.succeed(&["ls-remote", "--symref", "--", "origin", "HEAD"])?;
+            let refs = self.succeed(&["ls-remote", "--symref", "--", &self.job.url, "HEAD"])?;
             let branch = refs.lines().find_map(|line| {
                 line.strip_prefix("ref: refs/heads/")?
                     .split('\t')
@@ -149,11 +194,11 @@ impl<'a> Git<'a> {
                 "a revision is the name of a branch or tag, or a commit".into(),
             ));
         }
-        if matches!(rev.len(), 40 | 64) && rev.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if is_whole(rev) {
             return Ok(Target::Commit(rev.clone()));
         }
         let (branch, tag) = (format!("refs/heads/{rev}"), format!("refs/tags/{rev}"));
-        let refs = self.succeed(&["ls-remote", "--", "origin", &branch, &tag])?;
+        let refs = self.succeed(&["ls-remote", "--", &self.job.url, &branch, &tag])?;
         let has = |name: &str| {
             refs.lines()
                 .any(|line| line.split('\t').nth(1) == Some(name))
@@ -161,9 +206,10 @@ impl<'a> Git<'a> {
         match (has(&branch), has(&tag)) {
             (true, _) => Ok(Target::Branch(rev.clone())),
             (_, true) => Ok(Target::Tag(rev.clone())),
+            _ if is_hex(rev) => Ok(Target::Commit(rev.clone())),
             _ => {
                 let why = format!(
-                    "{} has no branch or tag `{rev}`, and it is no full commit",
+                    "{} has no branch or tag `{rev}`, and it is no commit",
                     self.job.url
                 );
                 Err(HostError::Refused(why))
@@ -241,16 +287,21 @@ impl<'a> Git<'a> {
     }
 }
 
-/// Which reference of the remote is fetched into which of ours.
-fn refs(target: &Target) -> (String, String) {
-    match target {
-        Target::Branch(name) => (
-            format!("refs/heads/{name}"),
-            format!("refs/remotes/origin/{name}"),
-        ),
-        Target::Tag(name) => (format!("refs/tags/{name}"), format!("refs/tags/{name}")),
-        Target::Commit(id) => (id.clone(), format!("refs/remotes/origin/hpt-{id}")),
-    }
+fn fetch<'w>(depth: Option<&'w str>, refspecs: &[&'w str]) -> Vec<&'w str> {
+    let mut words = vec!["fetch", "--no-recurse-submodules", "--no-tags", "--force"];
+    words.extend(depth);
+    words.extend(["--", "origin"]);
+    words.extend(refspecs);
+    words
+}
+
+fn is_hex(text: &str) -> bool {
+    text.len() >= 7 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether a commit is named in full, by SHA-1 or SHA-256.
+fn is_whole(id: &str) -> bool {
+    matches!(id.len(), 40 | 64) && is_hex(id)
 }
 
 /// Whether git can be started at all, in better words than those of a missing program.

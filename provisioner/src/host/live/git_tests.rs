@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::*;
 use crate::host::live::accounts::Accounts;
+use crate::host::live::checkout;
+use crate::host::live::paths::Tree;
 use crate::name::AbsPath;
 use crate::secret::Secret;
 
@@ -78,11 +80,20 @@ fn a_tree_comes_to_each_sort_of_revision() {
     assert_eq!(scene.file(), "2");
     scene.perform(&scene.job(Some("v1"))).unwrap();
     assert_eq!(scene.file(), "1");
+    let tree = Tree::open(scene.dir.path()).unwrap();
+    let seen = checkout::read(&tree, &scene.job(None).dest)
+        .unwrap()
+        .unwrap();
+    assert_eq!((seen.rev.as_deref(), seen.branch), (Some("v1"), None));
+    assert!(seen.origin.is_some_and(|url| url.ends_with("/server")));
     scene.sh("cd server; echo 3 > f; git commit -qam 3; git rev-parse HEAD~1 > ../commit");
     scene.perform(&scene.job(Some("main"))).unwrap();
     assert_eq!(scene.file(), "3");
     let commit = fs::read_to_string(scene.dir.path().join("commit")).unwrap();
     scene.perform(&scene.job(Some(commit.trim()))).unwrap();
+    assert_eq!(scene.file(), "2");
+    scene.perform(&scene.job(Some("v1"))).unwrap();
+    scene.perform(&scene.job(Some(&commit[..9]))).unwrap();
     assert_eq!(scene.file(), "2");
     let mut shallow = scene.job(Some("other"));
     shallow.depth = Some(1);

@@ -118,8 +118,12 @@ impl Live {
         self
     }
 
-    /// The account files as they are now.
+    /// The account files, as they were when first asked for since the host last changed.
     fn accounts(&self) -> Result<Arc<Accounts>, HostError> {
+        self.snapshot.accounts(|| self.read_accounts())
+    }
+
+    fn read_accounts(&self) -> Result<Arc<Accounts>, HostError> {
         let [passwd, group, shadow] = ["/etc/passwd", "/etc/group", "/etc/shadow"].map(fixed);
         let stamps = [&passwd, &group, &shadow].map(|path| self.stamp(path));
         let [at_passwd, at_group, at_shadow] = stamps;
@@ -160,8 +164,12 @@ impl Live {
         Ok(Arc::new(accounts))
     }
 
-    /// dpkg's record as it is now.
+    /// dpkg's record, likewise.
     fn packages(&self) -> Result<Arc<Packages>, HostError> {
+        self.snapshot.packages(|| self.read_packages())
+    }
+
+    fn read_packages(&self) -> Result<Arc<Packages>, HostError> {
         let status = fixed(dpkg::STATUS);
         self.packages.get(vec![self.stamp(&status)?], || {
             let text = self

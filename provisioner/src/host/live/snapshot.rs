@@ -1,10 +1,13 @@
-//! What one prefetch read of the file tree: many paths at once, each directory walked to once.
+//! What is read once and answers until the host changes: many paths at once, each directory walked
+//! to once, and the parsed databases.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::accounts::Accounts;
+use super::dpkg::Packages;
 use super::files::{self, HashCache};
 use super::paths::{Spot, Tree, failed};
 use crate::host::{Entry, Hash, HostError, Key};
@@ -29,6 +32,8 @@ pub(super) struct Snapshot(RwLock<Read>);
 struct Read {
     entries: HashMap<AbsPath, Seen<Entry>>,
     hashes: HashMap<AbsPath, Seen<Hash>>,
+    accounts: Option<Arc<Accounts>>,
+    packages: Option<Arc<Packages>>,
 }
 
 impl Snapshot {
@@ -64,6 +69,42 @@ impl Snapshot {
             .entries
             .get(path)
             .cloned()
+    }
+
+    /// The accounts; `look` is asked once.
+    pub(super) fn accounts(
+        &self,
+        look: impl FnOnce() -> Result<Arc<Accounts>, HostError>,
+    ) -> Result<Arc<Accounts>, HostError> {
+        if let Some(known) = &self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .accounts
+        {
+            return Ok(Arc::clone(known));
+        }
+        let seen = look()?;
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(kept.accounts.insert(seen)))
+    }
+
+    /// The installed packages; `look` is asked once.
+    pub(super) fn packages(
+        &self,
+        look: impl FnOnce() -> Result<Arc<Packages>, HostError>,
+    ) -> Result<Arc<Packages>, HostError> {
+        if let Some(known) = &self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .packages
+        {
+            return Ok(Arc::clone(known));
+        }
+        let seen = look()?;
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(kept.packages.insert(seen)))
     }
 
     /// The hash of the file at a path, if it was read.
