@@ -104,6 +104,26 @@ impl Place {
     }
 }
 
+/// Where the lines of a text begin, for those who ask about many places.
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    /// Finds the lines of a text.
+    pub(crate) fn new(text: &str) -> Self {
+        let after = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(i, _)| i + 1);
+        Self(std::iter::once(0).chain(after).collect())
+    }
+
+    /// The 1-based line in which a byte lies.
+    pub(crate) fn of(&self, byte: usize) -> usize {
+        self.0.partition_point(|start| *start <= byte)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +142,10 @@ mod tests {
         assert_eq!(at(2), (2, 1));
         assert_eq!(at(4), (2, 2));
         assert_eq!(at(999), (3, 1));
+        let lines = Lines::new(text);
+        assert_eq!(
+            [0, 1, 2, 7, 999].map(|byte| lines.of(byte)),
+            [1, 1, 2, 2, 3]
+        );
     }
 }

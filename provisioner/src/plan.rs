@@ -6,6 +6,7 @@ use std::fmt;
 use crate::block::{Action, Block, Decision, Verb};
 use crate::config::Config;
 use crate::describe::{Detail, details};
+use crate::fault::Lines;
 use crate::host::memory::{Base, Overlay};
 use crate::host::{Hash, HostError, Key, Observe};
 use crate::view::{Reads, View};
@@ -118,6 +119,11 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
             .flat_map(|b| b.body.reads())
             .collect::<Vec<_>>(),
     );
+    let lines: Vec<Lines> = config
+        .files
+        .iter()
+        .map(|file| Lines::new(&file.text))
+        .collect();
     let mut overlay = Overlay::default();
     let mut digest = blake3::Hasher::new();
     digest.update(env!("CARGO_PKG_VERSION").as_bytes());
@@ -129,7 +135,11 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
     for block in &config.blocks {
         let view = View::new(host, &overlay, &config.scope);
         let decision = block.body.decide(&view);
-        let planned = judge(config, block, &decision, &view, reveal);
+        let place = (
+            block.place.file,
+            lines[block.place.file].of(block.place.span.start),
+        );
+        let planned = judge(config, block, place, &decision, &view, reveal);
         if planned.verdict.is_pending() {
             missing(config, block, host, &mut plan.missing);
         }
@@ -151,6 +161,7 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
 fn judge(
     config: &Config,
     block: &Block,
+    (file, line): (usize, usize),
     decision: &Result<Decision, HostError>,
     view: &View<'_>,
     reveal: Reveal,
@@ -179,11 +190,10 @@ fn judge(
         ),
         Err(error) => (Verdict::Blocked, error.to_string(), None),
     };
-    let file = &config.files[block.place.file];
     Planned {
         id: block.id.clone(),
-        file: file.name.clone(),
-        line: block.place.line_column(&file.text).0,
+        file: config.files[file].name.clone(),
+        line,
         verdict,
         summary,
         details: action.map_or_else(Vec::new, |a| details(a, block.sensitive, view, reveal)),
