@@ -1,1 +1,52 @@
-//! agent (being built).
+//! What a target does: serve those whom its keystore pins, hold blobs, plan, and perform runs.
+//!
+//! [`serve`] is all of `hpt serve`; [`child::run_child`] is the hidden verb that performs one run
+//! for it; [`run`] is the same without a network, for a host that provisions itself.
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "each `expect` says why it cannot happen"
+)]
+
+pub mod blobs;
+pub mod child;
+mod gate;
+mod grants;
+pub mod lock;
+mod pins;
+mod put;
+pub mod run;
+mod runner;
+pub mod serve;
+mod service;
+pub mod state;
+mod systemd;
+pub mod unit_file;
+
+use std::path::PathBuf;
+
+pub use put::PutError;
+pub use runner::Runner;
+pub use serve::{Options, ServeError, Server, serve};
+
+/// Where a host is, and where hpt keeps what is its own.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// `/`, or the directory of a root that does not run.
+    pub root: PathBuf,
+    /// What outlives a boot: blobs, the key of fingerprints. Made with mode 0700 if it is missing.
+    pub state: PathBuf,
+    /// What does not: the lock. Made with mode 0700 if it is missing.
+    pub run: PathBuf,
+}
+
+impl Default for Places {
+    /// Those of a host that serves itself.
+    fn default() -> Self {
+        Self {
+            root: "/".into(),
+            state: "/var/lib/hpt".into(),
+            run: "/run/hpt".into(),
+        }
+    }
+}

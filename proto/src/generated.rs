@@ -387,8 +387,8 @@ pub struct HealthReply {
     #[prost(bool, tag = "1")]
     pub ready: bool,
 }
-/// What `hpt serve` tells the process that performs a run. It answers with ApplyEvents, each after
-/// its length, on its standard output.
+/// What `hpt serve` tells the process that performs a run, which answers with ApplyEvents on its
+/// standard output. Before each message stands its length, 4 bytes, big-endian.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct RunRequest {

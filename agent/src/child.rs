@@ -1,0 +1,127 @@
+//! The process that performs one run for `hpt serve`: an order on standard input, events on
+//! standard output. It outlives a server that is restarted (A8, T8).
+
+use std::io::{self, Read, Write};
+
+use bytes::Bytes;
+use hpt_proto::wire::{ApplyEvent, RunRequest};
+use hpt_proto::{BadMessage, Delivery, Told};
+use hpt_provisioner::report::Event;
+use hpt_provisioner::run::Witness;
+use prost::Message;
+use rustix::fs::Mode;
+
+use crate::Places;
+use crate::run::{Order, RunError, Site};
+
+/// The longest message between the two processes, in bytes: a gRPC message and a little.
+const LONGEST: usize = 5 << 20;
+
+/// Why a run was not performed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChildError {
+    /// The order did not arrive.
+    #[error("this verb is for `hpt serve`, which writes an order to its standard input: {0}")]
+    Order(io::Error),
+    /// The order says something impossible.
+    #[error(transparent)]
+    BadOrder(#[from] BadMessage),
+    /// The host cannot be provisioned at all.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// All of the hidden verb `hpt run`. Nothing of it is in its arguments or its environment (S1).
+///
+/// # Errors
+/// If there is no run to speak of; a run that fails is not an error here.
+pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildError> {
+    // Its own session, so that no terminal or group signal meant for the server reaches it; it may
+    // lead one already. Files that a config makes are not narrowed by the server's umask (A6).
+    let _ = rustix::process::setsid();
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let request = read_order(from).map_err(ChildError::Order)?;
+    let missing = BadMessage("an order without a request");
+    let apply = request.apply.ok_or(missing)?;
+    let places = Places {
+        root: request.root.into(),
+        state: request.state.into(),
+        run: request.lock.into(),
+    };
+    let order = Order {
+        bound: apply.bound()?,
+        delivery: Delivery::try_from(apply.request.ok_or(missing)?)?,
+        running: request.running.ok_or(missing)?.into(),
+        exec: request.exec,
+    };
+    let mut pipe = Pipe { to, broken: false };
+    let end = Site::new(places).execute(order, &mut pipe)?;
+    pipe.write(Told::End(end));
+    Ok(())
+}
+
+/// Tells the server. A server that is gone changes nothing about the run (J2).
+struct Pipe<'a> {
+    to: &'a mut dyn Write,
+    broken: bool,
+}
+
+impl Pipe<'_> {
+    fn write(&mut self, told: Told) {
+        let message = framed(&ApplyEvent::from(told));
+        if !self.broken
+            && self
+                .to
+                .write_all(&message)
+                .and_then(|()| self.to.flush())
+                .is_err()
+        {
+            self.broken = true;
+        }
+    }
+}
+
+impl Witness for Pipe<'_> {
+    fn tell(&mut self, event: Event) {
+        self.write(Told::Event(event));
+    }
+
+    fn go_on(&mut self) -> bool {
+        true
+    }
+}
+
+fn read_order(from: &mut dyn Read) -> io::Result<RunRequest> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let mut order = vec![0; length_of(length)?];
+    from.read_exact(&mut order)?;
+    RunRequest::decode(Bytes::from(order)).map_err(|_| bad("it is not an order"))
+}
+
+/// A message as it travels between the two processes: its length in 4 bytes, then itself.
+pub(crate) fn framed(message: &impl Message) -> Vec<u8> {
+    let length = message.encoded_len();
+    let mut frame = Vec::with_capacity(4 + length);
+    frame.extend(
+        u32::try_from(length)
+            .expect("a message is short")
+            .to_be_bytes(),
+    );
+    message.encode(&mut frame).expect("a Vec has room");
+    frame
+}
+
+/// The length before a message.
+pub(crate) fn length_of(bytes: [u8; 4]) -> io::Result<usize> {
+    let length = usize::try_from(u32::from_be_bytes(bytes)).unwrap_or(usize::MAX);
+    if length > LONGEST {
+        Err(bad("it is too long"))
+    } else {
+        Ok(length)
+    }
+}
+
+pub(crate) fn bad(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}

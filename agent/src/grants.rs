@@ -1,0 +1,134 @@
+//! Which grant each RPC needs, and the one function that decides whether a caller has it.
+
+use hpt_keystore::{ClientName, Grant, Grants};
+
+/// A pinned client, as the keystore says right now.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) name: ClientName,
+    grants: Grants,
+}
+
+/// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
+const TABLE: [(&str, Grant); 7] = [
+    ("Status", Grant::Status),
+    ("Facts", Grant::Facts),
+    ("MissingBlobs", Grant::Apply),
+    ("PutBlobs", Grant::Apply),
+    ("Plan", Grant::Plan),
+    ("Apply", Grant::Apply),
+    ("Health", Grant::Status),
+];
+
+/// Why a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("this hpt has no such call; is it older than the client?")]
+    Unknown,
+    #[error("this client, pinned here as {name}, does not have the grant {grant}")]
+    Lacks { name: ClientName, grant: Grant },
+}
+
+impl Caller {
+    pub(crate) fn new(name: ClientName, grants: Grants) -> Self {
+        Self { name, grants }
+    }
+
+    /// Whether this caller may make the call at `path`, such as `/hpt.v1.Target/Plan`.
+    pub(crate) fn may(&self, path: &str) -> Result<(), Refused> {
+        let rpc = path
+            .strip_prefix("/hpt.v1.Target/")
+            .ok_or(Refused::Unknown)?;
+        let row = TABLE.iter().find(|(name, _)| *name == rpc);
+        let (_, grant) = row.ok_or(Refused::Unknown)?;
+        if self.grants.allows(grant) {
+            return Ok(());
+        }
+        Err(Refused::Lacks {
+            name: self.name.clone(),
+            grant: grant.clone(),
+        })
+    }
+
+    /// Whether configs of this caller may run commands.
+    pub(crate) fn may_exec(&self) -> bool {
+        self.grants.allows(&Grant::Exec)
+    }
+
+    /// Whether this caller may see what files hold: one who could print them anyway.
+    pub(crate) fn may_see_content(&self) -> bool {
+        self.may_exec() && self.grants.allows(&Grant::Apply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTRACT: &str = include_str!("../../proto/target.proto");
+
+    fn rpcs() -> Vec<&'static str> {
+        let names = CONTRACT
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("rpc "));
+        names.map(|rest| rest.split('(').next().unwrap()).collect()
+    }
+
+    fn caller(grants: &str) -> Caller {
+        Caller::new(
+            ClientName::parse("laptop").unwrap(),
+            Grants::parse(grants).unwrap(),
+        )
+    }
+
+    /// U3: an RPC without a row, or a row without an RPC, fails here.
+    #[test]
+    fn every_rpc_has_a_row() {
+        let rows: Vec<_> = TABLE.iter().map(|(name, _)| *name).collect();
+        assert_eq!(rows, rpcs());
+    }
+
+    /// Every RPC with every grant alone, and with all but that one.
+    #[test]
+    fn a_call_needs_its_own_grant_and_no_other() {
+        let words = "status facts plan apply exec log attach cancel undo pins call:x";
+        for (rpc, needed) in TABLE {
+            let path = format!("/hpt.v1.Target/{rpc}");
+            for word in words.split(' ') {
+                let allowed = caller(word).may(&path).is_ok();
+                assert_eq!(allowed, word == needed.to_string(), "{word} for {rpc}");
+            }
+            let others = words.replace(&needed.to_string(), "");
+            assert!(
+                caller(&others).may(&path).is_err(),
+                "{rpc} without {needed}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_listed_is_refused() {
+        for path in [
+            "",
+            "/",
+            "/hpt.v1.Target/",
+            "/hpt.v1.Target/plan",
+            "/hpt.v1.Hub/Plan",
+            "Plan",
+        ] {
+            assert_eq!(
+                Caller::new(ClientName::parse("x").unwrap(), Grants::all()).may(path),
+                Err(Refused::Unknown),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn content_is_shown_to_those_who_could_print_it_anyway() {
+        assert!(caller("exec apply").may_see_content());
+        for grants in ["plan", "exec", "apply plan", ""] {
+            assert!(!caller(grants).may_see_content(), "{grants}");
+        }
+    }
+}

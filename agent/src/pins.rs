@@ -1,0 +1,135 @@
+//! The pins of the target's keystore: read, let go, and read again when the file changes.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use hpt_keystore::target::{self, PinnedClient};
+use hpt_keystore::{LoadError, PublicKey, SecretKey};
+use hpt_transport::{AllowList, Pin};
+
+use crate::grants::Caller;
+
+/// How often the file is looked at; a pin that goes is cut off within 2 s (R2).
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Who may do what, as the keystore says right now.
+pub(crate) struct Pins {
+    path: PathBuf,
+    own: PublicKey,
+    allow: AllowList,
+    callers: RwLock<HashMap<PublicKey, Arc<Caller>>>,
+    /// What the file was when it was read.
+    stamp: Mutex<Option<Stamp>>,
+}
+
+/// Another file, or another content, has another one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp([i64; 4], [u64; 3]);
+
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Self> {
+        let meta = fs::symlink_metadata(path)?;
+        let times = [
+            meta.mtime(),
+            meta.mtime_nsec(),
+            meta.ctime(),
+            meta.ctime_nsec(),
+        ];
+        Ok(Self(times, [meta.dev(), meta.ino(), meta.len()]))
+    }
+}
+
+impl Pins {
+    /// Reads a target's keystore, and gives its own key of the channel away.
+    pub(crate) fn load(path: &Path) -> Result<(SecretKey, Self), LoadError> {
+        let stamp = Stamp::of(path).ok();
+        let keys = target::load(path)?;
+        let pins = Self {
+            path: path.to_owned(),
+            own: keys.own.channel.public(),
+            allow: AllowList::new(Vec::new()),
+            callers: RwLock::default(),
+            stamp: Mutex::new(stamp),
+        };
+        pins.replace(keys.clients);
+        Ok((keys.own.channel, pins))
+    }
+
+    pub(crate) fn allow(&self) -> AllowList {
+        self.allow.clone()
+    }
+
+    /// The pinned client that holds a key.
+    pub(crate) fn caller(&self, key: PublicKey) -> Option<Arc<Caller>> {
+        let callers = self
+            .callers
+            .read()
+            .expect("nobody panics while holding the pins");
+        callers.get(&key).cloned()
+    }
+
+    /// Follows the file for as long as it is polled.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(LOOK);
+        loop {
+            tick.tick().await;
+            let pins = Arc::clone(&self);
+            let _ = tokio::task::spawn_blocking(move || pins.look()).await;
+        }
+    }
+
+    /// Reads the file again if it is another one by now. A file that cannot be read changes
+    /// nothing: it was replaced whole before, and what went wrong is said once.
+    fn look(&self) {
+        let now = Stamp::of(&self.path).ok();
+        let mut stamp = self
+            .stamp
+            .lock()
+            .expect("nobody panics while holding the stamp");
+        if *stamp == now {
+            return;
+        }
+        *stamp = now;
+        drop(stamp);
+        match target::load(&self.path) {
+            Ok(keys) => {
+                if keys.own.channel.public() != self.own {
+                    tracing::warn!(
+                        "{} holds other keys of this target now; they count after a restart",
+                        self.path.display()
+                    );
+                }
+                tracing::info!(
+                    "{}: {} pinned clients",
+                    self.path.display(),
+                    keys.clients.len()
+                );
+                self.replace(keys.clients);
+            }
+            Err(error) => tracing::error!("{error}; the pins that were read before still count"),
+        }
+    }
+
+    fn replace(&self, clients: Vec<PinnedClient>) {
+        let mut callers = HashMap::new();
+        let mut allowed = Vec::new();
+        for client in clients {
+            let key = client.identity.channel;
+            callers.insert(key, Arc::new(Caller::new(client.name, client.grants)));
+            allowed.push(Pin {
+                key,
+                psk: client.psk,
+            });
+        }
+        *self
+            .callers
+            .write()
+            .expect("nobody panics while holding the pins") = callers;
+        self.allow.replace(allowed);
+    }
+}

@@ -1,0 +1,200 @@
+//! A plan and a run, performed in this process: for a host that provisions itself, for the child
+//! that `hpt serve` starts, and to find out that no child is needed.
+
+use std::sync::Arc;
+
+use hpt_proto::{Delivery, End, Running};
+use hpt_provisioner::config::Config;
+use hpt_provisioner::fault::Fault;
+use hpt_provisioner::host::facts::Facts;
+use hpt_provisioner::host::live::{self, HashCache, Live};
+use hpt_provisioner::host::{HostError, Observe};
+use hpt_provisioner::plan::{Digest, Plan, Reveal, Verdict, plan};
+use hpt_provisioner::report::{Finished, Outcome, Report};
+use hpt_provisioner::run::{Refusal, Witness, apply};
+
+use crate::Places;
+use crate::lock::{Lock, LockError};
+use crate::state::{State, StateError};
+
+/// Why a host could not be planned or provisioned at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// hpt has no place of its own on it.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The host cannot be opened.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Its commands are not this client's to choose.
+    #[error("{block} needs the grant exec, which this client does not have")]
+    NoExec {
+        /// The id of the first such block.
+        block: String,
+    },
+}
+
+/// What is to be performed, and for whom.
+pub struct Order {
+    /// The config and its contents.
+    pub delivery: Delivery,
+    /// The plan that was agreed to, if one was.
+    pub bound: Option<Digest>,
+    /// What the lock will say.
+    pub running: Running,
+    /// Whether the config may run commands of its own.
+    pub exec: bool,
+}
+
+/// A host, and what it remembers from one plan to the next. Clones share it.
+#[derive(Clone)]
+pub struct Site {
+    places: Places,
+    hashes: Arc<HashCache>,
+}
+
+impl Site {
+    /// The host at these places.
+    pub fn new(places: Places) -> Self {
+        Self {
+            places,
+            hashes: Arc::default(),
+        }
+    }
+
+    /// What is known of it.
+    pub fn facts(&self) -> Facts {
+        Facts::read(&self.places.root)
+    }
+
+    /// What an apply would do.
+    ///
+    /// # Errors
+    /// If the host cannot be planned at all; faults of the config are a good answer.
+    pub fn plan(
+        &self,
+        delivery: Delivery,
+        reveal: Reveal,
+    ) -> Result<Result<Plan, Vec<Fault>>, RunError> {
+        let (host, config) = self.open(delivery)?;
+        Ok(config.map(|config| plan(&config, &host, reveal)))
+    }
+
+    /// Brings a config about, or says why nothing was done.
+    ///
+    /// # Errors
+    /// If the host cannot be provisioned at all.
+    pub fn execute(&self, order: Order, witness: &mut dyn Witness) -> Result<End, RunError> {
+        match self.prepare(order)? {
+            Prepared::Over(end) => Ok(end),
+            Prepared::Due(due) => Ok(due.perform(witness)),
+        }
+    }
+
+    /// Everything up to the first change.
+    pub(crate) fn prepare(&self, order: Order) -> Result<Prepared, RunError> {
+        let (host, config) = self.open(order.delivery)?;
+        let config = match config {
+            Ok(config) => config,
+            Err(faults) => return Ok(Prepared::Over(End::Faults(faults))),
+        };
+        let command = config
+            .blocks
+            .iter()
+            .find(|block| block.body.kind() == "exec");
+        if let Some(block) = command.filter(|_| !order.exec) {
+            return Err(RunError::NoExec {
+                block: block.id.clone(),
+            });
+        }
+        let lock = match Lock::take(&self.places, &order.running) {
+            Ok(lock) => lock,
+            Err(LockError::Busy(holder)) => return Ok(Prepared::Over(End::Busy(holder))),
+            Err(LockError::State(error)) => return Err(error.into()),
+        };
+        let plan = plan(&config, &host, Reveal::Outline);
+        if let Some(planned) = order.bound.filter(|planned| *planned != plan.digest) {
+            return Ok(Prepared::Over(End::Moved {
+                planned,
+                now: plan.digest,
+            }));
+        }
+        if plan.is_empty() {
+            return Ok(Prepared::Over(in_place(&plan)));
+        }
+        if !plan.missing.is_empty() {
+            return Ok(Prepared::Over(End::Missing(plan.missing)));
+        }
+        let (bound, run) = (order.bound, order.running.run);
+        Ok(Prepared::Due(Box::new(Due {
+            host,
+            config,
+            bound,
+            run,
+            _lock: lock,
+        })))
+    }
+
+    fn open(&self, delivery: Delivery) -> Result<(Live, Result<Config, Vec<Fault>>), RunError> {
+        let state = State::open(&self.places)?;
+        let host = Live::open(live::Options {
+            root: self.places.root.clone(),
+            blobs: state.blobs(),
+            fingerprint_key: state.fingerprint_key()?,
+            hashes: Arc::clone(&self.hashes),
+        })?;
+        let host = host.lend(delivery.contents);
+        let config = delivery.request.parse(host.facts());
+        Ok((host, config))
+    }
+}
+
+/// What is left to do.
+pub(crate) enum Prepared {
+    /// Nothing; the host is as it was.
+    Over(End),
+    /// The run.
+    Due(Box<Due>),
+}
+
+/// A run that holds its host and has changed nothing yet.
+pub(crate) struct Due {
+    host: Live,
+    config: Config,
+    bound: Option<Digest>,
+    run: String,
+    _lock: Lock,
+}
+
+impl Due {
+    fn perform(mut self, witness: &mut dyn Witness) -> End {
+        match apply(&self.config, &mut self.host, self.bound, witness) {
+            Ok(report) => End::Report {
+                run: self.run,
+                report,
+            },
+            Err(Refusal::Moved { planned, now }) => End::Moved { planned, now },
+        }
+    }
+}
+
+/// The report of a plan that leaves nothing to do.
+fn in_place(plan: &Plan) -> End {
+    let finished = |(block, planned): (usize, &hpt_provisioner::plan::Planned)| {
+        let (outcome, note) = match planned.verdict {
+            Verdict::Skip => (Outcome::Skipped, planned.summary.clone()),
+            _ => (Outcome::Ok, String::new()),
+        };
+        Finished {
+            block,
+            outcome,
+            note,
+            exit: None,
+        }
+    };
+    let blocks = plan.blocks.iter().enumerate().map(finished).collect();
+    End::Report {
+        run: String::new(),
+        report: Report { blocks },
+    }
+}
