@@ -18,7 +18,7 @@ use crate::effect::{Access, CloneJob, Command, Effect, Transaction};
 use crate::host::{Done, HostError, Mutate, Progress};
 
 /// A check of a file's new content takes no longer.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+const CHECK_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Mutate for Live {
     fn perform(
@@ -88,17 +88,17 @@ impl Live {
         Writer::new(&self.tree, &accounts, &self.blobs, &self.temps, &mut check).perform(batch)
     }
 
-    fn packages_at_once(
+    fn packages_at_once<'e>(
         &self,
-        batch: &[Effect],
+        batch: &'e [Effect],
         tell: &mut dyn FnMut(Progress),
     ) -> Vec<Result<Done, HostError>> {
         let Some(manager) = Manager::detect().filter(|_| self.powers.packages) else {
             let why = "packages need root rights, a running root and apt";
             return vec![Err(HostError::Refused(why.into()))];
         };
-        let transaction = |effect| match effect {
-            &Effect::Packages(ref transaction) => Some(transaction),
+        let transaction = |effect: &'e Effect| match effect {
+            Effect::Packages(transaction) => Some(transaction),
             _ => None,
         };
         let batch: Vec<&Transaction> = batch.iter().filter_map(transaction).collect();

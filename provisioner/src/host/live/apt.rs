@@ -7,54 +7,18 @@ use std::time::Duration;
 use super::command::{End, Spawn};
 use super::dpkg::Packages;
 use super::tail::{Tail, describe};
-use super::{apt_words, locks};
+use super::{apt_calls, apt_words, locks};
 use crate::effect::{Transaction, Want};
 use crate::host::{Done, HostError, Progress};
 
 /// Whoever holds a lock is waited for so long (A7).
-const LOCK_WAIT: Duration = Duration::from_secs(120);
-
-/// A transaction may download and build for so long; to stop dpkg in the middle is the last resort.
-const TRANSACTION: Duration = Duration::from_secs(2 * 3600);
+const LOCK_WAIT: Duration = Duration::from_mins(2);
 
 /// The locks that apt and dpkg take, in their order.
 const LOCKS: [&str; 3] = [
     "/var/lib/dpkg/lock-frontend",
     "/var/lib/dpkg/lock",
     "/var/lib/apt/lists/lock",
-];
-
-/// For every call: ask nothing, keep changed configuration files, fail where only a warning would
-/// be given. Signatures stay as the host has them: there is no option against them (X6).
-const OPTIONS: [&str; 12] = [
-    "-y",
-    "-q",
-    "-o",
-    "DPkg::Lock::Timeout=120",
-    "-o",
-    "Dpkg::Options::=--force-confdef",
-    "-o",
-    "Dpkg::Options::=--force-confold",
-    "-o",
-    "APT::Update::Error-Mode=any",
-    "-o",
-    "Dpkg::Use-Pty=0",
-];
-
-/// apt refuses by itself what would remove a package.
-const NO_REMOVE: &str = "--no-remove";
-
-/// A simulation as root would write logs and caches; a look must not.
-const SIMULATE: [&str; 9] = [
-    "-s",
-    "-o",
-    "Dir::Log::Terminal=/dev/null",
-    "-o",
-    "Dir::Log::History=/dev/null",
-    "-o",
-    "Dir::Cache::pkgcache=",
-    "-o",
-    "Dir::Cache::srcpkgcache=",
 ];
 
 /// apt at work for one batch of transactions.
@@ -122,7 +86,8 @@ impl Apt<'_> {
         // All that was asked for is there, and apt failed over something else that it also tried.
         if let (Some(error), Some(Ok(done))) = (failure, answers.last_mut()) {
             let words = error.to_string();
-            done.note += &format!("; {}", words.lines().next().unwrap_or_default());
+            let first = words.lines().next().unwrap_or_default();
+            done.note = format!("{}; {first}", done.note);
         }
         answers
     }
@@ -139,8 +104,7 @@ impl Apt<'_> {
                 "configuring packages that were left half installed".into(),
             ));
             // Whether it helped is seen in the transaction; what is broken may be what it replaces.
-            let args = ["--configure", "-a", "--force-confdef", "--force-confold"];
-            self.call(tool("dpkg", args))?;
+            self.call(&apt_calls::configure())?;
         }
         let installs = batch.iter().any(|t| !t.install.is_empty());
         let asked = batch.iter().any(|t| t.refresh);
@@ -156,8 +120,7 @@ impl Apt<'_> {
             return Ok(());
         }
         (self.tell)(Progress::Note("refreshing the package lists".into()));
-        let args = [&OPTIONS[..], &["update"]].concat();
-        let (end, tail) = self.call(tool("apt-get", args))?;
+        let (end, tail) = self.call(&apt_calls::update())?;
         if end == End::Exit(0) {
             Ok(())
         } else {
@@ -167,10 +130,10 @@ impl Apt<'_> {
 
     /// Asks apt what the transaction would do, and refuses what no block asked for.
     fn check(&mut self, wanted: &Transaction) -> Result<(), HostError> {
-        let (mut end, mut tail) = self.simulate(wanted)?;
+        let (mut end, mut tail) = Self::simulate(wanted)?;
         if end != End::Exit(0) && apt_words::is_unknown(&tail.text()) && !self.refreshed {
             self.refresh()?;
-            (end, tail) = self.simulate(wanted)?;
+            (end, tail) = Self::simulate(wanted)?;
         }
         if end != End::Exit(0) {
             return Err(blame("apt-get", end, &tail));
@@ -218,18 +181,15 @@ impl Apt<'_> {
     }
 
     /// A simulation only reads, so nothing of it is shown.
-    fn simulate(&mut self, wanted: &Transaction) -> Result<(End, Tail), HostError> {
-        let mut args = [&SIMULATE.map(String::from)[..], &arguments(wanted)].concat();
-        // What it would remove is asked here, to be named.
-        args.retain(|arg| arg != NO_REMOVE);
-        tool("apt-get", args).listen(&mut |_, _| {})
+    fn simulate(wanted: &Transaction) -> Result<(End, Tail), HostError> {
+        apt_calls::simulate(wanted).listen(&mut |_, _| {})
     }
 
     fn transact(&mut self, wanted: &Transaction) -> Result<(), HostError> {
         if wanted.install.is_empty() && wanted.remove.is_empty() {
             return Ok(());
         }
-        let (end, tail) = self.call(tool("apt-get", arguments(wanted)))?;
+        let (end, tail) = self.call(&apt_calls::transact(wanted))?;
         if end == End::Exit(0) {
             Ok(())
         } else {
@@ -237,61 +197,15 @@ impl Apt<'_> {
         }
     }
 
-    fn call(&mut self, spawn: Spawn) -> Result<(End, Tail), HostError> {
+    fn call(&mut self, spawn: &Spawn) -> Result<(End, Tail), HostError> {
         let tell = &mut *self.tell;
         spawn.listen(&mut |stream, bytes| {
             tell(Progress::Output {
                 stream,
                 bytes: bytes.to_vec(),
-            })
+            });
         })
     }
-}
-
-fn tool(program: &str, args: impl IntoIterator<Item = impl Into<String>>) -> Spawn {
-    let mut spawn = Spawn::tool(program, args)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("DEBCONF_NONINTERACTIVE_SEEN", "true")
-        .env("APT_LISTCHANGES_FRONTEND", "none")
-        .env("NEEDRESTART_MODE", "l")
-        .env("UCF_FORCE_CONFFOLD", "1");
-    spawn.timeout = TRANSACTION;
-    spawn
-}
-
-/// One call of apt-get for a transaction: options, verb, `--`, operands (X4).
-fn arguments(wanted: &Transaction) -> Vec<String> {
-    let mut args: Vec<String> = OPTIONS.map(String::from).into();
-    if wanted.install.iter().any(|want| want.version.is_some()) {
-        args.push("--allow-downgrades".into());
-    }
-    if wanted.remove.is_empty() {
-        // The simulation showed no removal; a change of mind since then is refused by apt itself.
-        args.push(NO_REMOVE.into());
-    }
-    let verb = if wanted.install.is_empty() {
-        "remove"
-    } else {
-        "install"
-    };
-    args.extend([verb.into(), "--".into()]);
-    args.extend(wanted.install.iter().map(operand));
-    let mixed = !wanted.install.is_empty();
-    // Within an installation a trailing `-` is what asks for a removal; elsewhere none can end in it.
-    args.extend(wanted.remove.iter().map(|name| {
-        if mixed {
-            format!("{name}-")
-        } else {
-            name.to_string()
-        }
-    }));
-    args
-}
-
-fn operand(want: &Want) -> String {
-    want.version
-        .as_ref()
-        .map_or_else(|| want.name.to_string(), |v| format!("{}={v}", want.name))
 }
 
 fn merge(batch: &[&Transaction]) -> Transaction {
@@ -409,85 +323,6 @@ mod tests {
                 .collect(),
             refresh: false,
         }
-    }
-
-    #[test]
-    fn each_transaction_is_one_call_with_operands_after_the_dashes() {
-        let options = OPTIONS.join(" ");
-        let table = [
-            (
-                transaction(&[("nginx", None), ("g++", None)], &[]),
-                "--no-remove install -- nginx g++",
-            ),
-            (
-                transaction(&[("libc6:i386", Some("1:2~rc1-1"))], &[]),
-                "--allow-downgrades --no-remove install -- libc6:i386=1:2~rc1-1",
-            ),
-            (
-                transaction(&[], &["nginx", "apache2"]),
-                "remove -- nginx apache2",
-            ),
-            (
-                transaction(&[("nginx", None)], &["apache2"]),
-                "install -- nginx apache2-",
-            ),
-        ];
-        for (transaction, expected) in table {
-            assert_eq!(
-                arguments(&transaction).join(" "),
-                format!("{options} {expected}")
-            );
-        }
-    }
-
-    /// X6: nothing that apt is told allows what is not signed.
-    #[test]
-    fn no_option_is_against_signatures() {
-        for option in OPTIONS.iter().chain(&SIMULATE) {
-            let option = option.to_lowercase();
-            for word in [
-                "unauthenticated",
-                "insecure",
-                "trusted",
-                "force-yes",
-                "weak",
-                "verify",
-            ] {
-                assert!(!option.contains(word), "{option}");
-            }
-        }
-    }
-
-    /// X4: of 200 hostile names none becomes a package, so that none reaches an argument.
-    #[test]
-    fn hostile_names_never_become_operands() {
-        let seeds = [
-            "-", "--", "+", "/", "^", "~", "*", "?", "=", " ", "\n", "\0", "./", "..", "A", "ü",
-            "$(", "`", ";", ":",
-        ];
-        let mut tried = 0;
-        for seed in seeds {
-            for name in [
-                seed.to_owned(),
-                format!("{seed}x"),
-                format!("nginx{seed}x "),
-                format!("{seed}nginx"),
-                format!("nginx {seed}"),
-                format!("{seed}{seed}"),
-                format!("/{seed}/x.deb"),
-                format!("N{seed}"),
-                format!("nginx/{seed}"),
-                format!("{seed}\u{202e}"),
-            ] {
-                assert!(PackageName::parse(&name).is_err(), "{name:?}");
-                assert!(
-                    PackageVersion::parse(&format!("{name}\n")).is_err(),
-                    "{name:?}"
-                );
-                tried += 1;
-            }
-        }
-        assert_eq!(tried, 200);
     }
 
     #[test]

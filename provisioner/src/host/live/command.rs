@@ -2,29 +2,20 @@
 //! hpt's own left open, and an end for the whole tree (X1-X3).
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal};
 use zeroize::Zeroizing;
 
-use super::processes::Family;
+use super::running::Running;
 use super::sys::{self, Identity};
 use crate::host::{HostError, Stream};
 
 /// Where programs are looked for, whatever hpt's own environment says.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// From TERM to KILL.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// As much of a stream is handed over at once.
-const CHUNK: usize = 64 << 10;
 
 /// One command at a time: then every orphan that comes to hpt meanwhile is of this one.
 static RUNNING: Mutex<()> = Mutex::new(());
@@ -94,7 +85,7 @@ impl Spawn {
             stdin: None,
             identity: None,
             umask: 0o022,
-            timeout: Duration::from_secs(300),
+            timeout: Duration::from_mins(5),
         }
     }
 
@@ -128,7 +119,7 @@ impl Spawn {
         let mut running =
             Running::new(child, self.stdin.clone()).map_err(|e| self.failed(lost(&e)))?;
         running.until_end(self.timeout, hear).map_err(|e| {
-            running.family.kill();
+            running.kill();
             self.failed(lost(&e))
         })
     }
@@ -184,181 +175,14 @@ fn lost(error: &io::Error) -> String {
     format!("could not be watched: {error}")
 }
 
-/// A process that has been started, and its ends of the pipes.
-struct Running {
-    child: Child,
-    family: Family,
-    pidfd: OwnedFd,
-    stdin: Option<(std::process::ChildStdin, Zeroizing<Vec<u8>>, usize)>,
-    stdout: Option<std::process::ChildStdout>,
-    stderr: Option<std::process::ChildStderr>,
-    buffer: Box<[u8]>,
-}
-
-impl Running {
-    fn new(mut child: Child, stdin: Option<Zeroizing<Vec<u8>>>) -> io::Result<Self> {
-        let pid = i32::try_from(child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a child has a pid");
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let pipes = [
-            stdout.as_ref().map(AsFd::as_fd),
-            stderr.as_ref().map(AsFd::as_fd),
-        ];
-        let stdin = child
-            .stdin
-            .take()
-            .zip(stdin)
-            .map(|(pipe, bytes)| (pipe, bytes, 0));
-        let input = stdin.as_ref().map(|(pipe, ..)| pipe.as_fd());
-        for pipe in pipes.into_iter().flatten().chain(input) {
-            rustix::io::ioctl_fionbio(pipe, true)?;
-        }
-        let buffer = vec![0; CHUNK].into();
-        Ok(Self {
-            family: Family::of(pid),
-            child,
-            pidfd,
-            stdin,
-            stdout,
-            stderr,
-            buffer,
-        })
-    }
-
-    fn until_end(
-        &mut self,
-        timeout: Duration,
-        hear: &mut dyn FnMut(Stream, &[u8]),
-    ) -> io::Result<End> {
-        let begun = Instant::now();
-        while !self.pump(timeout.saturating_sub(begun.elapsed()), hear)? {
-            if begun.elapsed() >= timeout {
-                self.terminate(hear)?;
-                return Ok(End::Timeout);
-            }
-        }
-        let status = self.child.wait()?;
-        while self.drain(hear)? {}
-        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        Ok(status
-            .code()
-            .map_or_else(|| End::Signal(signal.unwrap_or_default()), End::Exit))
-    }
-
-    /// TERM to all, time to obey, KILL to the rest.
-    fn terminate(&mut self, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<()> {
-        let begun = Instant::now();
-        self.family.signal(Signal::TERM);
-        while begun.elapsed() < GRACE {
-            let leader_ended = self.pump(Duration::from_millis(50), hear)?;
-            if leader_ended && !self.family.has_others() {
-                break;
-            }
-            if leader_ended {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-        self.family.kill();
-        self.child.wait()?;
-        while self.drain(hear)? {}
-        Ok(())
-    }
-
-    /// Waits for something to happen and moves what bytes there are; whether the process has ended.
-    fn pump(&mut self, most: Duration, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<bool> {
-        let ready = {
-            let mut fds = vec![PollFd::new(&self.pidfd, PollFlags::IN)];
-            fds.extend(
-                self.stdout
-                    .as_ref()
-                    .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
-            );
-            fds.extend(
-                self.stderr
-                    .as_ref()
-                    .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
-            );
-            fds.extend(
-                self.stdin
-                    .as_ref()
-                    .map(|(pipe, ..)| PollFd::new(pipe, PollFlags::OUT)),
-            );
-            let most = Timespec::try_from(most.max(Duration::from_millis(1))).ok();
-            match rustix::event::poll(&mut fds, most.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-            !fds[0].revents().is_empty()
-        };
-        self.feed();
-        self.drain(hear)?;
-        Ok(ready)
-    }
-
-    /// Writes what standard input still takes; a process that closes it early wants no more.
-    fn feed(&mut self) {
-        let Some((pipe, bytes, written)) = &mut self.stdin else {
-            return;
-        };
-        while *written < bytes.len() {
-            match pipe.write(&bytes[*written..]) {
-                Ok(n) => *written += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => break,
-            }
-        }
-        self.stdin = None;
-    }
-
-    /// Hands over at most one chunk of each stream; whether there was any.
-    fn drain(&mut self, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<bool> {
-        let out = take(&mut self.stdout, &mut self.buffer, |bytes| {
-            hear(Stream::Stdout, bytes)
-        })?;
-        let err = take(&mut self.stderr, &mut self.buffer, |bytes| {
-            hear(Stream::Stderr, bytes)
-        })?;
-        Ok(out || err)
-    }
-}
-
-fn take<R: Read>(
-    pipe: &mut Option<R>,
-    buffer: &mut [u8],
-    mut hear: impl FnMut(&[u8]),
-) -> io::Result<bool> {
-    let Some(open) = pipe else {
-        return Ok(false);
-    };
-    match open.read(buffer) {
-        Ok(0) => {
-            *pipe = None;
-            Ok(false)
-        }
-        Ok(n) => {
-            hear(&buffer[..n]);
-            Ok(true)
-        }
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-            ) =>
-        {
-            Ok(false)
-        }
-        Err(e) => Err(e),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Instant;
 
+    use rustix::process::{Pid, Signal};
+
+    use super::super::running::CHUNK;
     use super::*;
 
     fn sh(script: &str) -> Spawn {
@@ -444,7 +268,10 @@ mod tests {
             "printf",
             ["[%s]\n"].iter().chain(&hostile).copied(),
         ));
-        let expected: String = hostile.iter().map(|word| format!("[{word}]\n")).collect();
+        let expected: String = hostile
+            .iter()
+            .flat_map(|word| ["[", *word, "]\n"])
+            .collect();
         assert_eq!(output, expected);
     }
 

@@ -225,7 +225,7 @@ mod tests {
     fn output(command: &Command) -> (End, String) {
         let mut output = Vec::new();
         let end = run(command, &accounts(), &mut |_, bytes| {
-            output.extend_from_slice(bytes)
+            output.extend_from_slice(bytes);
         });
         (end.unwrap(), String::from_utf8(output).unwrap())
     }

@@ -15,7 +15,7 @@ use crate::effect::CloneJob;
 use crate::host::{Done, HostError, Progress};
 
 /// A fetch takes no longer.
-const LONGEST: Duration = Duration::from_secs(1800);
+const LONGEST: Duration = Duration::from_mins(30);
 
 /// The protocols that git may use, however it comes to one: by URL, redirect or submodule.
 pub(super) const PROTOCOLS: &str = "https:ssh";
@@ -282,7 +282,7 @@ impl<'a> Git<'a> {
             tell(Progress::Output {
                 stream,
                 bytes: bytes.to_vec(),
-            })
+            });
         })
     }
 }

@@ -1,6 +1,8 @@
 //! How git proves who it is and whom it talks to: keys and passwords in private files, host keys
 //! pinned, nothing in an argument (X5, S1).
 
+use std::path::Path;
+
 use super::private::PrivateDir;
 use crate::effect::CloneJob;
 use crate::host::HostError;
@@ -53,7 +55,7 @@ pub(super) fn credential(
     let file = private.file("credential", text.as_bytes(), false)?;
     let server = rest.split('/').next().unwrap_or_default();
     let key = format!("credential.https://{server}.helper");
-    Ok(Some((key, format!("!cat '{}'; :", file.display()))))
+    Ok(Some((key, format!("!cat {}; :", quoted(&file)))))
 }
 
 /// The ssh command: no questions, no configuration, no agent; host keys must be known already.
@@ -64,17 +66,21 @@ pub(super) fn ssh(job: &CloneJob, private: &PrivateDir) -> Result<String, HostEr
         .to_owned();
     if let Some(hosts) = &job.known_hosts {
         let file = private.file("known_hosts", format!("{hosts}\n").as_bytes(), false)?;
-        command += &format!(
-            " -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile='{}'",
-            file.display()
-        );
+        command.push_str(" -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile=");
+        command.push_str(&quoted(&file));
     }
     if let Some(key) = &job.deploy_key {
         let text = zeroize::Zeroizing::new(format!("{}\n", key.expose().trim_end()));
         let file = private.file("key", text.as_bytes(), false)?;
-        command += &format!(" -i '{}'", file.display());
+        command.push_str(" -i ");
+        command.push_str(&quoted(&file));
     }
     Ok(command)
+}
+
+/// A path of our own as one word of a shell; it holds no quote.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display())
 }
 
 #[cfg(test)]

@@ -178,11 +178,11 @@ fn secrets_are_in_no_argument_and_no_environment() {
     let login = Login::of(&Accounts::default(), None, None).unwrap();
     let mut tell = |_: Progress| {};
     let git = Git::new(&job, scene.dir.path().into(), login, PROTOCOLS, &mut tell).unwrap();
-    let all: String = git
+    let words = git
         .env
         .iter()
-        .map(|(k, v)| format!("{k}={}\n", v.as_str()))
-        .collect();
+        .flat_map(|(name, value)| [name.as_str(), "=", value, "\n"]);
+    let all: String = words.collect();
     assert!(!all.contains("c4nary") && !all.contains("k3y"), "{all}");
     assert!(
         all.contains("credential.https://git.example.helper")

@@ -94,7 +94,7 @@ mod tests {
             );
             let mut told = Vec::new();
             wait(&[&path], Duration::from_secs(10), &mut |note| {
-                told.push(note)
+                told.push(note);
             })
             .unwrap();
             assert_eq!(told.len(), 1, "{told:?}");

@@ -38,7 +38,7 @@ pub(super) fn isolate(command: &mut Command, identity: Option<Identity>, umask: 
         default_signals();
         // Kept over exec: orphans of the command become its children, so that its tree stays whole.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-        close_on_exec()?;
+        close_on_exec();
         identity
             .as_ref()
             .map_or(Ok(()), |identity| become_user(identity, &mut seen))
@@ -76,18 +76,17 @@ fn default_signals() {
 
 /// Marks every descriptor from 3 up as closed on exec; the hook's own pipe is among them and still
 /// needed until then.
-fn close_on_exec() -> io::Result<()> {
+fn close_on_exec() {
     const CLOEXEC: libc::c_ulong = 4;
     let (first, last): (libc::c_ulong, libc::c_ulong) = (3, 0xffff_ffff);
     // SAFETY: close_range takes three integers and touches no memory.
     if unsafe { libc::syscall(libc::SYS_close_range, first, last, CLOEXEC) } == 0 {
-        return Ok(());
+        return;
     }
     for fd in 3..MOST_FDS {
         // SAFETY: fcntl with F_SETFD takes integers; a number that is no descriptor gives EBADF.
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
-    Ok(())
 }
 
 /// Groups first, while that is still allowed, the user last; then looks whether it is so (X2).

@@ -17,7 +17,7 @@ const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// systemd answers at once, unless it is reloading.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// The connection to the system bus: made when the first unit is asked for, and then kept.
 #[derive(Default)]
@@ -206,9 +206,12 @@ impl State {
             .0
             .get("InvocationID")
             .and_then(|v| Vec::<u8>::try_from(v.clone()).ok());
+        let digits = |byte: u8| {
+            [byte >> 4, byte & 15].map(|d| char::from_digit(d.into(), 16).unwrap_or('0'))
+        };
         id.unwrap_or_default()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
+            .into_iter()
+            .flat_map(digits)
             .collect()
     }
 

@@ -485,7 +485,7 @@ fn commands_and_guards_run_only_in_a_running_root() {
     assert!(live.guard(&command(&["true"])).unwrap() && !live.guard(&command(&["false"])).unwrap());
     let mut heard = Vec::new();
     let effect = Effect::Run(Box::new(command(&["echo", "hello"])));
-    let done = live.perform(&[effect.clone()], &mut |at, progress| {
+    let done = live.perform(std::slice::from_ref(&effect), &mut |at, progress| {
         if let Progress::Output { bytes, .. } = progress {
             heard.push((at, bytes));
         }

@@ -10,7 +10,7 @@ use crate::host::{Done, HostError};
 use crate::name::UnitName;
 
 /// A unit says itself how long its start may take; beyond this nobody waits.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// Between two looks, growing to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));

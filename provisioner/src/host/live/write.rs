@@ -11,11 +11,11 @@ use super::access::{self, Numbers};
 use super::accounts::Accounts;
 use super::blobs::Blobs;
 use super::directory;
-use super::durable::{Dirs, sync_dir};
+use super::durable::Dirs;
 use super::fresh::Fresh;
 use super::paths::{Spot, Tree, failed, file_type};
 use super::temps::Temps;
-use crate::effect::{Effect, WriteFile};
+use crate::effect::Effect;
 use crate::host::{Done, HostError};
 use crate::name::AbsPath;
 
@@ -27,17 +27,17 @@ pub(super) type Check<'a> = dyn FnMut(&[String]) -> Result<(), HostError> + 'a;
 
 /// Performs batches of file effects.
 pub(super) struct Writer<'a> {
-    tree: &'a Tree,
+    pub(super) tree: &'a Tree,
     accounts: &'a Accounts,
-    fresh: Fresh<'a>,
-    temps: &'a Temps,
-    check: &'a mut Check<'a>,
+    pub(super) fresh: Fresh<'a>,
+    pub(super) temps: &'a Temps,
+    pub(super) check: &'a mut Check<'a>,
     /// Directories of this batch, by path, already walked to and swept.
     dirs: HashMap<PathBuf, Spot>,
 }
 
 /// An effect that is prepared and cannot be seen yet.
-enum Staged<'e> {
+pub(super) enum Staged<'e> {
     /// A temporary entry to be renamed to the name it stands beside.
     Swap {
         spot: Spot,
@@ -183,7 +183,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Shows what is staged, in order, between two durable steps: contents first, then names.
-    fn commit(staged: &[Staged<'_>]) -> Vec<Result<Done, HostError>> {
+    pub(super) fn commit(staged: &[Staged<'_>]) -> Vec<Result<Done, HostError>> {
         let mut answers = Vec::new();
         let mut failure = sync_contents(staged).err();
         let mut written = Dirs::default();
@@ -241,62 +241,8 @@ impl<'a> Writer<'a> {
         answers
     }
 
-    /// Writes one file that a program must accept: before the swap if it can be shown the new file,
-    /// else after it, and then the old one is put back if the program refuses.
-    fn write_checked(&mut self, file: &WriteFile, check: &[String]) -> Result<Done, HostError> {
-        let spot = self.spot(&file.path)?;
-        let (temp, old) = self.fresh.write(&spot, file)?;
-        let swap = |temp| Staged::Swap {
-            spot: spot.clone(),
-            temp,
-            path: &file.path,
-            is_file: true,
-        };
-        if check.iter().any(|word| word.contains("%s")) {
-            let beside = self
-                .tree
-                .outside(&file.path)
-                .with_file_name(&temp)
-                .display()
-                .to_string();
-            let argv: Vec<String> = check
-                .iter()
-                .map(|word| word.replace("%s", &beside))
-                .collect();
-            if let Err(error) = (self.check)(&argv) {
-                let _ = rustix::fs::unlinkat(&spot.dir, &temp, AtFlags::empty());
-                return Err(refused(&file.path, &error));
-            }
-            return Self::commit(&[swap(temp)]).remove(0);
-        }
-        let cannot = |e| failed("cannot replace", &file.path, e);
-        let before = self.temps.name();
-        if old.is_some() {
-            rustix::fs::linkat(&spot.dir, &spot.name, &spot.dir, &before, AtFlags::empty())
-                .map_err(cannot)?;
-        }
-        let swapped = Self::commit(&[swap(temp)]).remove(0);
-        let accepted = swapped.and_then(|done| {
-            (self.check)(check)
-                .map(|()| done)
-                .map_err(|error| refused(&file.path, &error))
-        });
-        if old.is_some() {
-            // Renaming one name of a file onto another of the same file would do nothing.
-            match accepted {
-                Ok(_) => rustix::fs::unlinkat(&spot.dir, &before, AtFlags::empty()),
-                Err(_) => rustix::fs::renameat(&spot.dir, &before, &spot.dir, &spot.name),
-            }
-            .map_err(cannot)?;
-        } else if accepted.is_err() {
-            rustix::fs::unlinkat(&spot.dir, &spot.name, AtFlags::empty()).map_err(cannot)?;
-        }
-        sync_dir(&spot.dir).map_err(cannot)?;
-        accepted
-    }
-
     /// The spot of a path, its directory walked to and swept once a batch.
-    fn spot(&mut self, path: &AbsPath) -> Result<Spot, HostError> {
+    pub(super) fn spot(&mut self, path: &AbsPath) -> Result<Spot, HostError> {
         let (parent, name) = (path.as_path().parent(), path.as_path().file_name());
         let (Some(parent), Some(name)) = (parent, name) else {
             return Err(HostError::Unsafe {
@@ -366,12 +312,6 @@ pub(super) fn occupied(path: &AbsPath, by: FileType) -> HostError {
         path: path.to_string(),
         why: what.into(),
     }
-}
-
-fn refused(path: &AbsPath, error: &HostError) -> HostError {
-    HostError::Refused(format!(
-        "the new content of {path} was not accepted: {error}"
-    ))
 }
 
 fn sync_failed(errno: Errno) -> HostError {

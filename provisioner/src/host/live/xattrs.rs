@@ -94,36 +94,34 @@ fn restrict(acl: &mut [u8], mode: Mode) {
     }
 }
 
+/// `user::rw-`, `user:1000:rw-`, `group::r--`, `mask::rw-`, `other::r--`, as they are stored.
+#[cfg(test)]
+pub(super) fn example_acl() -> Vec<u8> {
+    let entry = |tag: u8, permissions: u8, id: u32| {
+        [&[tag, 0, permissions, 0][..], &id.to_le_bytes()].concat()
+    };
+    let none = u32::MAX;
+    let entries = [
+        vec![2, 0, 0, 0],
+        entry(0x01, 6, none),
+        entry(0x02, 6, 1000),
+        entry(0x04, 4, none),
+        entry(0x10, 6, none),
+        entry(0x20, 4, none),
+    ];
+    entries.concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn entry(tag: u8, permissions: u8, id: u32) -> Vec<u8> {
-        [&[tag, 0, permissions, 0][..], &id.to_le_bytes()].concat()
-    }
-
-    /// user::rw-, user:1000:rw-, group::r--, mask::rw-, other::r--
-    pub(in crate::host::live) fn acl() -> Vec<u8> {
-        let none = u32::MAX;
-        let entries = [
-            vec![2, 0, 0, 0],
-            entry(0x01, 6, none),
-            entry(0x02, 6, 1000),
-            entry(0x04, 4, none),
-            entry(0x10, 6, none),
-            entry(0x20, 4, none),
-        ];
-        entries.concat()
-    }
-
     #[test]
     fn an_acl_never_allows_more_than_the_mode() {
-        let mut value = acl();
+        let mut value = example_acl();
         restrict(&mut value, Mode::new(0o640));
         let permissions: Vec<u8> = value[4..].chunks_exact(8).map(|e| e[2]).collect();
         assert_eq!(permissions, [6, 6, 4, 4, 0]);
         restrict(&mut [], Mode::new(0o600));
     }
 }
-#[cfg(test)]
-pub(in crate::host::live) use tests::acl as example_acl;
