@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use hpt_keystore::{Psk, PublicKey};
@@ -126,9 +126,7 @@ impl Dialer {
             address: self.address(),
             why: Arc::new(why),
         };
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(unreachable)?;
+        let stream = self.connect().await.map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
         let hello = Hello::new(&self.local, self.target, &self.psk, Prologue::CLIENT_RPC);
         initiate(stream, hello).await.map_err(|failure| {
@@ -138,6 +136,22 @@ impl Dialer {
                 Failure::BadPeer => DialError::BadPeer { address },
             }
         })
+    }
+
+    /// Tries each address of the name. One that swallows packets does not use up the others' time.
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let found = lookup_host((self.host.as_str(), self.port)).await?;
+        let addresses: Vec<_> = found.collect();
+        let tries = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+        let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match timeout(self.patience / tries, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failed = error,
+                Err(_) => failed = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(failed)
     }
 }
 
@@ -171,4 +185,39 @@ async fn initiate<S: AsyncRead + AsyncWrite + Unpin>(
         .await
         .map_err(|_| Failure::Closed)?;
     Ok(Link::new(stream, established, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use hpt_keystore::SecretKey;
+
+    use super::*;
+
+    fn dialer(host: &str) -> Dialer {
+        let local = LocalKey::new(SecretKey::generate());
+        let target = local.public();
+        Dialer::new(host, 6632, local, target, Arc::new(Psk::generate()))
+    }
+
+    #[test]
+    fn addresses_read_as_people_write_them() {
+        assert_eq!(dialer("web1").address(), "web1:6632");
+        assert_eq!(dialer("10.0.0.5").address(), "10.0.0.5:6632");
+        assert_eq!(dialer("2001:db8::1").address(), "[2001:db8::1]:6632");
+    }
+
+    #[tokio::test]
+    async fn errors_say_where_and_why() {
+        let error = dialer("no-such-host.invalid").dial().await.map(drop);
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.starts_with("cannot reach no-such-host.invalid:6632: "),
+            "{text}"
+        );
+        let timeout = DialError::Timeout {
+            address: "web1:6632".to_owned(),
+            after: PATIENCE,
+        };
+        assert_eq!(timeout.to_string(), "web1:6632 did not answer within 10s");
+    }
 }

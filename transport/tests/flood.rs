@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::{Pair, answer};
-use hpt_transport::Limits;
+use hpt_transport::{Limits, Penalties};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -30,10 +30,20 @@ async fn attack(at: SocketAddr, n: u64) -> Option<TcpStream> {
     socket.connect(at).await.ok()
 }
 
+/// As it is, and with an attacker who has so many addresses that penalties never bite.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_gets_in_during_a_flood() {
+    flood(Limits::default()).await;
+    flood(Limits {
+        penalties: Penalties::OFF,
+        ..Limits::default()
+    })
+    .await;
+}
+
+async fn flood(limits: Limits) {
     let pair = Pair::new();
-    let (at, mut incoming) = pair.listen(Limits::default());
+    let (at, mut incoming) = pair.listen(limits);
     let taking = tokio::spawn(async move {
         while let Some(link) = incoming.next().await {
             drop(link.unwrap());
