@@ -139,18 +139,14 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
             block.place.file,
             lines[block.place.file].of(block.place.span.start),
         );
-        let planned = judge(config, block, place, &decision, &view, reveal);
+        let reads = view.into_reads();
+        // What is read for the asker's eyes alone must not go into the digest: a view of its own.
+        let shown = View::new(host, &overlay, &config.scope);
+        let planned = judge(config, block, place, &decision, &shown, reveal);
         if planned.verdict.is_pending() {
             missing(config, block, host, &mut plan.missing);
         }
-        seal(
-            &mut digest,
-            block,
-            &planned,
-            &decision,
-            view.into_reads(),
-            host,
-        );
+        seal(&mut digest, block, &planned, &decision, reads, host);
         plan.blocks.push(planned);
         foresee(&mut overlay, block, &decision, host);
     }

@@ -128,6 +128,19 @@ fn an_apply_bound_to_a_plan_refuses_another_host() {
     );
 }
 
+/// A file of the host that is read only to be shown is no part of what was agreed to.
+#[test]
+fn what_the_asker_may_see_does_not_change_the_plans_name() {
+    let config = config("[[file]]\npath = \"/motd\"\ncontent = \"new\"");
+    let mut host = Memory::new(Facts::default());
+    assert!(run(&config, &mut host).succeeded());
+    let config = self::config("[[file]]\npath = \"/motd\"\ncontent = \"newer\"");
+    let shown = plan(&config, &host, Reveal::Content);
+    let hidden = plan(&config, &host, Reveal::Outline);
+    assert_ne!(shown.blocks, hidden.blocks);
+    assert_eq!(shown.digest, hidden.digest);
+}
+
 #[test]
 fn a_cancelled_run_stops_between_blocks() {
     let (config, mut host) = (config(SITE), Memory::new(Facts::default()));

@@ -1,0 +1,268 @@
+//! A real server and a real client that pinned each other, on loopback, in one process.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary takes a part of it"
+)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hpt_agent::{Options, Places, Runner, Server};
+use hpt_keystore::target::{self, PinnedClient};
+use hpt_keystore::{ClientName, Existing, Grants, Keypair, Psk, PublicKey, SecretKey};
+use hpt_proto::wire::target_client::TargetClient;
+use hpt_proto::wire::{self, PutBlobsRequest};
+use hpt_proto::{Delivery, End, Told, convert};
+use hpt_provisioner::config::File;
+use hpt_provisioner::fault::Fault;
+use hpt_provisioner::plan::{Digest, Plan};
+use hpt_provisioner::report::Event;
+use hpt_provisioner::request::Request;
+use hpt_provisioner::source::{Blob, Source};
+use hpt_transport::{Dialer, Limits, LocalKey, Penalties, bind, grpc};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tonic::Status;
+use tonic::transport::Channel;
+
+/// A target in a scratch directory. It stops when dropped.
+pub struct TestServer {
+    pub dir: TempDir,
+    pub address: SocketAddr,
+    pub target: PublicKey,
+    _stop: oneshot::Sender<()>,
+}
+
+/// A client's keys, and the psk that it shares with the target.
+pub struct TestClient {
+    pub name: ClientName,
+    pub own: Keypair,
+    pub psk: Psk,
+}
+
+impl TestClient {
+    pub fn new(name: &str) -> Self {
+        let name = ClientName::parse(name).unwrap();
+        Self {
+            name,
+            own: Keypair::generate(),
+            psk: Psk::generate(),
+        }
+    }
+
+    pub fn pin(&self, grants: &str) -> PinnedClient {
+        PinnedClient {
+            name: self.name.clone(),
+            identity: self.own.identity(),
+            psk: copy(&self.psk),
+            grants: Grants::parse(grants).unwrap(),
+            added_at: 1_750_000_000,
+        }
+    }
+}
+
+/// A psk cannot be cloned by mistake; here it is no mistake.
+pub fn copy(psk: &Psk) -> Psk {
+    Psk::from_bytes((*psk.expose()).into())
+}
+
+/// The time in tests.
+pub fn clock() -> u64 {
+    1_750_000_000
+}
+
+pub fn runner() -> Runner {
+    Runner::Process {
+        program: env!("CARGO_BIN_EXE_hpt-agent-test-runner").into(),
+    }
+}
+
+impl TestServer {
+    /// A server that obeys these clients.
+    pub async fn start(clients: &[PinnedClient]) -> Self {
+        Self::start_with(clients, runner()).await
+    }
+
+    pub async fn start_with(clients: &[PinnedClient], runner: Runner) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["root/etc", "root/srv"] {
+            fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        let keystore = dir.path().join("keystore.db");
+        let own = Keypair::generate();
+        let target = own.identity().channel;
+        target::write_new(&keystore, own, clients, Existing::Keep).unwrap();
+        let limits = Limits {
+            penalties: Penalties::OFF,
+            ..Limits::default()
+        };
+        let places = places_in(dir.path());
+        let server = Server::new(Options {
+            keystore,
+            places,
+            runner,
+            clock,
+            limits,
+        })
+        .unwrap();
+        let tcp = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = tcp.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(server.run(tcp, async {
+            let _ = stopped.await;
+        }));
+        Self {
+            dir,
+            address,
+            target,
+            _stop: stop,
+        }
+    }
+
+    pub fn keystore(&self) -> PathBuf {
+        self.dir.path().join("keystore.db")
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    pub fn places(&self) -> Places {
+        places_in(self.dir.path())
+    }
+
+    pub fn dialer(&self, client: &TestClient) -> Dialer {
+        let own = SecretKey::from_bytes((*client.own.channel.expose()).into());
+        let own = LocalKey::new(own);
+        let psk = Arc::new(copy(&client.psk));
+        let (host, port) = (self.address.ip().to_string(), self.address.port());
+        Dialer::new(host, port, own, self.target, psk).patience(Duration::from_secs(5))
+    }
+
+    pub async fn connect(&self, client: &TestClient) -> TargetClient<Channel> {
+        TargetClient::new(grpc::connect(self.dialer(client)).await.unwrap())
+            .max_decoding_message_size(grpc::MAX_MESSAGE)
+            .max_encoding_message_size(grpc::MAX_MESSAGE)
+    }
+}
+
+fn places_in(dir: &std::path::Path) -> Places {
+    Places {
+        root: dir.join("root"),
+        state: dir.join("state"),
+        run: dir.join("run"),
+    }
+}
+
+/// A config as one file, without sources.
+pub fn delivery(text: &str) -> Delivery {
+    let files = vec![File {
+        name: "site.toml".into(),
+        text: text.into(),
+    }];
+    let target = "web1".into();
+    let (sources, secrets) = (BTreeMap::new(), BTreeMap::new());
+    Delivery {
+        request: Request {
+            target,
+            files,
+            sources,
+            secrets,
+        },
+        contents: HashMap::new(),
+    }
+}
+
+/// The same with a source; its content comes along if `lent`.
+pub fn with_source(mut delivery: Delivery, path: &str, content: &[u8], lent: bool) -> Delivery {
+    let hash = blake3::hash(content);
+    let blob = Blob {
+        hash,
+        size: content.len().try_into().unwrap(),
+    };
+    delivery
+        .request
+        .sources
+        .insert(Source::parse(path).unwrap(), blob);
+    if lent {
+        delivery.contents.insert(hash, Arc::from(content));
+    }
+    delivery
+}
+
+pub async fn plan(
+    client: &mut TargetClient<Channel>,
+    delivery: &Delivery,
+    reveal: bool,
+) -> Result<Result<Plan, Vec<Fault>>, Status> {
+    let request = wire::PlanRequest {
+        request: Some(delivery.into()),
+        reveal,
+    };
+    let reply = client.plan(request).await?.into_inner();
+    Ok(convert::plan_reply(reply, &delivery.request.files).unwrap())
+}
+
+pub fn apply_request(delivery: &Delivery, bound: Option<Digest>) -> wire::ApplyRequest {
+    let plan = bound.map(|digest| digest.0.to_vec());
+    wire::ApplyRequest {
+        request: Some(delivery.into()),
+        plan,
+    }
+}
+
+/// An apply to its end; the end is asserted to be the only one and the last.
+pub async fn apply(
+    client: &mut TargetClient<Channel>,
+    delivery: &Delivery,
+    bound: Option<Digest>,
+    blocks: usize,
+) -> Result<(Vec<Event>, End), Status> {
+    let mut stream = client
+        .apply(apply_request(delivery, bound))
+        .await?
+        .into_inner();
+    let (mut events, mut end) = (Vec::new(), None);
+    while let Some(message) = stream.message().await? {
+        assert!(end.is_none(), "nothing comes after the end");
+        match Told::parse(message, &delivery.request.files, blocks).unwrap() {
+            Told::Event(event) => events.push(event),
+            Told::End(told) => end = Some(told),
+        }
+    }
+    Ok((events, end.expect("a stream that ends well has an end")))
+}
+
+/// Sends blobs in one call, in chunks of `chunk` bytes.
+pub async fn put(
+    client: &mut TargetClient<Channel>,
+    blobs: &[&[u8]],
+    chunk: usize,
+) -> Result<(), Status> {
+    let mut messages = Vec::new();
+    for blob in blobs {
+        let hash = blake3::hash(blob).as_bytes().to_vec();
+        let size = blob.len().try_into().unwrap();
+        messages.push(PutBlobsRequest {
+            hash,
+            size,
+            chunk: Bytes::new(),
+        });
+        let chunks = blob.chunks(chunk).map(Bytes::copy_from_slice);
+        messages.extend(chunks.map(|chunk| PutBlobsRequest {
+            chunk,
+            ..Default::default()
+        }));
+    }
+    client
+        .put_blobs(tokio_stream::iter(messages))
+        .await
+        .map(drop)
+}
