@@ -85,6 +85,18 @@ impl Effect {
         }
     }
 
+    /// The path that a plain file effect is about.
+    pub fn path(&self) -> Option<&AbsPath> {
+        match self {
+            Self::WriteFile(file) => Some(&file.path),
+            Self::MakeDir { path, .. }
+            | Self::Link { path, .. }
+            | Self::SetAccess { path, .. }
+            | Self::Remove { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether hpt cannot see into what this does, so that it may undo an earlier block (rule 9).
     pub fn is_opaque(&self) -> bool {
         matches!(

@@ -1,12 +1,15 @@
 //! An apply: the blocks of a config brought about on a host, in order, each judged again just
 //! before it acts and once more afterwards.
 
+use std::collections::HashSet;
+
 use crate::block::{Action, Block, Decision};
 use crate::config::Config;
 use crate::effect::{Effect, Sort};
 use crate::host::memory::Overlay;
 use crate::host::{Done, HostError, Mutate, Progress, Stream};
 use crate::mask::Mask;
+use crate::name::AbsPath;
 use crate::plan::{Digest, Reveal, foresee, plan};
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::view::View;
@@ -99,6 +102,9 @@ struct Batch {
     /// Each block with its action; `None` for one that is in place already and waits for its turn.
     blocks: Vec<(usize, Option<Action>)>,
     effects: usize,
+    /// What the effects are about. A block is judged once more when its batch is done, so that
+    /// another one may change the same path only in a later batch.
+    paths: HashSet<AbsPath>,
 }
 
 impl Run<'_> {
@@ -114,9 +120,12 @@ impl Run<'_> {
             Ok(Decision::InPlace) => return self.wait_in_place(index),
             Ok(Decision::Act(action)) => {
                 let sort = sort_of(action);
-                if sort != Sort::Alone && self.batch.takes(sort) {
+                if sort != Sort::Alone && self.batch.takes(sort, action) {
                     self.batch.sort = Some(sort);
                     self.batch.effects += action.effects.len();
+                    self.batch
+                        .paths
+                        .extend(action.effects.iter().filter_map(Effect::path).cloned());
                     foresee(&mut self.batch.overlay, block, &decision, &*self.host);
                     self.batch.blocks.push((index, Some(action.clone())));
                     if self.batch.effects >= BATCH {
@@ -353,8 +362,9 @@ impl Run<'_> {
 }
 
 impl Batch {
-    fn takes(&self, sort: Sort) -> bool {
-        self.sort.is_none_or(|mine| mine == sort)
+    fn takes(&self, sort: Sort, action: &Action) -> bool {
+        let mut paths = action.effects.iter().filter_map(Effect::path);
+        self.sort.is_none_or(|mine| mine == sort) && !paths.any(|path| self.paths.contains(path))
     }
 }
 

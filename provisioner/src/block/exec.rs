@@ -106,6 +106,7 @@ fn duration<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Duration>, 
 
 impl Kind for Exec {
     const NAME: &'static str = "exec";
+    const LATER: &'static [&'static str] = &["pure", "once", "changed_if", "undo"];
 
     fn primary(&self) -> String {
         let text = self
@@ -225,6 +226,18 @@ impl Kind for Exec {
                 Fate::Is(None) => {
                     let why = format!(
                         "the user {user} does not exist; make it with a [[user]] block before this one"
+                    );
+                    return Ok(Decision::Blocked(why));
+                }
+            }
+        }
+        if let Some(group) = &self.group {
+            match view.group(group)? {
+                Fate::Is(Some(_)) => {}
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+                Fate::Is(None) => {
+                    let why = format!(
+                        "the group {group} does not exist; make it with a [[group]] block before this one"
                     );
                     return Ok(Decision::Blocked(why));
                 }

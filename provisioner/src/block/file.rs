@@ -35,8 +35,8 @@ pub struct File {
     /// Makes it a directory. Missing parents are made too, for root and with mode 0755.
     #[serde(default)]
     dir: bool,
-    /// Permission bits such as "0644". A new file gets 0644 and a new directory 0755; without
-    /// this field what is there is left alone.
+    /// Permission bits such as "0644". A new file gets 0644, or 0600 if a secret is in it, and a new
+    /// directory 0755; without this field what is there is left alone.
     mode: Option<Mode>,
     /// The owning user; root for what is new.
     owner: Option<UserName>,
@@ -58,10 +58,14 @@ pub struct File {
     /// With `absent`, a directory goes with all that it holds.
     #[serde(default)]
     recurse: bool,
+    /// Whether nothing of it may be shown: not a field, but what the config found out about it.
+    #[serde(skip)]
+    private: bool,
 }
 
 impl Kind for File {
     const NAME: &'static str = "file";
+    const LATER: &'static [&'static str] = &["purge", "backup", "selinux"];
 
     fn primary(&self) -> String {
         self.path.to_string()
@@ -114,6 +118,31 @@ impl Kind for File {
         {
             complain("symlink_to", "a link points to a path".to_owned());
         }
+        let made_by = |keys: &[&str]| given.iter().any(|form| keys.contains(form));
+        let files = ["source", "content", "template"];
+        for (key, said, goes_with) in [
+            ("template_vars", !self.template_vars.is_empty(), &files[2..]),
+            ("sha256", self.sha256.is_some(), &files[..1]),
+            ("verify", self.verify.is_some(), &files[..]),
+            ("overwrite", self.overwrite.is_some(), &files[..]),
+        ] {
+            if said && !made_by(goes_with) {
+                let others = goes_with.join("`, `");
+                complain(key, format!("`{key}` goes with `{others}`"));
+            }
+        }
+        if self.symlink_to.is_some() {
+            for (key, said) in [
+                ("mode", self.mode.is_some()),
+                ("owner", self.owner.is_some()),
+                ("group", self.group.is_some()),
+            ] {
+                if said {
+                    let what = format!("a symbolic link has no `{key}`; what it points to has");
+                    complain(key, what);
+                }
+            }
+        }
         if self.recurse && !self.absent {
             complain(
                 "recurse",
@@ -164,6 +193,11 @@ impl Kind for File {
 }
 
 impl File {
+    /// Nothing of it may be shown: who may read a new file must be said.
+    pub(crate) fn keep_private(&mut self) {
+        self.private = true;
+    }
+
     fn removal(&self, entry: Option<&Entry>) -> Decision {
         let Some(entry) = entry else {
             return Decision::InPlace;
@@ -265,7 +299,7 @@ impl File {
                 let file = self.write(content, secret);
                 Ok(Decision::Act(Action::new(
                     Verb::Create,
-                    self.born(0o644),
+                    self.born(if secret { 0o600 } else { 0o644 }),
                     vec![file],
                 )))
             }
@@ -439,7 +473,7 @@ impl File {
         if let Some(text) = &self.content {
             return Ok(Wanted::Content(
                 Content::Inline(text.as_bytes().into()),
-                false,
+                self.private,
             ));
         }
         if let Some(source) = &self.source {
@@ -450,7 +484,7 @@ impl File {
                 hash: blob.hash,
                 size: blob.size,
             };
-            return Ok(Wanted::Content(content, false));
+            return Ok(Wanted::Content(content, self.private));
         }
         let Some(source) = &self.template else {
             return Ok(Wanted::Anything);
@@ -468,7 +502,7 @@ impl File {
                 };
                 Ok(Wanted::Content(
                     Content::Inline(text.into_bytes().into()),
-                    secret,
+                    secret || self.private,
                 ))
             }
             Ok(Rendered::Deferred) => Err(refuse("its values are not known here".to_owned())),

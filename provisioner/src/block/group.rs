@@ -24,7 +24,8 @@ pub struct Group {
     /// Users who must be members; others stay.
     #[serde(default)]
     members: Vec<UserName>,
-    /// Members may use sudo for everything without a password, by a file in `/etc/sudoers.d`.
+    /// Members may use sudo for everything without a password. It lies in
+    /// `/etc/sudoers.d/hpt-group-NAME`, which is removed when this is not said.
     #[serde(default)]
     passwordless_sudo: bool,
     /// It must not be there.

@@ -26,6 +26,8 @@ use crate::view::View;
 pub trait Kind: DeserializeOwned {
     /// The word in `[[word]]`.
     const NAME: &'static str;
+    /// Fields that the language has and this version has not got yet.
+    const LATER: &'static [&'static str] = &[];
 
     /// What the block is about, for its id `kind:primary`: a path, a name.
     fn primary(&self) -> String;
@@ -137,6 +139,16 @@ macro_rules! kinds {
         pub const KINDS: &[&str] = &[$(<$module::$type as Kind>::NAME),*];
 
         impl Body {
+            /// Whether `field` of the kind `name` comes with a later version.
+            pub(crate) fn comes_later(name: &str, field: &str) -> bool {
+                match name {
+                    $(<$module::$type as Kind>::NAME => {
+                        <$module::$type as Kind>::LATER.contains(&field)
+                    })*
+                    _ => false,
+                }
+            }
+
             /// Reads the fields of a block of the kind `name`, which is one of [`KINDS`].
             pub(crate) fn deserialize(
                 name: &str,

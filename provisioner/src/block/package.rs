@@ -23,7 +23,7 @@ pub struct Package {
     state: State,
     /// Exactly this version.
     version: Option<PackageVersion>,
-    /// Which package manager; "auto" takes the host's own.
+    /// Which package manager: "auto", the host's own, or "apt"; others come later.
     #[serde(default)]
     manager: Manager,
     /// Refresh the package lists before anything is installed. They are refreshed by themselves
@@ -54,6 +54,7 @@ enum Manager {
 
 impl Kind for Package {
     const NAME: &'static str = "package";
+    const LATER: &'static [&'static str] = &["hold"];
 
     fn primary(&self) -> String {
         self.all()

@@ -38,6 +38,7 @@ fn unit_name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<UnitName, D::Erro
 
 impl Kind for Service {
     const NAME: &'static str = "service";
+    const LATER: &'static [&'static str] = &["masked", "scope", "wait_active"];
 
     fn primary(&self) -> String {
         let name = self.name.as_str();
@@ -116,7 +117,11 @@ impl Service {
         match self.status {
             Some(Status::Started) if !running => {
                 jobs.push(UnitJob::Start);
-                words.push("start");
+                words.push(if unit.condition_failed {
+                    "start, though a condition of the unit was not met the last time"
+                } else {
+                    "start"
+                });
             }
             Some(Status::Stopped) if !matches!(unit.active.as_str(), "inactive" | "failed") => {
                 jobs.push(UnitJob::Stop);

@@ -166,6 +166,13 @@ impl SshFiles<'_> {
                 path: dir.clone(),
                 access,
             }),
+            Fate::Is(Some(entry)) if entry.kind != EntryKind::Dir => {
+                // The user may have put a link there to have another place written to.
+                return Err(HostError::Unsafe {
+                    path: dir.to_string(),
+                    why: "it is not a directory".to_owned(),
+                });
+            }
             Fate::Is(Some(entry)) => {
                 let right = entry.mode == Mode::new(0o700)
                     && view.owned_by(&entry, self.owner)?

@@ -48,8 +48,10 @@ pub(super) fn decide(path: &AbsPath, rules: &[String], view: &View<'_>) -> Resul
     let text = rules.join("\n") + "\n";
     let content = Content::Inline(text.into_bytes().into());
     let mode = Mode::new(0o440);
+    let root = UserName::parse("root").expect("a plain name");
     if let Some(entry) = &entry
         && entry.mode == mode
+        && view.owned_by(entry, &root)? // sudo ignores one that is another's
         && matches!(entry.kind, EntryKind::File { size } if size == content.size())
         && view.hash(path)? == Fate::Is(Some(content.hash()))
     {
@@ -69,7 +71,7 @@ pub(super) fn decide(path: &AbsPath, rules: &[String], view: &View<'_>) -> Resul
         path: path.clone(),
         content,
         access: Access {
-            owner: Some(UserName::parse("root").expect("a plain name")),
+            owner: Some(root),
             group: Some(GroupName::parse("root").expect("a plain name")),
             mode: Some(mode),
         },

@@ -59,7 +59,8 @@ pub struct User {
     /// No other keys than those of this block may log in.
     #[serde(default)]
     authorized_exclusive: bool,
-    /// "nopasswd" for sudo without a password, or a rule such as "ALL=(root) /usr/bin/apt".
+    /// "nopasswd" for sudo without a password, or a rule such as "ALL=(root) /usr/bin/apt". It lies
+    /// in `/etc/sudoers.d/hpt-user-NAME`, which is removed when the user has no `sudo`.
     sudo: Option<String>,
     /// It must not be there.
     #[serde(default)]
@@ -71,6 +72,7 @@ pub struct User {
 
 impl Kind for User {
     const NAME: &'static str = "user";
+    const LATER: &'static [&'static str] = &["expires"];
 
     fn primary(&self) -> String {
         self.name.to_string()
@@ -119,7 +121,7 @@ impl Kind for User {
     }
 
     fn reads(&self) -> Vec<Key> {
-        let mut keys = vec![Key::User(self.name.clone())];
+        let mut keys = vec![Key::User(self.name.clone()), Key::Group(self.own_group())];
         keys.extend(
             self.groups
                 .iter()
@@ -158,7 +160,7 @@ impl Kind for User {
         let (verb, mut effects, mut words) = match &user {
             None => (
                 Verb::Create,
-                vec![Effect::User(self.creation())],
+                vec![Effect::User(self.creation(view)?)],
                 self.creation_words(),
             ),
             Some(user) => {
@@ -191,8 +193,7 @@ impl Kind for User {
             return Ok(Decision::InPlace);
         }
         if !view.powers().accounts {
-            let why = "users are made and changed by root with useradd; hpt is not root, or the tool is not there";
-            return Ok(Decision::Blocked(why.to_owned()));
+            return Ok(powerless());
         }
         Ok(Decision::Act(Action::new(verb, words.join(", "), effects)))
     }
@@ -201,6 +202,10 @@ impl Kind for User {
 impl User {
     fn sudoers(&self) -> AbsPath {
         sudo::path("user", self.name.as_str())
+    }
+
+    fn own_group(&self) -> GroupName {
+        GroupName::parse(self.name.as_str()).expect("user and group names have one rule")
     }
 
     fn rules(&self) -> Vec<String> {
@@ -226,6 +231,9 @@ impl User {
         if effects.is_empty() {
             return Ok(Decision::InPlace);
         }
+        if !view.powers().accounts {
+            return Ok(powerless());
+        }
         let words = if self.remove_home {
             "with its home"
         } else {
@@ -238,14 +246,18 @@ impl User {
         self.create_home.unwrap_or(self.home.is_some())
     }
 
-    fn creation(&self) -> UserEdit {
-        UserEdit::Add {
+    fn creation(&self, view: &View<'_>) -> Result<UserEdit, HostError> {
+        // A group of the user's own name may be there already; useradd would refuse to make it.
+        let own = self.own_group();
+        let there = matches!(view.group(&own)?, Fate::Is(Some(_)));
+        let group = self.group.clone().or(there.then_some(own));
+        Ok(UserEdit::Add {
             name: self.name.clone(),
             system: self.system,
             create_home: self.creates_home(),
             as_: UserShape {
                 uid: self.uid,
-                group: self.group.clone(),
+                group,
                 comment: self.comment.clone(),
                 home: self.home.clone(),
                 shell: self.shell.clone(),
@@ -254,7 +266,7 @@ impl User {
                 password_hash: self.password_hash.clone(),
                 locked: self.locked,
             },
-        }
+        })
     }
 
     fn creation_words(&self) -> Vec<String> {
@@ -357,7 +369,7 @@ impl User {
             },
             (None, None) => AbsPath::parse(&format!("/home/{}", self.name)).expect("a plain name"),
         };
-        let own = GroupName::parse(self.name.as_str()).expect("user and group names have one rule");
+        let own = self.own_group();
         let group = self
             .group
             .clone()
@@ -406,4 +418,9 @@ impl User {
             }
         }
     }
+}
+
+fn powerless() -> Decision {
+    let why = "users are made and changed by root with useradd; hpt is not root, or the tool is not there";
+    Decision::Blocked(why.to_owned())
 }

@@ -1,0 +1,345 @@
+//! A plan says exactly what an apply will do: random configs on random hosts in memory, each
+//! planned, applied, and planned again.
+
+use hpt_provisioner::config::scope::Scope;
+use hpt_provisioner::config::{self, Config, File};
+use hpt_provisioner::effect::{
+    Access, Content, Effect, GroupEdit, Transaction, UserEdit, UserShape, Want, WriteFile,
+};
+use hpt_provisioner::host::Key;
+use hpt_provisioner::host::facts::Facts;
+use hpt_provisioner::host::memory::Memory;
+use hpt_provisioner::name::{AbsPath, GroupName, Mode, PackageName, UnitName, UserName};
+use hpt_provisioner::plan::{Reveal, Verdict, plan};
+use hpt_provisioner::report::{Event, Outcome};
+use hpt_provisioner::run::{Witness, apply};
+
+/// As many pairs of a config and a host.
+const PAIRS: u64 = 10_000;
+/// Printed with a failure; a pair is this plus its number.
+const SEED: u64 = 0x6870_7400;
+
+/// A small generator of our own, so that a pair is its seed and nothing else.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+
+    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[usize::try_from(self.below(of.len().try_into().unwrap())).unwrap()]
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// `line` now and then.
+    fn maybe(&mut self, percent: u64, line: &str) -> String {
+        if self.chance(percent) {
+            format!("{line}\n")
+        } else {
+            String::new()
+        }
+    }
+}
+
+const NAMES: [&str; 4] = ["ana", "bo", "web", "db"];
+const PATHS: [&str; 8] = [
+    "/etc/a",
+    "/etc/b",
+    "/srv/d",
+    "/srv/d/x",
+    "/srv/d/e",
+    "/srv/d/e/y",
+    "/opt/l",
+    "/nowhere/z",
+];
+const MODES: [&str; 4] = ["0600", "0644", "0755", "0750"];
+const TEXTS: [&str; 3] = ["", "one\\n", "two\\nlines\\n"];
+const PACKAGES: [&str; 3] = ["nginx", "git", "curl"];
+const UNITS: [&str; 2] = ["nginx", "cron"];
+
+fn block(r: &mut Random, id: usize) -> String {
+    let head = |kind: &str| format!("[[{kind}]]\nid = \"{kind}-{id}\"\n");
+    let owner = r.one(&NAMES);
+    let group = r.one(&NAMES);
+    let mode = r.one(&MODES);
+    match r.below(11) {
+        0 => {
+            head("package")
+                + &format!("name = \"{}\"\n", r.one(&PACKAGES))
+                + &r.maybe(25, "absent = true")
+        }
+        1 => {
+            let gid = 2000 + r.below(3);
+            let absent = r.chance(20);
+            let rest = if absent {
+                "absent = true\n".to_owned()
+            } else {
+                r.maybe(40, &format!("gid = {gid}")) + &r.maybe(30, "members = [\"ana\"]")
+            };
+            head("group") + &format!("name = \"{group}\"\n") + &rest
+        }
+        2 | 3 => {
+            let absent = r.chance(15);
+            let shell = r.one(&["/bin/sh", "/bin/bash"]);
+            let rest = if absent {
+                "absent = true\n".to_owned() + &r.maybe(50, "remove_home = true")
+            } else {
+                r.maybe(60, &format!("home = \"/home/{owner}\""))
+                    + &r.maybe(40, &format!("shell = \"{shell}\""))
+                    + &r.maybe(40, &format!("groups = [\"{group}\"]"))
+                    + &r.maybe(20, "groups_exclusive = true")
+                    + &r.maybe(30, "comment = \"someone\"")
+                    + &r.maybe(30, "ssh_public_key = \"ssh-ed25519 AAAAkey ana\"")
+                    + &r.maybe(20, "authorized_keys = [\"ssh-rsa AAAAother bo\"]")
+            };
+            head("user") + &format!("name = \"{owner}\"\n") + &rest
+        }
+        4 => {
+            head("service")
+                + &format!("name = \"{}\"\n", r.one(&UNITS))
+                + &format!("status = \"{}\"\n", r.one(&["started", "stopped"]))
+                + &r.maybe(50, "enabled = true")
+        }
+        // A command in memory does nothing: it may promise no path, and may say that it changes one.
+        5 => {
+            let changes = format!("changes = [\"{}\"]", r.one(&PATHS));
+            head("exec") + "script = \"true\"\nalways = true\n" + &r.maybe(50, &changes)
+        }
+        kind => {
+            let form = match kind {
+                6 => "dir = true\n".to_owned(),
+                7 => format!("symlink_to = \"{}\"\n", r.one(&PATHS)),
+                8 => "absent = true\n".to_owned() + &r.maybe(50, "recurse = true"),
+                _ => format!("content = \"{}\"\n", r.one(&TEXTS)),
+            };
+            let access = if kind == 7 || kind == 8 {
+                String::new()
+            } else {
+                r.maybe(50, &format!("mode = \"{mode}\""))
+                    + &r.maybe(30, &format!("owner = \"{owner}\""))
+                    + &r.maybe(30, &format!("group = \"{group}\""))
+            };
+            head("file") + &format!("path = \"{}\"\n", r.one(&PATHS)) + &form + &access
+        }
+    }
+}
+
+fn path(text: &str) -> AbsPath {
+    AbsPath::parse(text).unwrap()
+}
+
+fn host(r: &mut Random) -> Memory {
+    let mut host = Memory::new(Facts::default());
+    host.put(&Effect::MakeDir {
+        path: path("/nowhere-else"),
+        access: Access::default(),
+    });
+    for name in NAMES {
+        if r.chance(40) {
+            host.put(&Effect::Group(GroupEdit::Add {
+                name: GroupName::parse(name).unwrap(),
+                gid: Some(u32::try_from(2000 + r.below(3)).unwrap()),
+                system: false,
+            }));
+        }
+        if r.chance(40) {
+            let as_ = UserShape {
+                uid: Some(u32::try_from(1000 + r.below(50)).unwrap()),
+                home: Some(path(&format!("/home/{name}"))),
+                ..UserShape::default()
+            };
+            let create_home = r.chance(70);
+            let name = UserName::parse(name).unwrap();
+            host.put(&Effect::User(UserEdit::Add {
+                name,
+                as_,
+                system: false,
+                create_home,
+            }));
+        }
+    }
+    for at in ["/srv/d", "/srv/d/e"] {
+        if r.chance(40) {
+            host.put(&Effect::MakeDir {
+                path: path(at),
+                access: Access::default(),
+            });
+        } else {
+            break;
+        }
+    }
+    for at in ["/etc/a", "/etc/b", "/opt/l"] {
+        let access = Access {
+            mode: Some(Mode::new(0o644)),
+            ..Access::default()
+        };
+        match r.below(4) {
+            0 => host.put(&Effect::MakeDir {
+                path: path(at),
+                access,
+            }),
+            1 => host.put(&Effect::Link {
+                path: path(at),
+                to: "/etc/b".to_owned(),
+            }),
+            2 => host.put(&Effect::WriteFile(WriteFile {
+                path: path(at),
+                content: Content::Inline(b"one\n".as_slice().into()),
+                access,
+                verify: None,
+                secret: false,
+            })),
+            _ => {}
+        }
+    }
+    for package in PACKAGES {
+        if r.chance(40) {
+            let name = PackageName::parse(package).unwrap();
+            let install = vec![Want {
+                name,
+                version: None,
+            }];
+            host.put(&Effect::Packages(Transaction {
+                install,
+                ..Transaction::default()
+            }));
+        }
+    }
+    for unit in UNITS {
+        if r.chance(60) {
+            host.put_unit(UnitName::service(unit).unwrap());
+        }
+    }
+    host
+}
+
+fn parse(text: &str) -> Config {
+    let files = vec![File {
+        name: "random.toml".to_owned(),
+        text: text.to_owned(),
+    }];
+    let scope = Scope {
+        facts: Some(Facts::default()),
+        secrets: Some([].into()),
+        ..Scope::default()
+    };
+    config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}\n{text}"))
+}
+
+struct Silent;
+
+impl Witness for Silent {
+    fn tell(&mut self, _: Event) {}
+
+    fn go_on(&mut self) -> bool {
+        true
+    }
+}
+
+/// What a verdict promises of an outcome. `maybe` promises nothing but an end.
+fn keeps(verdict: Verdict, outcome: Outcome) -> bool {
+    match verdict {
+        Verdict::Ok => outcome == Outcome::Ok,
+        Verdict::Skip => outcome == Outcome::Skipped,
+        Verdict::Blocked => outcome == Outcome::Failed,
+        Verdict::Maybe => outcome != Outcome::NotRun,
+        Verdict::Create | Verdict::Update | Verdict::Delete | Verdict::Run => {
+            outcome == Outcome::Changed
+        }
+    }
+}
+
+#[test]
+fn what_is_planned_is_what_happens_and_then_nothing_is_left() {
+    let (mut changed, mut blocked, mut empty) = (0, 0, 0);
+    for pair in 0..PAIRS {
+        let seed = SEED + pair;
+        let mut r = Random(seed);
+        let mut host = host(&mut r);
+        let count = 1 + r.below(10);
+        let text: String = (0..count)
+            .map(|i| block(&mut r, usize::try_from(i).unwrap()))
+            .collect();
+        let config = parse(&text);
+        let first = plan(&config, &host, Reveal::Content);
+        let report = apply(&config, &mut host, None, &mut Silent).unwrap();
+        let context = || {
+            format!(
+                "seed {seed:#x}\n{text}\n{:#?}\n{:#?}",
+                first.blocks, report.blocks
+            )
+        };
+        let undone = report
+            .blocks
+            .iter()
+            .any(|b| b.note.contains("a later block undid it"));
+        for (planned, ended) in first.blocks.iter().zip(&report.blocks) {
+            // A config that contradicts itself is told so, block by block; after the first failure nothing runs.
+            if undone || ended.outcome == Outcome::NotRun {
+                break;
+            }
+            assert!(
+                keeps(planned.verdict, ended.outcome),
+                "{} {}",
+                planned.id,
+                context()
+            );
+            if ended.outcome == Outcome::Failed {
+                let foreseen = matches!(planned.verdict, Verdict::Blocked | Verdict::Maybe);
+                assert!(foreseen, "{} failed unforeseen {}", planned.id, context());
+                blocked += 1;
+                break;
+            }
+            changed += usize::from(ended.outcome == Outcome::Changed);
+        }
+        if !report.succeeded() || contradicts_itself(&config, &host) {
+            continue;
+        }
+        let second = plan(&config, &host, Reveal::Content);
+        // A command runs each time, and what it says that it changes cannot be known before.
+        let settled = |v: Verdict| !v.is_pending() || matches!(v, Verdict::Run | Verdict::Maybe);
+        for again in &second.blocks {
+            assert!(settled(again.verdict), "{} is left {}", again.id, context());
+        }
+        empty += 1;
+    }
+    // The generator must reach each of them, or it proves little.
+    assert!(
+        changed > 5_000 && blocked > 500 && empty > 1_000,
+        "{changed} {blocked} {empty}"
+    );
+}
+
+/// Whether two blocks want different things of one path, user, group or package, so that no order
+/// of applying them leaves both in place.
+fn contradicts_itself(config: &Config, host: &Memory) -> bool {
+    let again = plan(config, host, Reveal::Outline);
+    let pending: Vec<_> = (0..config.blocks.len())
+        .filter(|i| {
+            again.blocks[*i].verdict.is_pending() && again.blocks[*i].verdict != Verdict::Run
+        })
+        .collect();
+    pending.iter().any(|i| {
+        let keys = config.blocks[*i].body.reads();
+        let meets = |other: &Key| keys.iter().any(|key| overlap(key, other));
+        (0..config.blocks.len()).any(|j| j != *i && config.blocks[j].body.reads().iter().any(meets))
+    })
+}
+
+/// Whether two keys are one, or one path lies below the other.
+fn overlap(one: &Key, other: &Key) -> bool {
+    let below = |a: &AbsPath, b: &AbsPath| a.as_path().starts_with(b.as_path());
+    match (one, other) {
+        (Key::Path(a), Key::Path(b)) => below(a, b) || below(b, a),
+        _ => one == other,
+    }
+}
