@@ -18,6 +18,7 @@ use crate::link::Link;
 use crate::local::LocalKey;
 use crate::penalty::{Offence, Penalties, Record};
 use crate::quiet::Quiet;
+use crate::seen::Seen;
 use crate::session::{NoSession, SessionLimits, Sessions};
 use crate::source::Source;
 use crate::wire::{HELLO, LENGTH, Prologue};
@@ -57,10 +58,11 @@ pub(crate) struct Door {
     ledger: Arc<Mutex<Ledger>>,
 }
 
-/// What is remembered about sources.
+/// What is remembered about sources, and of their hellos.
 struct Ledger {
     offences: Record,
     quiet: Quiet<Source>,
+    seen: Seen,
 }
 
 /// Why a connection came to nothing. The log is told; the peer is not.
@@ -100,6 +102,7 @@ impl Door {
             ledger: Arc::new(Mutex::new(Ledger {
                 offences: Record::new(limits.penalties),
                 quiet: Quiet::new(),
+                seen: Seen::default(),
             })),
         }
     }
@@ -154,7 +157,12 @@ impl Door {
         };
         let expect = ExpectHello::new(self.local.clone(), Prologue::CLIENT_RPC);
         let proven = expect.check(&hello)?;
+        let mark = proven.mark();
+        if self.ledger().seen.contains(&mark) {
+            return Err(BadHello::Replay.into());
+        }
         let (expect, reply) = proven.answer(&self.allow.now())?;
+        self.ledger().seen.insert(mark);
         stream.set_nodelay(true).map_err(|_| Refusal::Left)?;
         stream.write_all(&reply).await.map_err(|_| Refusal::Left)?;
 

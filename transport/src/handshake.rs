@@ -96,6 +96,8 @@ pub(crate) enum BadHello {
     Version,
     #[error("it does not know this target's public key")]
     Mac1,
+    #[error("its hello was answered before")]
+    Replay,
     #[error("its handshake does not hold")]
     Noise,
     #[error("its key is not pinned")]
@@ -129,6 +131,11 @@ pub(crate) struct ProvenHello<'a> {
 }
 
 impl ProvenHello<'_> {
+    /// What no other hello has: the first half of `e`.
+    pub(crate) fn mark(&self) -> [u8; 16] {
+        *self.message.first_chunk().expect("message 1 has 96 bytes")
+    }
+
     /// One X25519 for a key that is not among `pins`, four for one that is.
     pub(crate) fn answer(self, pins: &Arc<Pins>) -> Result<(ExpectConfirm, [u8; REPLY]), BadHello> {
         // <- s

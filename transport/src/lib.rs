@@ -21,6 +21,7 @@ mod penalty;
 mod quiet;
 mod record;
 mod resolver;
+mod seen;
 mod session;
 mod source;
 #[cfg(test)]

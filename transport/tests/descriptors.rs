@@ -103,10 +103,10 @@ impl Target {
 
 #[tokio::test]
 async fn running_out_of_descriptors_is_survived() {
-    let hello = captured_hellos(&keys(), 1).await[0];
+    let hellos = captured_hellos(&keys(), CALLERS).await;
     let (target, at) = Target::start();
     let mut callers = Vec::new();
-    for _ in 0..CALLERS {
+    for hello in hellos {
         let mut caller = TcpStream::connect(at).await.unwrap();
         // A hello keeps its place until the deadline, also under load.
         caller.write_all(&hello).await.unwrap();

@@ -107,9 +107,9 @@ async fn a_target_that_keeps_silent_is_given_up() {
 async fn dripping_does_not_move_the_deadline() {
     let pair = Pair::new();
     let (at, _incoming) = pair.listen(lenient());
-    let hello = captured_hellos(&pair, 1).await[0];
+    let hellos = captured_hellos(&pair, 24).await;
     let mut drips = JoinSet::new();
-    for n in 0..24_u8 {
+    for (n, hello) in hellos.into_iter().enumerate() {
         drips.spawn(async move {
             let mut stream = TcpStream::connect(at).await.unwrap();
             let begin = Instant::now();
@@ -163,6 +163,23 @@ async fn ten_thousand_replays_open_no_session() {
     pair.dialer(at).dial().await.unwrap();
     let link = incoming.next().await.unwrap().unwrap();
     assert_eq!(link.peer(), pair.client.public());
+}
+
+/// A hello that was answered once is not answered again, and holds no place.
+#[tokio::test]
+async fn a_replay_of_the_same_hello_meets_silence() {
+    let pair = Pair::new();
+    let (at, _incoming) = pair.listen(lenient());
+    let hello = captured_hellos(&pair, 1).await[0];
+    for replayed in [false, true, true] {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(&hello).await.unwrap();
+        if replayed {
+            assert_eq!(answer(&mut stream, LONG).await, Some(vec![]));
+        } else {
+            stream.read_exact(&mut [0; 48]).await.unwrap();
+        }
+    }
 }
 
 /// H5: one source holds 16 places, and no more.

@@ -184,10 +184,10 @@ async fn half_open() {
     limits.half_open.lottery_from = 10_000;
     limits.deadline = std::time::Duration::from_mins(1);
     let (at, _incoming) = pair.listen(limits);
-    let hello = captured_hellos(&pair, 1).await[0];
+    let hellos = captured_hellos(&pair, CONNECTIONS).await;
+    let mut streams = Vec::with_capacity(CONNECTIONS);
     let before = resident();
-    let mut streams = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for hello in hellos {
         let mut stream = TcpStream::connect(at).await.unwrap();
         stream.write_all(&hello).await.unwrap();
         stream.read_exact(&mut [0; 48]).await.unwrap();

@@ -1,6 +1,7 @@
 //! A client gets in while strangers flood the door from 200 addresses (H5, C3).
 
 #![allow(clippy::unwrap_used, reason = "what a test leans on must hold")]
+#![allow(clippy::print_stdout, reason = "the figure is worth a line")]
 
 mod common;
 
