@@ -1,6 +1,8 @@
 //! What each kind of block promises, on hosts in memory: what it decides, and that a second run
 //! changes nothing. The faults of the original hpt each have their case here.
 
+#![allow(clippy::unwrap_used, reason = "what a test leans on must hold")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

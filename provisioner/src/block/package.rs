@@ -50,6 +50,12 @@ enum Manager {
     #[default]
     Auto,
     Apt,
+    Dnf,
+    Yum,
+    Zypper,
+    Apk,
+    Pacman,
+    Brew,
 }
 
 impl Kind for Package {
@@ -77,6 +83,10 @@ impl Kind for Package {
             let what = "`version` goes with one package that is installed";
             complain("version", what.to_owned());
         }
+        if !matches!(self.manager, Manager::Auto | Manager::Apt) {
+            let what = "this version drives apt alone; other managers come with a later one";
+            complain("manager", what.to_owned());
+        }
         if self.absent && self.state == State::Latest {
             complain("absent", "a package is either absent or latest".to_owned());
         }
@@ -87,7 +97,6 @@ impl Kind for Package {
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
-        let _ = self.manager; // "auto" and "apt" are the same until there is another
         match self.state {
             State::Absent => self.removal(view),
             _ if self.absent => self.removal(view),

@@ -241,9 +241,14 @@ impl Reader {
                 )
             })
             .collect();
-        let Some(body) = self.body(kind, &place, fields, findings.secret, findings.deferred) else {
+        let sensitive = common.sensitive || findings.secret;
+        let Some(mut body) = self.body(kind, &place, fields, findings.secret, findings.deferred)
+        else {
             return;
         };
+        if sensitive && let Body::File(file) = &mut body {
+            file.keep_private();
+        }
         if let Body::Exec(exec) = &body
             && exec.is_unguarded()
         {
@@ -253,10 +258,13 @@ impl Reader {
             self.faults
                 .push(Fault::warning(what, place.clone()).hint(hint));
         }
-        body.check(&mut |key, what| {
-            let at = spans.get(key).unwrap_or(&place).clone();
-            self.faults.push(Fault::error(what, at));
-        });
+        // What is not known here still reads as its template; the target judges the whole block.
+        if !findings.deferred {
+            body.check(&mut |key, what| {
+                let at = spans.get(key).unwrap_or(&place).clone();
+                self.faults.push(Fault::error(what, at));
+            });
+        }
         let (id, id_place) = match common.id {
             Some(given) => given,
             None => (
@@ -279,7 +287,6 @@ impl Reader {
             }
         }
         self.ids.insert(id.clone(), id_place);
-        let sensitive = common.sensitive || findings.secret;
         self.blocks.push(Block {
             id,
             place,
@@ -415,6 +422,10 @@ impl Reader {
 }
 
 fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
+    if Body::comes_later(kind, key) {
+        let what = format!("`{key}` of [[{kind}]] comes with a later version of hpt");
+        return Fault::error(what, at);
+    }
     let fault = Fault::error(format!("unknown field `{key}` in [[{kind}]]"), at);
     let fields: Vec<&str> = message
         .split_once(", expected ")

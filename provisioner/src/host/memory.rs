@@ -391,15 +391,22 @@ impl Base<'_> {
         user.groups.sort();
         user.groups.dedup();
         if let Some(hash) = &to.password_hash {
-            user.password = self
-                .0
-                .map(|host| host.fingerprint(hash.expose().as_bytes()));
+            let bytes = hash.expose().as_bytes();
+            user.password = Some(
+                self.0
+                    .map_or_else(|| fingerprint(bytes), |host| host.fingerprint(bytes)),
+            );
         }
         user.locked = to
             .locked
             .unwrap_or(user.locked && to.password_hash.is_none());
         user
     }
+}
+
+/// The fingerprint that a host in memory makes; its key is no secret.
+fn fingerprint(secret: &[u8]) -> String {
+    blake3::keyed_hash(&[7; 32], secret).to_hex()[..8].to_owned()
 }
 
 /// A whole host in memory: the overlay over nothing. An honest second implementation, for
@@ -539,7 +546,7 @@ impl Observe for Memory {
     }
 
     fn fingerprint(&self, secret: &[u8]) -> String {
-        blake3::keyed_hash(&[7; 32], secret).to_hex()[..8].to_owned()
+        fingerprint(secret)
     }
 }
 
