@@ -27,6 +27,39 @@ impl Mutate for Live {
         tell: &mut dyn FnMut(usize, Progress),
     ) -> Vec<Result<Done, HostError>> {
         self.forget();
+        let answers = self.act(batch, tell);
+        // What was looked at in order to act is old by now.
+        self.forget();
+        answers
+    }
+
+    fn guard(&mut self, command: &Command) -> Result<bool, HostError> {
+        self.forget();
+        self.may_exec()?;
+        let accounts = self.accounts_of(&[command_access(command)])?;
+        let end = exec::run(command, &accounts, &mut |_, _| {});
+        self.forget();
+        match end? {
+            End::Exit(code) => Ok(code == 0),
+            end => Err(HostError::Program {
+                program: "the guard".into(),
+                why: end.to_string(),
+            }),
+        }
+    }
+
+    fn pause(&mut self, time: Duration) {
+        self.forget();
+        std::thread::sleep(time);
+    }
+}
+
+impl Live {
+    fn act(
+        &self,
+        batch: &[Effect],
+        tell: &mut dyn FnMut(usize, Progress),
+    ) -> Vec<Result<Done, HostError>> {
         let done = |result: Result<(), HostError>| vec![result.map(|()| Done::default())];
         match batch {
             [Effect::Remove { path, recursive }] => {
@@ -50,27 +83,7 @@ impl Mutate for Live {
         }
     }
 
-    fn guard(&mut self, command: &Command) -> Result<bool, HostError> {
-        self.forget();
-        self.may_exec()?;
-        let accounts = self.accounts_of(&[command_access(command)])?;
-        match exec::run(command, &accounts, &mut |_, _| {})? {
-            End::Exit(code) => Ok(code == 0),
-            end => Err(HostError::Program {
-                program: "the guard".into(),
-                why: end.to_string(),
-            }),
-        }
-    }
-
-    fn pause(&mut self, time: Duration) {
-        self.forget();
-        std::thread::sleep(time);
-    }
-}
-
-impl Live {
-    fn write(&mut self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
+    fn write(&self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
         let named: Vec<Access> = batch.iter().filter_map(access_of).cloned().collect();
         let accounts = match self.accounts_of(&named) {
             Ok(accounts) => accounts,
@@ -102,7 +115,7 @@ impl Live {
             _ => None,
         };
         let batch: Vec<&Transaction> = batch.iter().filter_map(transaction).collect();
-        manager.perform(&batch, &|| self.packages(), tell)
+        manager.perform(&batch, &|| self.read_packages(), tell)
     }
 
     fn run(&self, command: &Command, tell: &mut dyn FnMut(Progress)) -> Result<Done, HostError> {

@@ -326,6 +326,14 @@ mod tests {
         rustix::process::kill_process(pid, Signal::KILL).unwrap();
     }
 
+    #[test]
+    fn a_background_process_that_never_stops_writing_holds_nobody_up() {
+        let begun = Instant::now();
+        let (end, output) = run(&sh("yes & sleep 0.1"));
+        assert_eq!(end, End::Exit(0));
+        assert!(begun.elapsed() < Duration::from_secs(5) && output.starts_with("y\n"));
+    }
+
     fn is_alive(pid: &str) -> bool {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit_once(") ")

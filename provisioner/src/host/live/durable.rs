@@ -1,7 +1,7 @@
 //! Makes what was written last: one file or directory at a time, or whole file systems at once.
 
-use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::collections::{BTreeMap, HashSet};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -13,20 +13,30 @@ const FEW: usize = 4;
 
 /// Directories in which something was written, each once.
 #[derive(Default)]
-pub(super) struct Dirs<'a>(BTreeMap<(u32, u32), BTreeMap<u64, &'a OwnedFd>>);
+pub(super) struct Dirs<'a> {
+    by_device: BTreeMap<(u32, u32), BTreeMap<u64, &'a OwnedFd>>,
+    /// Descriptors that were added already; the effects of a batch share theirs.
+    known: HashSet<RawFd>,
+}
 
 impl<'a> Dirs<'a> {
     /// Adds a directory.
     pub(super) fn add(&mut self, dir: &'a OwnedFd) -> Result<(), Errno> {
+        if !self.known.insert(dir.as_raw_fd()) {
+            return Ok(());
+        }
         let stat = stat_fd(dir)?;
         let device = (stat.stx_dev_major, stat.stx_dev_minor);
-        self.0.entry(device).or_default().insert(stat.stx_ino, dir);
+        self.by_device
+            .entry(device)
+            .or_default()
+            .insert(stat.stx_ino, dir);
         Ok(())
     }
 
     /// Makes the listings of all directories durable.
     pub(super) fn sync_listings(&self) -> Result<(), Errno> {
-        for dirs in self.0.values() {
+        for dirs in self.by_device.values() {
             if dirs.len() <= FEW {
                 dirs.values().try_for_each(|dir| sync_dir(dir))?;
             } else {
@@ -40,7 +50,7 @@ impl<'a> Dirs<'a> {
 
     /// Makes everything on the file systems of the directories durable.
     pub(super) fn sync_file_systems(&self) -> Result<(), Errno> {
-        self.0
+        self.by_device
             .values()
             .filter_map(|dirs| dirs.values().next())
             .try_for_each(|dir| sync_file_system(dir))

@@ -2,8 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions};
+
+/// A killed process is gone within this time.
+const DYING: Duration = Duration::from_secs(5);
 
 /// A command's first process and whatever came of it: descendants, and orphans that hpt inherited.
 pub(super) struct Family {
@@ -53,8 +57,10 @@ impl Family {
             }
             stopped = now;
         }
-        while self.signal(Signal::KILL) > 0 {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        // One that hangs in the kernel cannot die; it is not waited for.
+        let begun = Instant::now();
+        while self.signal(Signal::KILL) > 0 && begun.elapsed() < DYING {
+            std::thread::sleep(Duration::from_millis(5));
         }
         self.reap();
     }

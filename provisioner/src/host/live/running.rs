@@ -16,6 +16,9 @@ use crate::host::Stream;
 /// From TERM to KILL.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// No pipe of an ordinary process holds more.
+const LARGEST_PIPE: usize = 1 << 20;
+
 /// As much of a stream is handed over at once.
 pub(super) const CHUNK: usize = 64 << 10;
 
@@ -78,7 +81,7 @@ impl Running {
             }
         }
         let status = self.child.wait()?;
-        while self.drain(hear)? {}
+        self.finish(hear)?;
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
         Ok(status
             .code()
@@ -105,7 +108,7 @@ impl Running {
         }
         self.family.kill();
         self.child.wait()?;
-        while self.drain(hear)? {}
+        self.finish(hear)?;
         Ok(())
     }
 
@@ -154,6 +157,17 @@ impl Running {
             }
         }
         self.stdin = None;
+    }
+
+    /// Hands over what the process has left in its pipes, which is no more than they hold: whoever
+    /// inherited the other ends may write for ever.
+    fn finish(&mut self, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<()> {
+        for _ in 0..LARGEST_PIPE / CHUNK {
+            if !self.drain(hear)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Hands over at most one chunk of each stream; whether there was any.
