@@ -52,7 +52,9 @@ async fn a_plan_an_apply_and_nothing_left_to_do() {
     assert!(!server.root().join("etc/motd").exists(), "nothing was done");
 
     put(&mut client, &[&logo], 64 << 10).await.unwrap();
-    let (events, end) = apply(&mut client, &config, Some(first.digest), 2).await.unwrap();
+    let (events, end) = apply(&mut client, &config, Some(first.digest), 2)
+        .await
+        .unwrap();
     let End::Report { run, report } = end else {
         panic!("{end:?}")
     };

@@ -37,7 +37,8 @@ pub struct TestServer {
     pub dir: TempDir,
     pub address: SocketAddr,
     pub target: PublicKey,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    ended: tokio::task::JoinHandle<Result<(), hpt_agent::ServeError>>,
 }
 
 /// A client's keys, and the psk that it shares with the target.
@@ -78,23 +79,25 @@ pub fn clock() -> u64 {
     1_750_000_000
 }
 
-pub fn runner() -> Runner {
-    Runner::Process {
-        program: env!("CARGO_BIN_EXE_hpt-agent-test-runner").into(),
-    }
-}
-
 impl TestServer {
-    /// A server that obeys these clients.
+    /// A server that obeys these clients, for a root that does not run.
     pub async fn start(clients: &[PinnedClient]) -> Self {
-        Self::start_with(clients, runner()).await
+        let dir = scratch();
+        let places = places_in(dir.path());
+        Self::start_at(clients, dir, places).await
     }
 
-    pub async fn start_with(clients: &[PinnedClient], runner: Runner) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        for folder in ["root/etc", "root/srv"] {
-            fs::create_dir_all(dir.path().join(folder)).unwrap();
-        }
+    /// The same for this machine, where commands can run.
+    pub async fn start_live(clients: &[PinnedClient]) -> Self {
+        let dir = scratch();
+        let places = Places {
+            root: "/".into(),
+            ..places_in(dir.path())
+        };
+        Self::start_at(clients, dir, places).await
+    }
+
+    async fn start_at(clients: &[PinnedClient], dir: TempDir, places: Places) -> Self {
         let keystore = dir.path().join("keystore.db");
         let own = Keypair::generate();
         let target = own.identity().channel;
@@ -103,7 +106,8 @@ impl TestServer {
             penalties: Penalties::OFF,
             ..Limits::default()
         };
-        let places = places_in(dir.path());
+        let program = env!("CARGO_BIN_EXE_hpt-agent-test-runner").into();
+        let runner = Runner::Process { program };
         let server = Server::new(Options {
             keystore,
             places,
@@ -115,14 +119,15 @@ impl TestServer {
         let tcp = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = tcp.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(server.run(tcp, async {
+        let ended = tokio::spawn(server.run(tcp, async {
             let _ = stopped.await;
         }));
         Self {
             dir,
             address,
             target,
-            _stop: stop,
+            stop,
+            ended,
         }
     }
 
@@ -138,19 +143,46 @@ impl TestServer {
         places_in(self.dir.path())
     }
 
+    /// Stops it and waits; what was its directory stays while the answer does.
+    pub async fn stop(self) -> TempDir {
+        drop(self.stop);
+        self.ended.await.unwrap().unwrap();
+        self.dir
+    }
+
     pub fn dialer(&self, client: &TestClient) -> Dialer {
+        self.dialer_through(client, self.address.port())
+    }
+
+    /// Dials another port of this machine, that of a relay.
+    fn dialer_through(&self, client: &TestClient, port: u16) -> Dialer {
         let own = SecretKey::from_bytes((*client.own.channel.expose()).into());
         let own = LocalKey::new(own);
         let psk = Arc::new(copy(&client.psk));
-        let (host, port) = (self.address.ip().to_string(), self.address.port());
-        Dialer::new(host, port, own, self.target, psk).patience(Duration::from_secs(5))
+        Dialer::new("127.0.0.1", port, own, self.target, psk).patience(Duration::from_secs(5))
     }
 
     pub async fn connect(&self, client: &TestClient) -> TargetClient<Channel> {
-        TargetClient::new(grpc::connect(self.dialer(client)).await.unwrap())
-            .max_decoding_message_size(grpc::MAX_MESSAGE)
-            .max_encoding_message_size(grpc::MAX_MESSAGE)
+        self.connect_through(client, self.address.port()).await
     }
+
+    pub async fn connect_through(&self, client: &TestClient, port: u16) -> TargetClient<Channel> {
+        TargetClient::new(
+            grpc::connect(self.dialer_through(client, port))
+                .await
+                .unwrap(),
+        )
+        .max_decoding_message_size(grpc::MAX_MESSAGE)
+        .max_encoding_message_size(grpc::MAX_MESSAGE)
+    }
+}
+
+fn scratch() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["root/etc", "root/srv"] {
+        fs::create_dir_all(dir.path().join(folder)).unwrap();
+    }
+    dir
 }
 
 fn places_in(dir: &std::path::Path) -> Places {

@@ -1,0 +1,235 @@
+//! A run belongs to the target: it ends whatever becomes of its client, and tells its end once.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{TestClient, TestServer, apply, apply_request, delivery, with_source};
+use hpt_agent::lock;
+use hpt_proto::{End, Told};
+use hpt_provisioner::report::{Event, Outcome};
+
+const EVERYTHING: &str = "status facts plan apply exec";
+
+async fn until(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "waited in vain for: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A run that waits for a file to go on, and leaves one when it is through.
+fn waiting(dir: &Path) -> hpt_proto::Delivery {
+    let (here, go, done) = (dir.join("here"), dir.join("go"), dir.join("done"));
+    delivery(&format!(
+        "[[exec]]\nid = \"wait\"\nscript = \"\"\"\ntouch {}\nwhile [ ! -e {} ]; do sleep 0.02; done\n\
+         \"\"\"\nalways = true\n[[file]]\npath = \"{}\"\ncontent = \"done\"\n",
+        here.display(),
+        go.display(),
+        done.display(),
+    ))
+}
+
+/// H12, J2: a cut connection is not success, and the run goes on to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_outlives_its_client() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let dir = server.dir.path().join("run-files");
+    fs::create_dir(&dir).unwrap();
+    let config = waiting(&dir);
+
+    // The client's end of the wire goes through here, so that it can be cut.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = server.address;
+    let relay = tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = tokio::net::TcpStream::connect(address).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+    });
+    let mut client = server.connect_through(&laptop, port).await;
+    let mut stream = client
+        .apply(apply_request(&config, None))
+        .await
+        .unwrap()
+        .into_inner();
+    let first = stream.message().await.unwrap().unwrap();
+    let first = Told::parse(first, &config.request.files, 2).unwrap();
+    assert!(matches!(first, Told::Event(Event::Started { block: 0 })));
+    until("the command runs", || dir.join("here").exists()).await;
+
+    relay.abort();
+    loop {
+        match stream.message().await {
+            Ok(Some(message)) => {
+                let told = Told::parse(message, &config.request.files, 2).unwrap();
+                assert!(
+                    matches!(told, Told::Event(_)),
+                    "an end was heard over a cut wire"
+                );
+            }
+            Ok(None) => panic!("a cut wire looked like a good end"),
+            Err(_) => break,
+        }
+    }
+    let places = hpt_agent::Places {
+        root: "/".into(),
+        ..server.places()
+    };
+    let running = lock::holder(&places)
+        .unwrap()
+        .expect("the run holds its host");
+    assert_eq!(
+        (running.by.as_str(), running.since),
+        ("laptop", common::clock())
+    );
+
+    fs::write(dir.join("go"), "").unwrap();
+    until("the run ends", || lock::holder(&places).unwrap().is_none()).await;
+    assert_eq!(fs::read_to_string(dir.join("done")).unwrap(), "done");
+}
+
+/// A8: the server goes, the run stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_outlives_its_server() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut client = server.connect(&laptop).await;
+    let mut stream = client
+        .apply(apply_request(&waiting(dir.path()), None))
+        .await
+        .unwrap()
+        .into_inner();
+    stream.message().await.unwrap().unwrap();
+    until("the command runs", || dir.path().join("here").exists()).await;
+    let scratch = server.stop().await;
+    fs::write(dir.path().join("go"), "").unwrap();
+    until("the run ends", || dir.path().join("done").exists()).await;
+    drop(scratch);
+}
+
+/// H12: a process that dies is told as such, not as an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_dies_has_no_end() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let mut client = server.connect(&laptop).await;
+    // Its parent is the process of the run.
+    let config = delivery("[[exec]]\nscript = \"kill -9 $PPID\"\nalways = true\n");
+    let status = apply(&mut client, &config, None, 1).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Internal, "{status:?}");
+    assert!(
+        status.message().contains("ended before the run did"),
+        "{status:?}"
+    );
+    let places = hpt_agent::Places {
+        root: "/".into(),
+        ..server.places()
+    };
+    assert_eq!(
+        lock::holder(&places).unwrap(),
+        None,
+        "the host is free again"
+    );
+}
+
+/// X1: what a command inherits, and what arrives of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn output_arrives_and_the_servers_environment_does_not() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let mut client = server.connect(&laptop).await;
+    let config = delivery(
+        "[[exec]]\nid = \"look\"\nscript = \"env; tr '\\\\0' '\\\\n' < /proc/$PPID/environ; umask; exit 3\"\nsuccess = [3]\nalways = true\n",
+    );
+    let (events, end) = apply(&mut client, &config, None, 1).await.unwrap();
+    let mut output = Vec::new();
+    for event in events {
+        if let Event::Output { bytes, .. } = event {
+            output.extend(bytes);
+        }
+    }
+    let output = String::from_utf8(output).unwrap();
+    assert!(output.contains("PATH=/usr/local/sbin"), "{output}");
+    assert!(!output.contains("CARGO"), "{output}");
+    assert!(output.trim_end().ends_with("0022"), "{output}");
+    let End::Report { report, .. } = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!(
+        (report.blocks[0].outcome, report.blocks[0].exit),
+        (Outcome::Changed, Some(3))
+    );
+}
+
+/// S1: contents that come along are lent, never stored; nothing of an order is in arguments.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_touches_no_disk_but_its_own_file() {
+    const CANARY: &str = "canary-93c1f0";
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (path, seen) = (dir.path().join("key"), dir.path().join("seen"));
+    let config = delivery(&format!(
+        "[secret.token]\nenv = \"TOKEN\"\n\
+         [[file]]\npath = \"{}\"\nsource = \"key.pem\"\nmode = \"0600\"\n\
+         [[file]]\npath = \"{}-2\"\ncontent = \"{{{{ secret.token }}}}\"\n\
+         [[exec]]\nscript = \"cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null > {}; true\"\nalways = true\n",
+        path.display(),
+        path.display(),
+        seen.display()
+    ));
+    let mut config = with_source(config, "key.pem", CANARY.as_bytes(), true);
+    let secret = hpt_provisioner::secret::Secret::new(format!("{CANARY}-2"));
+    config.request.secrets.insert("token".into(), secret);
+    let mut client = server.connect(&laptop).await;
+    let (events, end) = apply(&mut client, &config, None, 3).await.unwrap();
+    let End::Report { report, .. } = &end else {
+        panic!("{end:?}")
+    };
+    assert!(report.succeeded(), "{report:?}");
+    assert!(!format!("{events:?} {end:?}").contains(CANARY));
+    assert_eq!(fs::read_to_string(&path).unwrap(), CANARY);
+    let seen = fs::read(&seen).unwrap();
+    assert!(!seen.is_empty());
+    assert!(
+        !contains(&seen, CANARY),
+        "it was in an argument or an environment"
+    );
+    for entry in walk(server.dir.path()) {
+        assert!(
+            !contains(&fs::read(&entry).unwrap(), CANARY),
+            "{}",
+            entry.display()
+        );
+    }
+}
+
+fn contains(bytes: &[u8], canary: &str) -> bool {
+    bytes
+        .windows(canary.len())
+        .any(|window| window == canary.as_bytes())
+}
+
+fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(walk(&path))
+        } else {
+            files.push(path)
+        }
+    }
+    files
+}
