@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, Statx, Uid};
 use rustix::io::Errno;
 
 use super::accounts::Accounts;
-use super::paths::{Spot, failed, file_type, stat_fd};
+use super::spot::{Spot, failed, file_type, stat_fd};
 use crate::effect::Access;
 use crate::host::HostError;
 use crate::name::{self, AbsPath};

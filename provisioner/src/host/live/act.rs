@@ -9,7 +9,7 @@ use super::command::{End, Spawn};
 use super::exec::Login;
 use super::git::{self, Git};
 use super::managers::Manager;
-use super::paths::failed;
+use super::spot::failed;
 use super::write::Writer;
 use super::{
     Live, checkout, directory, edit_accounts, exec, git_auth, no_services, remove, unit_jobs,

@@ -86,8 +86,8 @@ impl Apt<'_> {
         // All that was asked for is there, and apt failed over something else that it also tried.
         if let (Some(error), Some(Ok(done))) = (failure, answers.last_mut()) {
             let words = error.to_string();
-            let first = words.lines().next().unwrap_or_default();
-            done.note = format!("{}; {first}", done.note);
+            let first = words.split("; it ").next().unwrap_or_default();
+            done.note = format!("{}, but {first}", done.note);
         }
         answers
     }
@@ -343,8 +343,11 @@ mod tests {
         assert_eq!(answers.len(), 2);
         assert_eq!(answers[0].as_ref().unwrap().note, "installed 1");
         assert_eq!(answers[1].as_ref().unwrap_err().to_string(), "why");
-        let all_there = apt.answers(&batch[..1], Some(HostError::Refused("why\nmore".into())));
-        assert_eq!(all_there[0].as_ref().unwrap().note, "installed 1; why");
+        let all_there = apt.answers(
+            &batch[..1],
+            Some(HostError::Refused("why; it exited".into())),
+        );
+        assert_eq!(all_there[0].as_ref().unwrap().note, "installed 1, but why");
     }
 
     #[test]

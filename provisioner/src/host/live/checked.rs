@@ -4,7 +4,7 @@
 use rustix::fs::AtFlags;
 
 use super::durable::sync_dir;
-use super::paths::failed;
+use super::spot::failed;
 use super::write::{Staged, Writer};
 use crate::effect::WriteFile;
 use crate::host::{Done, HostError};

@@ -4,7 +4,8 @@ use rustix::fs::{FileType, Mode, OFlags, Statx};
 use rustix::io::Errno;
 
 use super::access::{self, Numbers};
-use super::paths::{Spot, Tree, failed, file_type, stat_fd};
+use super::paths::Tree;
+use super::spot::{Spot, failed, file_type, stat_fd};
 use super::write::occupied;
 use crate::host::HostError;
 use crate::name::{self, AbsPath};

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::paths::stat_fd;
+use super::spot::stat_fd;
 
 /// So many directories are cheaper synced one by one than by their file system.
 const FEW: usize = 4;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{FileType, Statx};
 use rustix::io::Errno;
 
-use super::paths::{Spot, failed, file_type, stat_fd};
+use super::spot::{Spot, failed, file_type, stat_fd};
 use super::stamp::{Stamp, now};
 use crate::host::{Hash, HostError};
 use crate::name::AbsPath;

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::access::Numbers;
 use super::accounts::Accounts;
 use super::blobs::Blobs;
-use super::paths::{Spot, failed, file_type, stat_fd};
+use super::spot::{Spot, failed, file_type, stat_fd};
 use super::temps::Temps;
 use super::write::occupied;
 use super::xattrs;

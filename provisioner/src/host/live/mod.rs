@@ -1,6 +1,7 @@
 //! The real host: `/`, or the root directory of one that does not run.
 
 mod access;
+mod account_calls;
 mod accounts;
 mod act;
 mod apt;
@@ -27,6 +28,7 @@ mod processes;
 mod remove;
 mod running;
 mod snapshot;
+mod spot;
 mod stamp;
 mod sys;
 mod systemd;
@@ -45,8 +47,9 @@ use self::blobs::Blobs;
 use self::command::Spawn;
 use self::dpkg::Packages;
 use self::managers::Manager;
-use self::paths::{Tree, failed, stat_outside};
+use self::paths::Tree;
 use self::snapshot::Snapshot;
+use self::spot::{failed, stat_outside};
 use self::stamp::{Parsed, Stamp};
 use self::systemd::Systemd;
 use self::temps::Temps;

@@ -8,7 +8,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxAttributes, StatxFla
 use rustix::io::Errno;
 
 use super::durable;
-use super::paths::{Tree, failed, file_type};
+use super::paths::Tree;
+use super::spot::{failed, file_type};
 use crate::host::HostError;
 use crate::name::AbsPath;
 

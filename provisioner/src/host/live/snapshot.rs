@@ -9,7 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::accounts::Accounts;
 use super::dpkg::Packages;
 use super::files::{self, HashCache};
-use super::paths::{Spot, Tree, failed};
+use super::paths::Tree;
+use super::spot::{Spot, failed};
 use crate::host::{Entry, Hash, HostError, Key};
 use crate::name::AbsPath;
 
