@@ -1,7 +1,8 @@
 //! The units of `hpt serve`, as `hpt unit-file` prints them.
 //!
 //! What serve sees when it plans is what a run will meet, so no option here hides or covers files;
-//! runs execute in units of their own, which inherit nothing of this.
+//! runs execute in units of their own, which inherit nothing of this. There they also get back the
+//! capabilities that serving does without.
 
 use std::path::Path;
 
@@ -38,8 +39,7 @@ const SERVICE: &str = "\
 # /etc/systemd/system/hpt.service, printed by `hpt unit-file`
 [Unit]
 Description=hpt target
-Wants=network-online.target
-After=network-online.target
+After=network.target
 
 [Service]
 Type=notify
@@ -65,20 +65,19 @@ OOMScoreAdjust=-500
 
 # Every run executes in a unit of its own, so this narrows hpt and not what it provisions. Nothing
 # here changes which files it sees: a plan must see what a run will meet.
-CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_IPC_LOCK
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_IPC_LOCK
 NoNewPrivileges=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectKernelModules=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap
+# A socket that systemd passes is taken over with it.
+SystemCallFilter=pidfd_getfd
 SystemCallErrorNumber=EPERM
 
 [Install]
@@ -113,9 +112,12 @@ mod tests {
         "PrivateMounts",
         "PrivateTmp",
         "PrivateUsers",
+        "ProtectClock", // closes devices
         "ProtectControlGroups",
         "ProtectHome",
+        "ProtectHostname", // a host name of its own
         "ProtectKernelLogs",
+        "ProtectKernelModules", // hides /usr/lib/modules
         "ProtectKernelTunables",
         "ProtectProc",
         "ProtectSystem",

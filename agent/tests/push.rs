@@ -21,7 +21,11 @@ async fn many_blobs_travel_in_one_call() {
     let slices: Vec<&[u8]> = blobs.iter().map(Vec::as_slice).collect();
     let hashes: Vec<_> = blobs.iter().map(|blob| blake3::hash(blob)).collect();
     let request = wire::MissingBlobsRequest::from(&hashes[..]);
-    let missing = client.missing_blobs(request.clone()).await.unwrap().into_inner();
+    let missing = client
+        .missing_blobs(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(missing.hashes, request.hashes);
     let start = Instant::now();
     put(&mut client, &slices, 1 << 20).await.unwrap();
@@ -72,7 +76,11 @@ async fn one_gib() {
         hasher.update(&chunk);
     });
     let hash = hasher.finalize().as_bytes().to_vec();
-    let begin = wire::PutBlobsRequest { hash, size: SIZE, chunk: Bytes::new() };
+    let begin = wire::PutBlobsRequest {
+        hash,
+        size: SIZE,
+        chunk: Bytes::new(),
+    };
     let rest = (0..chunks).map(move |_| wire::PutBlobsRequest {
         chunk: chunk.clone(),
         ..Default::default()

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{TestClient, TestServer, apply, apply_request, delivery, with_source};
+use common::{TestClient, TestServer, apply, apply_request, connect, delivery, with_source};
 use hpt_agent::lock;
 use hpt_proto::{End, Told};
 use hpt_provisioner::report::{Event, Outcome};
@@ -49,14 +49,14 @@ async fn a_run_outlives_its_client() {
 
     // The client's end of the wire goes through here, so that it can be cut.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let here = listener.local_addr().unwrap();
     let address = server.address;
     let relay = tokio::spawn(async move {
         let (mut near, _) = listener.accept().await.unwrap();
         let mut far = tokio::net::TcpStream::connect(address).await.unwrap();
         let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
     });
-    let mut client = server.connect_through(&laptop, port).await;
+    let mut client = connect(&laptop, server.target, here).await;
     let mut stream = client
         .apply(apply_request(&config, None))
         .await

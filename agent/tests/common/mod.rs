@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,10 +98,8 @@ impl TestServer {
     }
 
     async fn start_at(clients: &[PinnedClient], dir: TempDir, places: Places) -> Self {
+        let target = keystore(dir.path(), clients);
         let keystore = dir.path().join("keystore.db");
-        let own = Keypair::generate();
-        let target = own.identity().channel;
-        target::write_new(&keystore, own, clients, Existing::Keep).unwrap();
         let limits = Limits {
             penalties: Penalties::OFF,
             ..Limits::default()
@@ -151,33 +149,46 @@ impl TestServer {
     }
 
     pub fn dialer(&self, client: &TestClient) -> Dialer {
-        self.dialer_through(client, self.address.port())
-    }
-
-    /// Dials another port of this machine, that of a relay.
-    fn dialer_through(&self, client: &TestClient, port: u16) -> Dialer {
-        let own = SecretKey::from_bytes((*client.own.channel.expose()).into());
-        let own = LocalKey::new(own);
-        let psk = Arc::new(copy(&client.psk));
-        Dialer::new("127.0.0.1", port, own, self.target, psk).patience(Duration::from_secs(5))
+        dialer(client, self.target, self.address)
     }
 
     pub async fn connect(&self, client: &TestClient) -> TargetClient<Channel> {
-        self.connect_through(client, self.address.port()).await
-    }
-
-    pub async fn connect_through(&self, client: &TestClient, port: u16) -> TargetClient<Channel> {
-        TargetClient::new(
-            grpc::connect(self.dialer_through(client, port))
-                .await
-                .unwrap(),
-        )
-        .max_decoding_message_size(grpc::MAX_MESSAGE)
-        .max_encoding_message_size(grpc::MAX_MESSAGE)
+        connect(client, self.target, self.address).await
     }
 }
 
-fn scratch() -> TempDir {
+fn dialer(client: &TestClient, target: PublicKey, address: SocketAddr) -> Dialer {
+    let own = SecretKey::from_bytes((*client.own.channel.expose()).into());
+    let (own, psk) = (LocalKey::new(own), Arc::new(copy(&client.psk)));
+    Dialer::new(address.ip().to_string(), address.port(), own, target, psk)
+        .patience(Duration::from_secs(5))
+}
+
+/// The calls of a target that may be somewhere else than its server says, behind a relay.
+pub async fn connect(
+    client: &TestClient,
+    target: PublicKey,
+    address: SocketAddr,
+) -> TargetClient<Channel> {
+    TargetClient::new(
+        grpc::connect(dialer(client, target, address))
+            .await
+            .unwrap(),
+    )
+    .max_decoding_message_size(grpc::MAX_MESSAGE)
+    .max_encoding_message_size(grpc::MAX_MESSAGE)
+}
+
+/// Writes the keystore of a target that obeys these clients; its public key.
+pub fn keystore(dir: &Path, clients: &[PinnedClient]) -> PublicKey {
+    let own = Keypair::generate();
+    let target = own.identity().channel;
+    target::write_new(&dir.join("keystore.db"), own, clients, Existing::Keep).unwrap();
+    target
+}
+
+/// A directory with an empty root.
+pub fn scratch() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for folder in ["root/etc", "root/srv"] {
         fs::create_dir_all(dir.path().join(folder)).unwrap();
@@ -185,7 +196,7 @@ fn scratch() -> TempDir {
     dir
 }
 
-fn places_in(dir: &std::path::Path) -> Places {
+fn places_in(dir: &Path) -> Places {
     Places {
         root: dir.join("root"),
         state: dir.join("state"),
