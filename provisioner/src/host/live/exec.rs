@@ -40,10 +40,9 @@ impl Login {
                     || HostError::Refused(format!("there is no user `{user}` on this host"));
                 (user.to_string(), line.ok_or_else(absent)?)
             }
-            None => accounts.passwd_by_uid(me.as_raw()).map_or_else(
-                || ("root".to_owned(), root()),
-                |(name, line)| (name.to_owned(), line.clone()),
-            ),
+            None => accounts
+                .passwd_by_uid(me.as_raw())
+                .map_or_else(nameless, |(name, line)| (name.to_owned(), line.clone())),
         };
         let gid = match group {
             Some(group) => {
@@ -99,16 +98,22 @@ impl Login {
     }
 }
 
-/// Root where passwd does not have it.
-fn root() -> Passwd {
-    let (home, shell) = ("/root".to_owned(), "/bin/sh".to_owned());
-    Passwd {
-        uid: 0,
-        gid: 0,
+/// Whoever hpt runs as where no account file has him: called by his number, or root.
+fn nameless() -> (String, Passwd) {
+    let (me, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    let (name, home) = if me.is_root() {
+        ("root".to_owned(), "/root")
+    } else {
+        (me.as_raw().to_string(), "/")
+    };
+    let line = Passwd {
+        uid: me.as_raw(),
+        gid: group.as_raw(),
         comment: String::new(),
-        home,
-        shell,
-    }
+        home: home.to_owned(),
+        shell: "/bin/sh".to_owned(),
+    };
+    (name, line)
 }
 
 /// Runs a command from a config to its end.
