@@ -79,7 +79,8 @@ pub struct Options {
 /// The host that hpt runs on.
 ///
 /// What [`Observe::prefetch`] reads is kept and answers all later questions, so that one plan sees
-/// one state; another `prefetch`, and every change made through [`Mutate`], drops it.
+/// one state; another `prefetch`, and every change made through
+/// [`Mutate`](crate::host::Mutate), drops it.
 pub struct Live {
     tree: Tree,
     powers: Powers,

@@ -2,12 +2,17 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{
+    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown,
+};
 use std::path::{Path, PathBuf};
 
 use super::sys::Identity;
 use super::temps::random;
 use crate::host::HostError;
+
+/// How the name of every private directory begins; the maker's process number follows.
+const PREFIX: &str = "hpt-private-";
 
 /// Files that a command may read and nobody else; removed on drop.
 pub(super) struct PrivateDir {
@@ -24,7 +29,9 @@ impl PrivateDir {
         } else {
             "/tmp"
         };
-        let path = Path::new(base).join(format!("hpt-{}{}", random(), random()));
+        sweep(Path::new(base));
+        let name = format!("{PREFIX}{}-{}{}", std::process::id(), random(), random());
+        let path = Path::new(base).join(name);
         let owner = identity.map(|id| (id.uid.as_raw(), id.gid.as_raw()));
         let made = DirBuilder::new().mode(0o700).create(&path);
         made.map_err(|e| HostError::io("cannot make", path.display(), &e))?;
@@ -64,6 +71,27 @@ impl PrivateDir {
     }
 }
 
+/// Removes what processes that were killed have left: a key must not stay for longer than its use.
+/// The names say whose each is; others than root cannot make any in `/run`.
+fn sweep(base: &Path) {
+    let me = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let maker = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
+        let Some((pid, _)) = maker.filter(|(pid, _)| pid.bytes().all(|b| b.is_ascii_digit()))
+        else {
+            continue;
+        };
+        let mine = me == 0 && base == Path::new("/run")
+            || entry.metadata().is_ok_and(|meta| meta.uid() == me);
+        if mine && !Path::new("/proc").join(pid).exists() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Drop for PrivateDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
@@ -72,8 +100,6 @@ impl Drop for PrivateDir {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
 
     #[test]
@@ -88,5 +114,20 @@ mod tests {
         );
         drop(dir);
         assert!(!key.exists() && !key.parent().unwrap().exists());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept() {
+        let base = tempfile::tempdir().unwrap();
+        let dead = base.path().join(format!("{PREFIX}999999999-00"));
+        let alive = base
+            .path()
+            .join(format!("{PREFIX}{}-00", std::process::id()));
+        let other = base.path().join("hpt-private-x-00");
+        for dir in [&dead, &alive, &other] {
+            fs::create_dir(dir).unwrap();
+        }
+        sweep(base.path());
+        assert!(!dead.exists() && alive.exists() && other.exists());
     }
 }
