@@ -8,13 +8,17 @@
     reason = "each `expect` says why it cannot happen"
 )]
 
+mod apply;
 pub mod blobs;
 pub mod child;
+mod fit;
 mod gate;
 mod grants;
+mod intake;
 pub mod lock;
 mod pins;
 mod put;
+mod refusal;
 pub mod run;
 mod runner;
 pub mod serve;

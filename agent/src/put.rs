@@ -285,7 +285,10 @@ mod tests {
     use super::*;
     use crate::Places;
 
-    fn store(dir: &std::path::Path) -> Store {
+    /// What a sender does next: it may begin a blob, and sends bytes.
+    type Step = (Option<(Hash, u64)>, &'static [u8]);
+
+    fn store(dir: &Path) -> Store {
         let (state, run) = (dir.join("state"), dir.join("run"));
         Store::open(&Places {
             state,
@@ -337,7 +340,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path());
         let (right, wrong) = (blake3::hash(b"right"), blake3::hash(b"wrong"));
-        let send = |steps: &[(Option<(Hash, u64)>, &'static [u8])]| {
+        let send = |steps: &[Step]| {
             let mut batch = Batch::new(&store);
             for (begin, chunk) in steps {
                 if let Some((hash, size)) = begin {

@@ -125,11 +125,10 @@ impl Site {
         if !plan.missing.is_empty() {
             return Ok(Prepared::Over(End::Missing(plan.missing)));
         }
-        let (bound, run) = (order.bound, order.running.run);
+        let run = order.running.run;
         Ok(Prepared::Due(Box::new(Due {
             host,
             config,
-            bound,
             run,
             _lock: lock,
         })))
@@ -161,14 +160,14 @@ pub(crate) enum Prepared {
 pub(crate) struct Due {
     host: Live,
     config: Config,
-    bound: Option<Digest>,
     run: String,
     _lock: Lock,
 }
 
 impl Due {
     fn perform(mut self, witness: &mut dyn Witness) -> End {
-        match apply(&self.config, &mut self.host, self.bound, witness) {
+        // What it was bound to has been compared under the same lock.
+        match apply(&self.config, &mut self.host, None, witness) {
             Ok(report) => End::Report {
                 run: self.run,
                 report,

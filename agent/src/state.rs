@@ -124,7 +124,8 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), StateError> {
     made.map_err(StateError::io("cannot make", path))?;
     let meta = fs::symlink_metadata(path).map_err(StateError::io("cannot look at", path))?;
     let ours = meta.uid() == rustix::process::geteuid().as_raw();
-    if meta.is_dir() && ours && meta.mode() & 0o077 == 0 {
+    let others = meta.mode() & 0o077;
+    if meta.is_dir() && ours && others == 0 {
         return Ok(());
     }
     Err(StateError::Open {

@@ -17,7 +17,7 @@ const EVERYTHING: &str = "status facts plan apply exec";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_an_apply_and_nothing_left_to_do() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
 
     let status = client

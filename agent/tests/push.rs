@@ -15,7 +15,7 @@ use tokio_stream::StreamExt as _;
 #[tokio::test(flavor = "multi_thread")]
 async fn many_blobs_travel_in_one_call() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin("apply")]).await;
+    let server = TestServer::start(&[laptop.pin("apply")]);
     let mut client = server.connect(&laptop).await;
     let blobs: Vec<Vec<u8>> = (0..1000_u32).map(|i| i.to_be_bytes().repeat(256)).collect();
     let slices: Vec<&[u8]> = blobs.iter().map(Vec::as_slice).collect();
@@ -38,7 +38,7 @@ async fn many_blobs_travel_in_one_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_push_leaves_nothing() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin("apply")]).await;
+    let server = TestServer::start(&[laptop.pin("apply")]);
     let mut client = server.connect(&laptop).await;
     let begin = wire::PutBlobsRequest {
         hash: blake3::hash(b"never whole").as_bytes().to_vec(),
@@ -67,7 +67,7 @@ async fn a_cut_push_leaves_nothing() {
 async fn one_gib() {
     const SIZE: u64 = 1 << 30;
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin("apply")]).await;
+    let server = TestServer::start(&[laptop.pin("apply")]);
     let mut client = server.connect(&laptop).await;
     let chunk = Bytes::from(vec![0x5a; 512 << 10]);
     let chunks = SIZE / u64::try_from(chunk.len()).unwrap();

@@ -60,7 +60,7 @@ async fn a_grant_opens_its_own_calls_and_no_other() {
         .iter()
         .map(|(client, word)| client.pin(word))
         .collect();
-    let server = TestServer::start(&pins).await;
+    let server = TestServer::start(&pins);
     for (client, word) in &clients {
         let mut channel = server.connect(client).await;
         for (rpc, needed) in NEEDS {
@@ -80,7 +80,7 @@ async fn a_grant_opens_its_own_calls_and_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_call_is_refused() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin("status facts plan apply exec pins")]).await;
+    let server = TestServer::start(&[laptop.pin("status facts plan apply exec pins")]);
     let channel = hpt_transport::grpc::connect(server.dialer(&laptop))
         .await
         .unwrap();
@@ -103,7 +103,7 @@ async fn an_unknown_call_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn old_content_is_shown_to_those_who_may_print_it() {
     let (laptop, intern) = (TestClient::new("laptop"), TestClient::new("intern"));
-    let server = TestServer::start(&[laptop.pin(EVERYTHING), intern.pin("plan apply")]).await;
+    let server = TestServer::start(&[laptop.pin(EVERYTHING), intern.pin("plan apply")]);
     fs::write(server.root().join("etc/motd"), "old words\n").unwrap();
     let config = delivery(MOTD);
     for (who, reveal, shown) in [
@@ -125,7 +125,7 @@ async fn old_content_is_shown_to_those_who_may_print_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_need_the_grant_exec() {
     let intern = TestClient::new("intern");
-    let server = TestServer::start_live(&[intern.pin("plan apply")]).await;
+    let server = TestServer::start_live(&[intern.pin("plan apply")]);
     let mut client = server.connect(&intern).await;
     let mark = server.dir.path().join("mark");
     let config = delivery(&format!(
@@ -142,7 +142,7 @@ async fn commands_need_the_grant_exec() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_is_told_who_is_first() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
     let first = Running {
         run: "4f".into(),
@@ -192,7 +192,7 @@ async fn a_second_run_is_told_who_is_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_moved_since_its_plan_is_left_alone() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
     let config = delivery(MOTD);
     let agreed = plan(&mut client, &config, true)
@@ -228,7 +228,7 @@ async fn a_host_that_moved_since_its_plan_is_left_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_config_is_refused_with_its_place() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
     let config = delivery("[[file]]\npath = \"/etc/motd\"\ncontent = \"x\"\ncolour = \"red\"\n");
     let faults = plan(&mut client, &config, false)
@@ -250,7 +250,7 @@ async fn a_wrong_config_is_refused_with_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_say_something_impossible_are_refused() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
     let config = with_source(delivery(MOTD), "a", b"content", true);
     let mut lies = apply_request(&config, None);
@@ -284,7 +284,7 @@ async fn messages_that_say_something_impossible_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_pin_ends_its_session_within_two_seconds() {
     let (laptop, thief) = (TestClient::new("laptop"), TestClient::new("thief"));
-    let server = TestServer::start(&[laptop.pin("status"), thief.pin("status")]).await;
+    let server = TestServer::start(&[laptop.pin("status"), thief.pin("status")]);
     let (mut mine, mut stolen) = (server.connect(&laptop).await, server.connect(&thief).await);
     call(&mut stolen, "Status").await.unwrap();
     assert!(call(&mut mine, "Facts").await.is_err());

@@ -42,7 +42,7 @@ fn waiting(dir: &Path) -> hpt_proto::Delivery {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_outlives_its_client() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
     let dir = server.dir.path().join("run-files");
     fs::create_dir(&dir).unwrap();
     let config = waiting(&dir);
@@ -102,7 +102,7 @@ async fn a_run_outlives_its_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_outlives_its_server() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
     let dir = tempfile::tempdir().unwrap();
     let mut client = server.connect(&laptop).await;
     let mut stream = client
@@ -122,7 +122,7 @@ async fn a_run_outlives_its_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_dies_has_no_end() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
     // Its parent is the process of the run.
     let config = delivery("[[exec]]\nscript = \"kill -9 $PPID\"\nalways = true\n");
@@ -147,7 +147,7 @@ async fn a_run_that_dies_has_no_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn output_arrives_and_the_servers_environment_does_not() {
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
     let config = delivery(
         "[[exec]]\nid = \"look\"\nscript = \"env; tr '\\\\0' '\\\\n' < /proc/$PPID/environ; umask; exit 3\"\nsuccess = [3]\nalways = true\n",
@@ -177,7 +177,7 @@ async fn output_arrives_and_the_servers_environment_does_not() {
 async fn a_secret_touches_no_disk_but_its_own_file() {
     const CANARY: &str = "canary-93c1f0";
     let laptop = TestClient::new("laptop");
-    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]).await;
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
     let dir = tempfile::tempdir().unwrap();
     let (path, seen) = (dir.path().join("key"), dir.path().join("seen"));
     let config = delivery(&format!(
@@ -226,9 +226,9 @@ fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files.extend(walk(&path))
+            files.extend(walk(&path));
         } else {
-            files.push(path)
+            files.push(path);
         }
     }
     files

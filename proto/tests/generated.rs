@@ -35,7 +35,7 @@ fn generate(out: &Path) -> String {
         .out_dir(out)
         .compile_fds(parsed)
         .expect("the folder can be written");
-    HEADER.to_owned() + &fs::read_to_string(out.join("hpt.v1.rs")).unwrap()
+    HEADER.to_owned() + &fs::read_to_string(out.join("hpt.v1.rs")).expect("it was written")
 }
 
 #[test]

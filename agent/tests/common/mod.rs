@@ -81,23 +81,23 @@ pub fn clock() -> u64 {
 
 impl TestServer {
     /// A server that obeys these clients, for a root that does not run.
-    pub async fn start(clients: &[PinnedClient]) -> Self {
+    pub fn start(clients: &[PinnedClient]) -> Self {
         let dir = scratch();
         let places = places_in(dir.path());
-        Self::start_at(clients, dir, places).await
+        Self::start_at(clients, dir, places)
     }
 
     /// The same for this machine, where commands can run.
-    pub async fn start_live(clients: &[PinnedClient]) -> Self {
+    pub fn start_live(clients: &[PinnedClient]) -> Self {
         let dir = scratch();
         let places = Places {
             root: "/".into(),
             ..places_in(dir.path())
         };
-        Self::start_at(clients, dir, places).await
+        Self::start_at(clients, dir, places)
     }
 
-    async fn start_at(clients: &[PinnedClient], dir: TempDir, places: Places) -> Self {
+    fn start_at(clients: &[PinnedClient], dir: TempDir, places: Places) -> Self {
         let target = keystore(dir.path(), clients);
         let keystore = dir.path().join("keystore.db");
         let limits = Limits {

@@ -1,5 +1,7 @@
 //! `hpt run` and `hpt serve` without `hpt`: the processes that the tests start.
 
+#![allow(clippy::print_stderr, reason = "it is a program")]
+
 use std::env;
 use std::io::{stdin, stdout};
 use std::path::Path;

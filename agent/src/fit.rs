@@ -1,0 +1,75 @@
+//! A plan that fits a message, however much it has to show.
+
+use hpt_proto::wire;
+use hpt_transport::grpc::MAX_MESSAGE;
+use prost::Message as _;
+use tonic::Status;
+
+/// Leaves the longest answers' diffs out, so that a plan always fits a message.
+pub(crate) fn fit(mut reply: wire::PlanReply) -> Result<wire::PlanReply, Status> {
+    let mut length = reply.encoded_len();
+    if let Some(wire::plan_reply::Result::Plan(plan)) = &mut reply.result {
+        let details = plan
+            .blocks
+            .iter_mut()
+            .rev()
+            .flat_map(|block| &mut block.details);
+        for detail in details {
+            if length <= MAX_MESSAGE {
+                break;
+            }
+            if let Some(wire::detail::Kind::Diff(diff)) = &detail.kind {
+                let words = format!("{}: content changes; too much to show", diff.path);
+                let before = detail.encoded_len();
+                detail.kind = Some(wire::detail::Kind::Text(words));
+                length = length.saturating_sub(before) + detail.encoded_len();
+            }
+        }
+    }
+    if reply.encoded_len() > MAX_MESSAGE {
+        return Err(Status::resource_exhausted(
+            "this plan is too long to send: split the config",
+        ));
+    }
+    Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_plan_loses_its_diffs_and_fits() {
+        let line = wire::Line {
+            tag: 2,
+            text: "x".repeat(1000),
+        };
+        let diff = wire::Diff {
+            path: "/etc/motd".into(),
+            lines: vec![line; 1000],
+        };
+        let detail = wire::Detail {
+            kind: Some(wire::detail::Kind::Diff(diff)),
+        };
+        let block = wire::Planned {
+            details: vec![detail],
+            ..Default::default()
+        };
+        let plan = wire::Plan {
+            blocks: vec![block; 6],
+            ..Default::default()
+        };
+        let reply = wire::PlanReply {
+            result: Some(wire::plan_reply::Result::Plan(plan)),
+        };
+        let fitted = fit(reply).unwrap();
+        let Some(wire::plan_reply::Result::Plan(plan)) = fitted.result else {
+            panic!("a plan");
+        };
+        let is_diff = |block: &wire::Planned| {
+            matches!(block.details[0].kind, Some(wire::detail::Kind::Diff(_)))
+        };
+        let shown: Vec<_> = plan.blocks.iter().map(is_diff).collect();
+        assert_eq!(shown, [true, true, true, true, false, false]);
+    }
+}
