@@ -111,17 +111,30 @@ impl<S> Link<S> {
         error.into()
     }
 
-    /// Errs once the session is over. Keeps the task awake for when it will be.
+    /// Errs once the session is over, and sees to it that the reading task learns when it will be.
     fn poll_over(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.broken {
-            return Err(LinkError::Broken.into());
-        }
+        self.check_over()?;
         if self.old.as_mut().poll(cx).is_ready() {
             return Err(self.breaks(LinkError::TooOld));
         }
         if let Some(session) = &mut self.session
             && session.poll_revoked(cx).is_ready()
         {
+            return Err(self.breaks(LinkError::Revoked));
+        }
+        Ok(())
+    }
+
+    /// Errs once the session is over. For writers, who may be another task than the reader: only
+    /// one of them can be woken, and only the reader waits without an end.
+    fn check_over(&mut self) -> io::Result<()> {
+        if self.broken {
+            return Err(LinkError::Broken.into());
+        }
+        if Instant::now() >= self.old.deadline() {
+            return Err(self.breaks(LinkError::TooOld));
+        }
+        if self.session.as_mut().is_some_and(Session::is_revoked) {
             return Err(self.breaks(LinkError::Revoked));
         }
         Ok(())
@@ -190,7 +203,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
         plaintext: &[u8],
     ) -> Poll<io::Result<usize>> {
         let link = &mut *self;
-        link.poll_over(cx)?;
+        link.check_over()?;
         ready!(link.poll_drain(cx, false))?;
         Poll::Ready(Ok(link.sealer.push(&mut link.noise, plaintext)))
     }
@@ -201,7 +214,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let link = &mut *self;
-        link.poll_over(cx)?;
+        link.check_over()?;
         ready!(link.poll_drain(cx, false))?;
         let mut taken = 0;
         for slice in slices {
@@ -220,7 +233,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let link = &mut *self;
-        link.poll_over(cx)?;
+        link.check_over()?;
         link.sealer.seal_staged(&mut link.noise);
         ready!(link.poll_drain(cx, true))?;
         link.sealer.rest();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::Instant;
 
 use hpt_keystore::PublicKey;
@@ -158,6 +158,12 @@ impl Sessions {
 }
 
 impl Session {
+    /// Must not be asked again once it was.
+    pub(crate) fn is_revoked(&mut self) -> bool {
+        !matches!(self.revoked.try_recv(), Err(TryRecvError::Empty))
+    }
+
+    /// Ready when it is revoked; must not be polled again then.
     pub(crate) fn poll_revoked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.revoked).poll(cx).map(|_| ())
     }

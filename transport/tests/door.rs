@@ -287,15 +287,24 @@ async fn a_removed_pin_closes_its_sessions() {
     ours.flush().await.unwrap();
     theirs.read_exact(&mut [0; 10]).await.unwrap();
 
+    // Read by one task and written by another, as a relay would.
+    let (mut reads, mut writes) = tokio::io::split(theirs);
+    let reading = tokio::spawn(async move { reads.read(&mut [0; 1]).await });
+    sleep(SOON).await;
+    writes.write_all(b"yes").await.unwrap();
+    writes.flush().await.unwrap();
+    ours.read_exact(&mut [0; 3]).await.unwrap();
+
     let begin = Instant::now();
     pair.allow.replace(vec![]);
-    let end = theirs.read(&mut [0; 1]).await.unwrap_err();
+    let end = timeout(LONG, reading).await.unwrap().unwrap().unwrap_err();
     assert_eq!(
         end.downcast::<LinkError>().unwrap(),
         LinkError::Revoked,
         "the target knows why"
     );
-    drop(theirs);
+    writes.write_all(b"no").await.unwrap_err();
+    drop(writes);
     assert_eq!(ours.read(&mut [0; 1]).await.unwrap(), 0);
     assert!(begin.elapsed() < Duration::from_secs(2));
     let error = pair.dialer(at).dial().await.map(drop).unwrap_err();
