@@ -13,6 +13,26 @@ use serde::Deserialize;
 #[error("{0}")]
 pub struct BadName(pub &'static str);
 
+/// Reads a text by its rule. What breaks the rule is told at the text itself, also in a list.
+pub(crate) fn deserialize<'de, T, D: serde::Deserializer<'de>>(
+    d: D,
+    parse: fn(&str) -> Result<T, BadName>,
+) -> Result<T, D::Error> {
+    struct Text<T>(fn(&str) -> Result<T, BadName>);
+    impl<T> serde::de::Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            self.0(text).map_err(E::custom)
+        }
+    }
+    d.deserialize_str(Text(parse))
+}
+
 /// Declares a checked string type: its rule is a function from text to complaint.
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident => $check:ident;)*) => {$(
@@ -43,7 +63,7 @@ macro_rules! names {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                Self::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+                deserialize(d, Self::parse)
             }
         }
     )*};
@@ -194,7 +214,7 @@ impl AbsPath {
             .strip_suffix('/')
             .filter(|t| !t.is_empty())
             .unwrap_or(text);
-        if trimmed != "/"
+        if text != "/"
             && trimmed[1..]
                 .split('/')
                 .any(|part| matches!(part, "" | "." | ".."))
@@ -235,7 +255,7 @@ impl fmt::Display for AbsPath {
 
 impl<'de> Deserialize<'de> for AbsPath {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+        deserialize(d, Self::parse)
     }
 }
 
@@ -286,9 +306,7 @@ impl std::str::FromStr for Mode {
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         // Octal integers are rewritten to text by config::spelling, which still sees the radix.
-        String::deserialize(d)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        deserialize(d, str::parse)
     }
 }
 
@@ -341,7 +359,9 @@ mod tests {
 
     #[test]
     fn paths_are_absolute_and_plain() {
-        for bad in ["", "etc", "/a/../b", "/a//b", "/./a", "/a\0", "/a\nb"] {
+        for bad in [
+            "", "etc", "//", "/a//", "/a/../b", "/a//b", "/./a", "/a\0", "/a\nb",
+        ] {
             assert!(AbsPath::parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(

@@ -75,7 +75,7 @@ impl fmt::Display for Source {
 
 impl<'de> Deserialize<'de> for Source {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+        crate::name::deserialize(d, Self::parse)
     }
 }
 

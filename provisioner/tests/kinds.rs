@@ -590,12 +590,12 @@ fn a_version_is_that_version() {
     settles(text, &mut host);
 }
 
-fn unit(active: &str, enabled: &str) -> Option<Unit> {
-    Some(Unit {
+fn unit(active: &str, enabled: &str) -> Unit {
+    Unit {
         active: active.into(),
         enabled: enabled.into(),
         condition_failed: false,
-    })
+    }
 }
 
 #[test]
@@ -622,14 +622,14 @@ fn a_service_is_started_enabled_and_then_left_alone() {
 #[test]
 fn a_unit_that_cannot_be_as_asked_says_why() {
     let mut host = Host::new();
-    host.unit = unit("inactive", "static");
+    host.unit = Some(unit("inactive", "static"));
     let enabled = "[[service]]\nname = \"x\"\nenabled = true\n";
     assert!(blocked(enabled, &host).contains("it is static"));
-    host.unit = unit("inactive", "masked");
+    host.unit = Some(unit("inactive", "masked"));
     assert!(blocked(enabled, &host).contains("is masked"));
     host.unit = Some(Unit {
         condition_failed: true,
-        ..unit("inactive", "enabled").unwrap()
+        ..unit("inactive", "enabled")
     });
     let (verdict, words) = planned("[[service]]\nname = \"x\"\nstatus = \"started\"\n", &host);
     assert_eq!(verdict, Verdict::Update);

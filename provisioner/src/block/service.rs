@@ -6,7 +6,7 @@ use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Effect, UnitJob};
 use crate::host::memory::Fate;
 use crate::host::{HostError, Key, Unit};
-use crate::name::{BadName, UnitName};
+use crate::name::UnitName;
 use crate::view::View;
 
 /// A systemd service, or another unit by its full name.
@@ -32,8 +32,7 @@ enum Status {
 }
 
 fn unit_name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<UnitName, D::Error> {
-    UnitName::service(&String::deserialize(d)?)
-        .map_err(|BadName(why)| serde::de::Error::custom(why))
+    crate::name::deserialize(d, UnitName::service)
 }
 
 impl Kind for Service {

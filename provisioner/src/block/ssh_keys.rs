@@ -18,13 +18,12 @@ pub(super) enum PublicKey {
 
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(d)?;
-        if is_key(&text) {
-            return Ok(Self::Text(text.trim().to_owned()));
-        }
-        Source::parse(&text)
-            .map(Self::Source)
-            .map_err(serde::de::Error::custom)
+        crate::name::deserialize(d, |text| {
+            if is_key(text) {
+                return Ok(Self::Text(text.trim().to_owned()));
+            }
+            Source::parse(text).map(Self::Source)
+        })
     }
 }
 
@@ -125,7 +124,7 @@ impl SshFiles<'_> {
         let wanted: Vec<&str> = public
             .iter()
             .flat_map(|text| text.lines())
-            .chain(self.authorized.iter().map(String::as_str))
+            .chain(self.authorized.iter().map(|line| line.trim()))
             .filter(|line| is_key(line))
             .collect();
         if !wanted.is_empty() || self.exclusive {

@@ -447,6 +447,13 @@ fn wrong_value(kind: &str, message: &str, at: Place, secret: bool) -> Fault {
     // serde quotes the value that it found, which must not be when a secret went into the block.
     let what = if secret {
         format!("a field of this [[{kind}]], which uses a secret, has a value of the wrong form")
+    } else if let Some((found, words)) = message
+        .strip_prefix("unknown variant `")
+        .and_then(|rest| rest.split_once("`, expected "))
+    {
+        format!("`{found}` is not known here, expected {words}")
+    } else if message == "wanted string or table" {
+        "this is none of the words of the field, expected a string".to_owned()
     } else {
         message.to_owned()
     };

@@ -178,10 +178,14 @@ impl Resources {
                 file: place.file,
                 span: error.span().unwrap_or(span),
             };
-            faults.push(Fault::error(
-                format!("{} in [{kind}.{name}]", error.message()),
-                at,
-            ));
+            // serde's words for a choice are about its own types.
+            let what = match error.message() {
+                message if message.starts_with("wanted exactly 1 element") => {
+                    "a secret has one origin, either `env` or `file`,"
+                }
+                message => message,
+            };
+            faults.push(Fault::error(format!("{what} in [{kind}.{name}]"), at));
         }
         clone
     }
