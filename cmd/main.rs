@@ -1,2 +1,96 @@
-//! The `hpt` command.
-fn main() {}
+//! `hpt`: the terminal. The only code that prints, prompts, or reads arguments and environment.
+
+mod address;
+mod args;
+mod backup;
+mod check;
+mod config;
+mod context;
+mod error;
+mod facts;
+mod gen_client_keys;
+mod gen_target_keys;
+mod harden;
+mod keys;
+mod list_target_keys;
+mod local;
+mod logging;
+mod passphrase;
+mod plan;
+mod print;
+mod provision;
+mod remote;
+mod remove;
+mod rename;
+mod restore;
+mod run;
+mod secrets;
+mod serve;
+mod show;
+mod site;
+mod sources;
+mod status;
+mod terminal;
+mod unit_file;
+mod upload;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use args::CommandLine;
+use context::Context;
+use error::{CommandError, Exit};
+
+fn main() -> ExitCode {
+    harden::harden();
+    let line = match args::parse() {
+        Ok(line) => line,
+        Err(exit) => return exit.code().into(),
+    };
+    let mut context = Context::new(&line.global);
+    let exit = match guarded(|| run_verb(line, &mut context)) {
+        Ok(exit) => exit,
+        Err(error) => print::error::show(&mut context, error),
+    };
+    exit.code().into()
+}
+
+/// A panic is a bug, and says where; what it was about may be secret and is not shown (H16).
+fn guarded(run: impl FnOnce() -> Result<Exit, CommandError>) -> Result<Exit, CommandError> {
+    let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let seen = place.clone();
+    panic::set_hook(Box::new(move |info| {
+        let at = info.location().map(ToString::to_string).unwrap_or_default();
+        if let Ok(mut place) = seen.lock() {
+            *place = at;
+        }
+    }));
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let at = place.lock().map(|place| place.clone()).unwrap_or_default();
+        let what = format!("a bug in hpt {} at {at}", env!("CARGO_PKG_VERSION"));
+        Err(CommandError::new(Exit::Bug, what).hint("please report it, with what you typed"))
+    })
+}
+
+fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandError> {
+    use args::Verb;
+    match line.into_verb()? {
+        Verb::Plan(args) => plan::run(&args, context),
+        Verb::Provision(args) => provision::run(&args, context),
+        Verb::Check(args) => check::run(&args, context),
+        Verb::Status(args) => status::run(&args, context),
+        Verb::Facts(args) => facts::run(&args, context),
+        Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),
+        Verb::GenTargetKeys(args) => gen_target_keys::run(&args, context),
+        Verb::ListTargetKeys(args) => list_target_keys::run(&args, context),
+        Verb::Show(args) => show::run(&args, context),
+        Verb::Rename(args) => rename::run(&args, context),
+        Verb::Remove(args) => remove::run(&args, context),
+        Verb::Passphrase(args) => passphrase::run(&args, context),
+        Verb::Backup(args) => backup::run(&args, context),
+        Verb::Restore(args) => restore::run(&args, context),
+        Verb::Serve(args) => serve::run(&args, context),
+        Verb::UnitFile(args) => unit_file::run(&args, context),
+        Verb::Run(args) => run::run(&args, context),
+    }
+}

@@ -1,0 +1,346 @@
+//! The command line: which verbs there are, and what every one of them may be told.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use hpt_keystore::TargetName;
+
+use crate::address::HostPort;
+use crate::error::{CommandError, Exit, nearest};
+use crate::terminal::visible;
+use crate::{
+    backup, check, facts, gen_client_keys, gen_target_keys, list_target_keys, passphrase, plan,
+    provision, remove, rename, restore, run, serve, show, status, unit_file,
+};
+
+const EXAMPLES: &str = "\
+Begin:
+  hpt gen-client-keys                            your keys, once
+  hpt gen-target-keys --target web1 --ip 10.0.0.5
+                                                 web1's keystore: deliver that file
+  hpt serve                                      on web1; `hpt unit-file` for systemd
+
+Then:
+  hpt --target web1 plan site.toml               what would change
+  hpt --target web1 provision site.toml          change it
+  hpt --target=web1 --ip=10.0.0.5 site.toml      the same, short
+  sudo hpt site.toml                             on the host itself, no network
+  hpt --root ./image site.toml                   into a root that is not running
+
+Exit codes:
+   0  done                       6  another run holds the host
+   1  something failed           7  session lost while the run goes on
+   2  changes are pending (only  9  the keystore is unusable or busy
+      with --detailed-exitcode) 64  usage
+   3  the config is invalid     70  a bug in hpt
+   4  not allowed
+   5  the target is unreachable
+
+Environment:
+  HPT_KEYSTORE  the keystore       HPT_LOG   error, warn, info, debug or trace
+  NO_COLOR      no colours";
+
+/// Provisions Linux hosts over a channel that both ends already trust
+#[derive(Parser)]
+#[command(
+    name = "hpt",
+    version,
+    after_help = EXAMPLES,
+    max_term_width = 80,
+    subcommand_precedence_over_arg = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    override_usage = "hpt [OPTIONS] VERB ...\n       hpt [OPTIONS] FILE...     the same as `hpt [OPTIONS] provision FILE...`"
+)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(flatten)]
+    pub(crate) short: provision::Args,
+
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+/// What every verb may be told. A verb that has no use for `--target` and its like says so.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// The host, by the name that its keys have here
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = TargetName::parse, help_heading = "Where")]
+    pub(crate) target: Option<TargetName>,
+
+    /// Reach it here, this once: an address or name, perhaps with :PORT
+    #[arg(long, global = true, value_name = "ADDRESS", value_parser = HostPort::parse, help_heading = "Where")]
+    pub(crate) ip: Option<HostPort>,
+
+    /// Port, if not 6632
+    #[arg(long, global = true, value_name = "PORT", help_heading = "Where")]
+    pub(crate) port: Option<u16>,
+
+    /// Work in this root directory and not in /
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Where")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// The keystore [default: /etc/hpt/keystore.db for root, else
+    /// ~/.config/hpt/keystore.db]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "HPT_KEYSTORE",
+        hide_env = true,
+        help_heading = "Keys"
+    )]
+    pub(crate) keystore: Option<PathBuf>,
+
+    /// Read the passphrase from this file descriptor
+    #[arg(long, global = true, value_name = "FD", help_heading = "Keys")]
+    pub(crate) passphrase_fd: Option<u32>,
+
+    /// One JSON object a line on stdout
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    /// Only results and errors
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
+    pub(crate) quiet: bool,
+
+    /// Say more: output of commands, then logs
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Show what a config would change
+    Plan(plan::Args),
+    /// Change what a config asks for: plan, ask, apply, report
+    Provision(provision::Args),
+    /// Check a config without contacting anything
+    Check(check::Args),
+    /// Ask a target who it is and whether a run goes on
+    Status(status::Args),
+    /// Show what a target knows of its host, as `facts.*` in a config
+    Facts(facts::Args),
+    /// Make your own keys
+    GenClientKeys(gen_client_keys::Args),
+    /// Make a target's keystore and pin it here
+    GenTargetKeys(gen_target_keys::Args),
+    /// List the targets that are pinned here
+    ListTargetKeys(list_target_keys::Args),
+    /// Show a keystore, or one target in it
+    Show(show::Args),
+    /// Call a target by another name
+    Rename(rename::Args),
+    /// Forget a target
+    Remove(remove::Args),
+    /// Set, change or take off the passphrase of your keys
+    Passphrase(passphrase::Args),
+    /// Copy the keystore
+    Backup(backup::Args),
+    /// Put a backup in the keystore's place
+    Restore(restore::Args),
+    /// Serve this host to the clients in its keystore
+    Serve(serve::Args),
+    /// Print the systemd unit for `hpt serve`
+    UnitFile(unit_file::Args),
+    /// Perform one run for `hpt serve`
+    #[command(hide = true)]
+    Run(run::Args),
+}
+
+/// Parses the command line of this process. What is for people has been shown when this fails.
+pub(crate) fn parse() -> Result<CommandLine, Exit> {
+    CommandLine::try_parse().map_err(|error| {
+        let _ = error.print();
+        if error.use_stderr() {
+            Exit::Usage
+        } else {
+            Exit::Done
+        }
+    })
+}
+
+impl CommandLine {
+    /// The one verb that is meant; `hpt site.toml` means `provision`.
+    pub(crate) fn into_verb(self) -> Result<Verb, CommandError> {
+        let Self {
+            global,
+            short,
+            verb,
+        } = self;
+        let verb = match verb {
+            Some(_) if !short.is_empty() => {
+                let what = "files and options of a verb go after the verb";
+                return Err(CommandError::usage(what).hint("`hpt --target web1 plan site.toml`"));
+            }
+            Some(verb) => verb,
+            None if short.files.is_empty() => {
+                return Err(CommandError::usage("there is no verb and no config file")
+                    .hint("`hpt --help` shows the verbs"));
+            }
+            None => {
+                mistyped(&short.files)?;
+                Verb::Provision(short)
+            }
+        };
+        verb.refuse_idle(&global)?;
+        Ok(verb)
+    }
+}
+
+/// `hpt provison site.toml` names a file that is not there; say what was probably meant.
+fn mistyped(files: &[PathBuf]) -> Result<(), CommandError> {
+    let Some(word) = files[0].to_str().filter(|word| !word.contains(['.', '/'])) else {
+        return Ok(());
+    };
+    if files[0].exists() {
+        return Ok(());
+    }
+    let command = CommandLine::command();
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let error = CommandError::usage(format!("`{}` is neither a verb nor a file", visible(word)));
+    Err(match nearest(word, verbs.map(clap::Command::get_name)) {
+        Some(near) => error.hint(format!("did you mean `hpt {near}`?")),
+        None => error.hint("`hpt --help` shows the verbs"),
+    })
+}
+
+/// What of `--target`, `--ip`, `--port` and `--root` a verb can use.
+struct Uses {
+    target: bool,
+    ip: bool,
+    port: bool,
+    root: bool,
+}
+
+impl Verb {
+    fn uses(&self) -> Uses {
+        let uses = |target, ip, port, root| Uses {
+            target,
+            ip,
+            port,
+            root,
+        };
+        match self {
+            Self::Plan(_) | Self::Provision(_) | Self::Facts(_) => uses(true, true, true, true),
+            Self::Status(_) => uses(true, true, true, false),
+            Self::GenTargetKeys(_) => uses(true, true, true, false),
+            Self::Check(_) | Self::Show(_) | Self::Remove(_) => uses(true, false, false, false),
+            Self::Serve(_) => uses(false, false, true, true),
+            _ => uses(false, false, false, false),
+        }
+    }
+
+    /// An option that would do nothing is an error: somebody expects something of it.
+    fn refuse_idle(&self, global: &Global) -> Result<(), CommandError> {
+        let uses = self.uses();
+        let idle = [
+            ("--target", global.target.is_some() && !uses.target),
+            ("--ip", global.ip.is_some() && !uses.ip),
+            ("--port", global.port.is_some() && !uses.port),
+            ("--root", global.root.is_some() && !uses.root),
+        ];
+        if let Some((option, _)) = idle.into_iter().find(|(_, idle)| *idle) {
+            return Err(CommandError::usage(format!(
+                "{option} means nothing to this verb"
+            )));
+        }
+        let remote = matches!(self, Self::Plan(_) | Self::Provision(_) | Self::Facts(_));
+        if remote && global.target.is_some() && global.root.is_some() {
+            let what = "--target names a host and --root a directory here: choose one";
+            return Err(CommandError::usage(what));
+        }
+        let wants_target = uses.ip && !matches!(self, Self::GenTargetKeys(_));
+        if wants_target && global.target.is_none() && (global.ip.is_some() || global.port.is_some())
+        {
+            let what = "--ip and --port say where a target is, and there is no --target";
+            return Err(CommandError::usage(what).hint("`hpt list-target-keys` lists their names"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    fn verb(words: &str) -> Result<Verb, CommandError> {
+        let line = CommandLine::try_parse_from(words.split(' '));
+        line.unwrap_or_else(|e| panic!("{words}: {e}")).into_verb()
+    }
+
+    #[test]
+    fn the_short_form_is_provision() {
+        for words in [
+            "hpt site.toml",
+            "hpt --target web1 --ip 10.0.0.5 site.toml",
+            "hpt --target=web1 --ip=10.0.0.5 site.toml more.toml",
+            "hpt --root ./image site.toml",
+            "hpt provision site.toml",
+            "hpt -t web1 provision site.toml --yes",
+        ] {
+            assert!(matches!(verb(words), Ok(Verb::Provision(_))), "{words}");
+        }
+        assert!(matches!(
+            verb("hpt --target=web1 plan site.toml"),
+            Ok(Verb::Plan(_))
+        ));
+        assert!(matches!(
+            verb("hpt plan --target web1 site.toml"),
+            Ok(Verb::Plan(_))
+        ));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        for words in [
+            "hpt --json",
+            "hpt --target web1",
+            "hpt provison site.toml",
+            "hpt site.toml plan",
+            "hpt --root /x list-target-keys",
+            "hpt --target web1 --root /x plan site.toml",
+            "hpt --ip 10.0.0.5 plan site.toml",
+            "hpt --target web1 serve",
+        ] {
+            let error = verb(words).err().unwrap_or_else(|| panic!("{words}"));
+            assert_eq!(error.exit, Exit::Usage, "{words}");
+        }
+    }
+
+    #[test]
+    fn help_fits_80_columns() {
+        let mut command = CommandLine::command();
+        command.build();
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|verb| verb.get_name().to_owned())
+            .collect();
+        let mut pages = vec![
+            command.render_long_help().to_string(),
+            command.render_help().to_string(),
+        ];
+        for name in names {
+            let verb = command
+                .find_subcommand_mut(&name)
+                .expect("it was just listed");
+            pages.push(verb.render_long_help().to_string());
+        }
+        for line in pages.iter().flat_map(|page| page.lines()) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}

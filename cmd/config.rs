@@ -1,0 +1,86 @@
+//! A config's files, read and checked before anything is contacted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hpt_provisioner::config::{self, File, Outline, limits};
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::print::fault;
+
+/// A config that is valid as far as can be known here.
+pub(crate) struct Checked {
+    pub(crate) files: Vec<File>,
+    /// The directory of each file; what it names is relative to that.
+    pub(crate) dirs: Vec<PathBuf>,
+    pub(crate) outline: Outline,
+}
+
+impl Context {
+    /// Reads and checks the files of a config, and shows their warnings.
+    pub(crate) fn read_config(&mut self, paths: &[PathBuf]) -> Result<Checked, CommandError> {
+        let files = paths
+            .iter()
+            .map(|path| read(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        let target = self.global.target.as_ref().map_or("", |name| name.as_str());
+        let outline = match config::check(&files, target) {
+            Ok(outline) => outline,
+            Err(faults) => return Err(CommandError::faults(files, faults)),
+        };
+        if !outline.warnings.is_empty() {
+            self.terminal.note(fault::faults(&files, &outline.warnings));
+        }
+        let dirs = paths.iter().map(|path| directory(path)).collect();
+        Ok(Checked {
+            files,
+            dirs,
+            outline,
+        })
+    }
+}
+
+fn directory(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn read(path: &Path) -> Result<File, CommandError> {
+    let name = path.display().to_string();
+    let bad = |what: String| CommandError::new(Exit::Config, what);
+    let length = fs::metadata(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;
+    if length.is_dir() {
+        return Err(
+            bad(format!("cannot read {name}: it is a directory")).hint("name the files in it")
+        );
+    }
+    if length.len() > u64::try_from(limits::FILE).unwrap_or(u64::MAX) {
+        return Err(bad(format!(
+            "{name} is longer than 1 MiB, which is the most a config can be"
+        )));
+    }
+    let bytes = fs::read(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        let start = error.as_bytes()[..at]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |i| i + 1);
+        let column = String::from_utf8_lossy(&error.as_bytes()[start..at])
+            .chars()
+            .count()
+            + 1;
+        bad(format!(
+            "{name}:{line}:{column}: this is not UTF-8, and TOML is"
+        ))
+    })?;
+    Ok(File { name, text })
+}

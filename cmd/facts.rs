@@ -1,0 +1,60 @@
+//! `hpt facts`: what a host knows of itself.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::context::{Context, runtime};
+use crate::error::{CommandError, Exit};
+use crate::print::keys::titled;
+use crate::site::Site;
+use crate::terminal::visible;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Facts<'a> {
+    event: &'static str,
+    target: &'a str,
+    facts: &'a Map<String, Value>,
+}
+
+pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let (name, json) = runtime()?.block_on(async {
+        let mut site = Site::open(context).await?;
+        let json = match &mut site {
+            Site::Local(local) => local.facts_json(),
+            Site::Remote(remote) => remote.facts_json().await?,
+        };
+        Ok::<_, CommandError>((site.name().to_owned(), json))
+    })?;
+    let facts: Map<String, Value> = serde_json::from_str(&json).map_err(|_| {
+        CommandError::new(
+            Exit::Failed,
+            format!("{name} sent facts that are no JSON object"),
+        )
+    })?;
+    let words = |value: &Value| match value {
+        Value::String(text) => visible(text).into_owned(),
+        Value::Array(list) => crate::print::listed(list.iter().map(|v| match v {
+            Value::String(text) => visible(text).into_owned(),
+            other => visible(&other.to_string()).into_owned(),
+        })),
+        other => visible(&other.to_string()).into_owned(),
+    };
+    let shown: Vec<_> = facts
+        .iter()
+        .map(|(key, value)| (visible(key), words(value)))
+        .collect();
+    let rows = shown
+        .iter()
+        .map(|(key, value)| (key.as_ref(), value.clone()))
+        .collect();
+    context.terminal.say(titled(&name, rows));
+    context.terminal.json(&Facts {
+        event: "facts",
+        target: &name,
+        facts: &facts,
+    });
+    Ok(Exit::Done)
+}

@@ -1,0 +1,128 @@
+//! `hpt gen-target-keys`: a target's whole keystore, and its pin here.
+
+use std::path::PathBuf;
+
+use hpt_keystore::{
+    ClientName, Existing, FileError, GenTargetError, LoadError, NewTarget, Role, client, gen_target,
+};
+
+use crate::address::HostPort;
+use crate::context::{Context, now};
+use crate::error::{CommandError, Exit};
+use crate::print::keys::{Keys, titled};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  hpt gen-target-keys --target web1 --ip 10.0.0.5
+  scp web1.keystore root@10.0.0.5:/etc/hpt/keystore.db   or by any other way")]
+pub(crate) struct Args {
+    /// Write the target's keystore here [default: ./NAME.keystore]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// What the target calls you [default: user-host]
+    #[arg(long, value_name = "NAME", value_parser = ClientName::parse)]
+    client_name: Option<ClientName>,
+
+    /// Make new keys for a target that has some; it is out of touch until
+    /// they are delivered
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let Some(name) = context.global.target.clone() else {
+        return Err(
+            CommandError::usage("--target NAME is missing: what will the host be called?")
+                .hint("for example `hpt gen-target-keys --target web1 --ip 10.0.0.5`"),
+        );
+    };
+    let path = context.keystore()?;
+    make_own_keys_if_missing(&path, context)?;
+    let output = args
+        .output
+        .clone()
+        .unwrap_or_else(|| format!("{name}.keystore").into());
+    let new = NewTarget {
+        name: name.clone(),
+        client: args.client_name.clone().unwrap_or_else(own_name),
+        address: address(context).map(|address| address.to_address()),
+        now: now(),
+    };
+    let existing = if args.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    let identity = gen_target(&path, &output, new, existing).map_err(|error| match error {
+        GenTargetError::Output(LoadError::File(error @ FileError::Exists { .. })) => {
+            CommandError::new(Exit::Keystore, error)
+                .hint("it may be the only copy of a target's keys: `--output` names another file")
+        }
+        error => error.into(),
+    })?;
+    let rows = vec![
+        ("keystore", output.display().to_string()),
+        ("fingerprint", identity.fingerprint()),
+    ];
+    context
+        .terminal
+        .say(titled(&format!("{name} is pinned here"), rows));
+    context.terminal.note(format_args!(
+        "deliver {} to the host as /etc/hpt/keystore.db (mode 0600) and run `hpt serve` there",
+        output.display()
+    ));
+    let made = Keys::new("generated", Role::Target, &identity)
+        .named(&name)
+        .at(&output, None);
+    context.terminal.json(&made);
+    Ok(Exit::Done)
+}
+
+/// The first target is often made before anybody has thought of keys of their own.
+fn make_own_keys_if_missing(
+    path: &std::path::Path,
+    context: &mut Context,
+) -> Result<(), CommandError> {
+    match client::load(path) {
+        Err(LoadError::File(FileError::Missing { .. })) => {
+            let identity = client::create(path, None, Existing::Keep)?;
+            context.terminal.note(format_args!(
+                "your own keys are made first: {} ({})",
+                path.display(),
+                identity.fingerprint()
+            ));
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// `--ip` and `--port`, as the keystore will remember them.
+fn address(context: &Context) -> Option<HostPort> {
+    let HostPort { host, port } = context.global.ip.clone()?;
+    Some(HostPort {
+        host,
+        port: context.global.port.or(port),
+    })
+}
+
+/// `user-host` with whatever a name cannot have left out.
+fn own_name() -> ClientName {
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let user = crate::context::env("USER").unwrap_or_else(|| "user".into());
+    let text = format!("{user}-{host}");
+    let letters = text
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c));
+    let text: String = letters
+        .skip_while(|c| !c.is_ascii_alphanumeric())
+        .take(63)
+        .collect();
+    ClientName::parse(&text).unwrap_or_else(|_| ClientName::parse("client").expect("a plain name"))
+}

@@ -1,0 +1,135 @@
+//! Which keystore, and the way to the private keys in it.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use hpt_keystore::client::{self, KnownTarget};
+use hpt_keystore::{Keypair, Own, Passphrase, TargetName};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
+
+use crate::context::{Context, env};
+use crate::error::{CommandError, Exit};
+
+/// The longest passphrase, in bytes.
+const LONGEST: usize = 4096;
+
+impl Context {
+    /// `--keystore` or `HPT_KEYSTORE`, else the user's own.
+    pub(crate) fn keystore(&self) -> Result<PathBuf, CommandError> {
+        if let Some(path) = &self.global.keystore {
+            return Ok(path.clone());
+        }
+        if rustix::process::geteuid().is_root() {
+            return Ok("/etc/hpt/keystore.db".into());
+        }
+        let home = || env("HOME").map(|home| Path::new(&home).join(".config"));
+        let base = env("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+        base.map(|base| base.join("hpt/keystore.db"))
+            .ok_or_else(|| {
+                CommandError::new(Exit::Keystore, "there is no HOME to look for a keystore in")
+                    .hint("`--keystore FILE` or HPT_KEYSTORE names one")
+            })
+    }
+
+    /// This client's private keys, and one target.
+    pub(crate) fn keys_for(
+        &mut self,
+        name: &TargetName,
+    ) -> Result<(Keypair, KnownTarget), CommandError> {
+        let path = self.keystore()?;
+        let (own, target) = client::load_target(&path, name)?;
+        let keys = match own {
+            Own::Open(keys) => keys,
+            Own::Sealed(sealed) => {
+                let words = self.passphrase(&format!("Passphrase for {}", path.display()))?;
+                sealed.open(&words).map_err(|wrong| {
+                    CommandError::new(Exit::Keystore, format!("{}: {wrong}", path.display()))
+                })?
+            }
+        };
+        Ok((keys, target))
+    }
+
+    /// The passphrase, from `--passphrase-fd` or the terminal; never from arguments or environment.
+    pub(crate) fn passphrase(&mut self, prompt: &str) -> Result<Passphrase, CommandError> {
+        let text = match self.global.passphrase_fd {
+            Some(fd) => from_descriptor(fd)?,
+            None => self.typed(prompt)?,
+        };
+        Passphrase::new(text).map_err(|empty| CommandError::new(Exit::Keystore, empty))
+    }
+
+    /// A new passphrase; typed twice, if it is typed.
+    pub(crate) fn new_passphrase(&mut self) -> Result<Passphrase, CommandError> {
+        let text = match self.global.passphrase_fd {
+            Some(fd) => from_descriptor(fd)?,
+            None => {
+                let first = self.typed("New passphrase")?;
+                let second = self.typed("Once more")?;
+                if first != second {
+                    return Err(CommandError::new(
+                        Exit::Keystore,
+                        "the two passphrases differ",
+                    ));
+                }
+                first
+            }
+        };
+        Passphrase::new(text).map_err(|empty| CommandError::new(Exit::Keystore, empty))
+    }
+
+    /// A line typed on the terminal, without echo.
+    pub(crate) fn typed(&mut self, prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+        let nobody = || {
+            CommandError::new(
+                Exit::Keystore,
+                "a passphrase is needed and there is no terminal to ask on",
+            )
+            .hint("`--passphrase-fd FD` reads it from a file descriptor")
+        };
+        let mut tty = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .map_err(|_| nobody())?;
+        let shown = tcgetattr(&tty).map_err(|_| nobody())?;
+        let mut hidden = shown.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden
+            .local_modes
+            .insert(LocalModes::ECHONL | LocalModes::ICANON);
+        io::Write::write_all(&mut tty, format!("{prompt}: ").as_bytes()).map_err(|_| nobody())?;
+        tcsetattr(&tty, OptionalActions::Flush, &hidden).map_err(|_| nobody())?;
+        let line = read_line(&mut tty);
+        let _ = tcsetattr(&tty, OptionalActions::Now, &shown);
+        line.map_err(|_| nobody())
+    }
+}
+
+/// Opens what the caller has opened for us once more, by way of /proc: no descriptor is taken over.
+fn from_descriptor(fd: u32) -> Result<Zeroizing<String>, CommandError> {
+    let bad = |why: &dyn std::fmt::Display| {
+        CommandError::usage(format!("--passphrase-fd {fd}: {why}"))
+            .hint("for example `hpt --passphrase-fd 3 ... 3< <(pass show hpt)`")
+    };
+    let path = format!("/proc/self/fd/{fd}");
+    let mut file = File::open(path).map_err(|why| bad(&why))?;
+    read_line(&mut file).map_err(|why| bad(&why))
+}
+
+/// The first line, without its line feed.
+fn read_line(file: &mut File) -> io::Result<Zeroizing<String>> {
+    // Made large enough at once: a vector that grows leaves unwiped copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut byte = [0];
+    while file.read(&mut byte)? == 1 && byte[0] != b'\n' {
+        if bytes.len() == LONGEST {
+            return Err(io::Error::other("it is longer than 4 KiB"));
+        }
+        bytes.push(byte[0]);
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::other("it is not UTF-8"))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}

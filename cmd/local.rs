@@ -1,0 +1,152 @@
+//! This machine, or a root directory on it: planned and provisioned in this process.
+
+use std::path::{Path, PathBuf};
+
+use hpt_agent::Places;
+use hpt_agent::blobs::Store;
+use hpt_agent::run::{Order, RunError, Site};
+use hpt_proto::{End, Running};
+use hpt_provisioner::host::Hash;
+use hpt_provisioner::plan::{Digest, Reveal};
+use hpt_provisioner::report::Event;
+use hpt_provisioner::run::Witness;
+
+use crate::context::{Context, env, now};
+use crate::error::{CommandError, Exit};
+use crate::site::{Job, Planned};
+
+/// A host that is provisioned without a network.
+pub(crate) struct Local {
+    name: String,
+    places: Places,
+    site: Site,
+}
+
+impl Local {
+    pub(crate) fn open(context: &Context) -> Result<Self, CommandError> {
+        let places = places(context)?;
+        let site = Site::new(places.clone());
+        let name = match &context.global.root {
+            Some(root) => root.display().to_string(),
+            None => site.facts().hostname,
+        };
+        Ok(Self { name, places, site })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn about(&self) -> Vec<String> {
+        let is_live = self.places.root == Path::new("/");
+        let here = if is_live {
+            "this host"
+        } else {
+            "a root directory"
+        };
+        let system = self.site.facts().os_name;
+        [here.to_owned(), system]
+            .into_iter()
+            .filter(|words| !words.is_empty())
+            .collect()
+    }
+
+    pub(crate) fn facts_json(&self) -> String {
+        serde_json::to_string(&self.site.facts()).expect("facts are plain values")
+    }
+
+    pub(crate) fn plan(&self, job: &Job) -> Result<Planned, CommandError> {
+        self.site
+            .plan(job.delivery().clone(), Reveal::Content)
+            .map_err(failed)
+    }
+
+    /// Puts blobs where the run will look for them.
+    pub(crate) fn keep(&self, missing: &[Hash], job: &Job) -> Result<(), CommandError> {
+        let failed = |why: &dyn std::fmt::Display| CommandError::new(Exit::Failed, why);
+        let store = Store::open(&self.places).map_err(|why| failed(&why))?;
+        for hash in missing {
+            let Some(origin) = job.sources.origin(hash) else {
+                continue;
+            };
+            let mut from = origin.open().map_err(|why| failed(&why))?;
+            let (found, _) = store.add(&mut from).map_err(|why| failed(&why))?;
+            if found != *hash {
+                return Err(failed(&"a source was changed while it was read; try again"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn apply(
+        &self,
+        job: &Job,
+        bound: Option<Digest>,
+        hear: &mut dyn FnMut(Event),
+    ) -> Result<End, CommandError> {
+        let running = Running {
+            run: format!("{:x}-{:x}", now(), std::process::id()),
+            by: "local".into(),
+            since: now(),
+        };
+        let order = Order {
+            delivery: job.delivery().clone(),
+            bound,
+            running,
+            exec: true,
+        };
+        self.site.execute(order, &mut Hear(hear)).map_err(failed)
+    }
+}
+
+/// Passes on what a run tells.
+struct Hear<'a>(&'a mut dyn FnMut(Event));
+
+impl Witness for Hear<'_> {
+    fn tell(&mut self, event: Event) {
+        (self.0)(event);
+    }
+
+    fn go_on(&mut self) -> bool {
+        true
+    }
+}
+
+fn failed(error: RunError) -> CommandError {
+    CommandError::new(Exit::Failed, error)
+}
+
+/// Where hpt keeps what is its own: the host's places for the host itself, and for a root directory
+/// places outside of it, so that an image has nothing in it that its config does not ask for.
+pub(crate) fn places(context: &Context) -> Result<Places, CommandError> {
+    let (state, run) = own_directories()?;
+    let root = match &context.global.root {
+        Some(root) => root
+            .canonicalize()
+            .map_err(CommandError::io("use it as a root", root))?,
+        None => "/".into(),
+    };
+    if root == Path::new("/") {
+        return Ok(Places { root, state, run });
+    }
+    let name = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex()[..16].to_owned();
+    let (state, run) = (
+        state.join("roots").join(&name),
+        run.join("roots").join(name),
+    );
+    Ok(Places { root, state, run })
+}
+
+/// The system's for root, else the user's own.
+fn own_directories() -> Result<(PathBuf, PathBuf), CommandError> {
+    if rustix::process::geteuid().is_root() {
+        let Places { state, run, .. } = Places::default();
+        return Ok((state, run));
+    }
+    let home = || env("HOME").map(|home| Path::new(&home).join(".local/state"));
+    let state = env("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
+    let state = state
+        .ok_or_else(|| CommandError::new(Exit::Failed, "there is no HOME to keep state in"))?;
+    let run = env("XDG_RUNTIME_DIR").map_or_else(|| state.clone(), PathBuf::from);
+    Ok((state.join("hpt"), run.join("hpt/run")))
+}

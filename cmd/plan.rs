@@ -1,0 +1,95 @@
+//! `hpt plan`: what a config would change.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use hpt_provisioner::plan::{Plan, Verdict};
+
+use crate::context::{Context, runtime};
+use crate::error::{CommandError, Exit};
+use crate::print::json;
+use crate::print::plan::{Heading, plan as plan_words};
+use crate::site::{Job, Site};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Marks:
+  +  is made        ~  is changed     -  is removed    !  runs
+  ?  is known when applied            x  cannot work   =  is in place
+
+Examples:
+  hpt --target web1 plan site.toml
+  sudo hpt plan --detailed-exitcode site.toml    2 if changes are pending")]
+pub(crate) struct Args {
+    /// Config files, executed one after another
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Show what is in place, and every line of every diff
+    #[arg(short, long)]
+    all: bool,
+
+    /// Exit with 2 if changes are pending
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let began = Instant::now();
+    let config = context.read_config(&args.files)?;
+    let job = Job::new(config, context)?;
+    let plan = runtime()?.block_on(async {
+        let mut site = Site::open(context).await?;
+        let plan = ask(&mut site, &job, context).await?;
+        show(&mut site, &plan, args.all, began, context).await;
+        Ok::<_, CommandError>(plan)
+    })?;
+    Ok(if plan.count(Verdict::Blocked) > 0 {
+        Exit::Failed
+    } else if args.detailed_exitcode && !plan.is_empty() {
+        Exit::Pending
+    } else {
+        Exit::Done
+    })
+}
+
+/// Asks a host for its plan; again, if the first needed blobs that were not there to be judged.
+pub(crate) async fn ask(
+    site: &mut Site,
+    job: &Job,
+    context: &mut Context,
+) -> Result<Plan, CommandError> {
+    context
+        .terminal
+        .passing(format_args!("planning {}", site.name()));
+    site.plan(job)
+        .await?
+        .map_err(|faults| CommandError::faults(job.files.clone(), faults))
+}
+
+/// Shows a plan. The system of a host is asked for only where it is shown.
+pub(crate) async fn show(
+    site: &mut Site,
+    plan: &Plan,
+    all: bool,
+    began: Instant,
+    context: &mut Context,
+) {
+    let time = began.elapsed();
+    context
+        .terminal
+        .json(&json::Plan::new(site.name(), plan, time));
+    if context.terminal.is_json() {
+        return;
+    }
+    let about = if plan.is_empty() && !all {
+        Vec::new()
+    } else {
+        site.about().await
+    };
+    let heading = Heading {
+        name: site.name(),
+        about: &about,
+    };
+    context.terminal.say(plan_words(&heading, plan, all, time));
+}

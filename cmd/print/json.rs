@@ -1,0 +1,327 @@
+//! What programs read: one object a line. Every object says in `event` what it is.
+
+use std::time::Duration;
+
+use hpt_provisioner::config::File;
+use hpt_provisioner::describe::Detail;
+use hpt_provisioner::diff::Tag;
+use hpt_provisioner::fault::{self, Severity};
+use hpt_provisioner::host::Stream;
+use hpt_provisioner::plan::{self, Planned, Verdict};
+use hpt_provisioner::report::{self, Finished, Outcome};
+use serde::Serialize;
+
+use crate::error::Exit;
+use crate::terminal::text_of;
+
+/// The word for a verdict.
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Create => "create",
+        Verdict::Update => "update",
+        Verdict::Delete => "delete",
+        Verdict::Run => "run",
+        Verdict::Maybe => "maybe",
+        Verdict::Blocked => "blocked",
+        Verdict::Skip => "skip",
+    }
+}
+
+/// The word for an outcome.
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "ok",
+        Outcome::Changed => "changed",
+        Outcome::Skipped => "skipped",
+        Outcome::Failed => "failed",
+        Outcome::NotRun => "not run",
+    }
+}
+
+/// A plan.
+#[derive(Serialize)]
+pub(crate) struct Plan<'a> {
+    event: &'static str,
+    target: &'a str,
+    digest: String,
+    create: usize,
+    update: usize,
+    delete: usize,
+    run: usize,
+    maybe: usize,
+    blocked: usize,
+    ok: usize,
+    skip: usize,
+    seconds: f64,
+    blocks: Vec<Block<'a>>,
+}
+
+#[derive(Serialize)]
+struct Block<'a> {
+    id: &'a str,
+    file: &'a str,
+    line: usize,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    summary: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<Part<'a>>,
+}
+
+/// A detail: a sentence, or the lines of a diff behind ` `, `-` and `+`.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Part<'a> {
+    Text(&'a str),
+    Diff { path: &'a str, lines: Vec<String> },
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn new(target: &'a str, plan: &'a plan::Plan, time: Duration) -> Self {
+        Self {
+            event: "plan",
+            target,
+            digest: blake3::Hash::from(plan.digest.0).to_hex().to_string(),
+            create: plan.count(Verdict::Create),
+            update: plan.count(Verdict::Update),
+            delete: plan.count(Verdict::Delete),
+            run: plan.count(Verdict::Run),
+            maybe: plan.count(Verdict::Maybe),
+            blocked: plan.count(Verdict::Blocked),
+            ok: plan.count(Verdict::Ok),
+            skip: plan.count(Verdict::Skip),
+            seconds: time.as_secs_f64(),
+            blocks: plan.blocks.iter().map(Block::new).collect(),
+        }
+    }
+}
+
+impl<'a> Block<'a> {
+    fn new(block: &'a Planned) -> Self {
+        let part = |detail: &'a Detail| match detail {
+            Detail::Text(text) => Part::Text(text),
+            Detail::Diff { path, lines } => {
+                let line = |line: &hpt_provisioner::diff::Line| match line.tag {
+                    Tag::Same => format!(" {}", line.text),
+                    Tag::Old => format!("-{}", line.text),
+                    Tag::New => format!("+{}", line.text),
+                    Tag::Gap => "...".to_owned(),
+                };
+                Part::Diff {
+                    path,
+                    lines: lines.iter().map(line).collect(),
+                }
+            }
+        };
+        Self {
+            id: &block.id,
+            file: &block.file,
+            line: block.line,
+            verdict: verdict(block.verdict),
+            summary: &block.summary,
+            details: block.details.iter().map(part).collect(),
+        }
+    }
+}
+
+/// One thing that a run tells.
+#[derive(Serialize)]
+pub(crate) struct Event<'a> {
+    event: &'static str,
+    target: &'a str,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+
+impl<'a> Event<'a> {
+    /// An event about the block `id`; `time` is how long it took, for one that is over.
+    pub(crate) fn new(
+        target: &'a str,
+        id: &'a str,
+        event: &report::Event,
+        time: Option<Duration>,
+    ) -> Self {
+        let mut this = Self {
+            event: "started",
+            target,
+            id,
+            outcome: None,
+            stream: None,
+            text: None,
+            exit: None,
+            seconds: time.map(|time| time.as_secs_f64()),
+        };
+        match event {
+            report::Event::Started { .. } => {}
+            report::Event::Output { stream, bytes, .. } => {
+                this.event = "output";
+                this.stream = Some(match stream {
+                    Stream::Stdout => "stdout",
+                    Stream::Stderr => "stderr",
+                });
+                this.text = Some(text_of(bytes));
+            }
+            report::Event::Note { text, .. } => {
+                this.event = "note";
+                this.text = Some(text.clone());
+            }
+            report::Event::Finished(Finished {
+                outcome: end,
+                note,
+                exit,
+                ..
+            }) => {
+                this.event = "finished";
+                this.outcome = Some(outcome(*end));
+                this.text = Some(note.clone()).filter(|note| !note.is_empty());
+                this.exit = *exit;
+            }
+        }
+        this
+    }
+}
+
+/// What a run has come to.
+#[derive(Serialize)]
+pub(crate) struct Report<'a> {
+    event: &'static str,
+    target: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    run: &'a str,
+    changed: usize,
+    ok: usize,
+    skipped: usize,
+    failed: usize,
+    not_run: usize,
+    seconds: f64,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(
+        target: &'a str,
+        run: &'a str,
+        report: &report::Report,
+        time: Duration,
+    ) -> Self {
+        Self {
+            event: "report",
+            target,
+            run,
+            changed: report.count(Outcome::Changed),
+            ok: report.count(Outcome::Ok),
+            skipped: report.count(Outcome::Skipped),
+            failed: report.count(Outcome::Failed),
+            not_run: report.count(Outcome::NotRun),
+            seconds: time.as_secs_f64(),
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Serialize)]
+pub(crate) struct Error<'a> {
+    event: &'static str,
+    exit: u8,
+    what: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    hints: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<Fault<'a>>,
+}
+
+impl<'a> Error<'a> {
+    pub(crate) fn words(exit: Exit, what: &'a str, hints: &'a [String]) -> Self {
+        Self {
+            event: "error",
+            exit: exit.code(),
+            what,
+            hints,
+            faults: Vec::new(),
+        }
+    }
+
+    pub(crate) fn faults(exit: Exit, files: &'a [File], faults: &'a [fault::Fault]) -> Self {
+        let what = "the config is invalid";
+        Self {
+            event: "error",
+            exit: exit.code(),
+            what,
+            hints: &[],
+            faults: Fault::all(files, faults),
+        }
+    }
+}
+
+/// What is wrong with a config.
+#[derive(Serialize)]
+pub(crate) struct Fault<'a> {
+    severity: &'static str,
+    what: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+impl<'a> Fault<'a> {
+    pub(crate) fn all(files: &'a [File], faults: &'a [fault::Fault]) -> Vec<Self> {
+        faults.iter().map(|fault| Self::new(files, fault)).collect()
+    }
+
+    fn new(files: &'a [File], fault: &'a fault::Fault) -> Self {
+        let file = fault.place.as_ref().map(|place| &files[place.file]);
+        let at = fault
+            .place
+            .as_ref()
+            .zip(file)
+            .map(|(place, file)| place.line_column(&file.text));
+        Self {
+            severity: match fault.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            what: &fault.what,
+            file: file.map(|file| file.name.as_str()),
+            line: at.map(|(line, _)| line),
+            column: at.map(|(_, column)| column),
+            label: fault.label.as_deref(),
+            hint: fault.hint.as_deref(),
+        }
+    }
+}
+
+/// That a config is valid.
+#[derive(Serialize)]
+pub(crate) struct Checked<'a> {
+    event: &'static str,
+    files: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Fault<'a>>,
+}
+
+impl<'a> Checked<'a> {
+    pub(crate) fn new(files: &'a [File], warnings: &'a [fault::Fault]) -> Self {
+        let names = files.iter().map(|file| file.name.as_str()).collect();
+        Self {
+            event: "checked",
+            files: names,
+            warnings: Fault::all(files, warnings),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What people and programs read: plans, faults, reports, keys, errors. Pure: texts come out.
+
+pub(crate) mod error;
+pub(crate) mod fault;
+pub(crate) mod json;
+pub(crate) mod keys;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod style;
+
+use std::fmt::Display;
+use std::time::Duration;
+
+/// How wide a line is made where something stands at its right end.
+const WIDTH: usize = 80;
+
+/// A line with the time at its right end.
+pub(crate) fn with_time(line: &str, time: Duration) -> String {
+    let time = seconds(time);
+    let room = WIDTH.saturating_sub(style::width(line) + time.len()).max(2);
+    format!("{line}{:room$}{time}", "")
+}
+
+/// A duration as people say it: `0.04 s`, `2.1 s`, `3 min 20 s`.
+pub(crate) fn seconds(time: Duration) -> String {
+    let whole = time.as_secs();
+    match whole {
+        0 => format!("{:.2} s", time.as_secs_f64()),
+        1..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// `1 key`, `2 keys`.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}
+
+/// `7 KiB`, `1.5 GiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let unit = |shift: u32, unit: &str| {
+        let tenths = u128::from(bytes) * 10 >> shift;
+        if tenths < 100 {
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        } else {
+            format!("{} {unit}", tenths / 10)
+        }
+    };
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => unit(10, "KiB"),
+        1_048_576..1_073_741_824 => unit(20, "MiB"),
+        _ => unit(30, "GiB"),
+    }
+}
+
+/// Words of one line, parted by commas.
+pub(crate) fn listed(words: impl IntoIterator<Item = impl Display>) -> String {
+    words
+        .into_iter()
+        .map(|word| word.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A day, as `2026-11-21`, of a time in unix seconds, in UTC.
+pub(crate) fn day(unix: u64) -> String {
+    // Days to civil date, after the algorithm that Howard Hinnant has published.
+    let days = unix / 86_400 + 719_468;
+    let era = days / 146_097;
+    let of_era = days % 146_097;
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(seconds(Duration::from_millis(42)), "0.04 s");
+        assert_eq!(seconds(Duration::from_millis(2140)), "2.1 s");
+        assert_eq!(seconds(Duration::from_secs(200)), "3 min 20 s");
+        assert_eq!(size(512), "512 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(1 << 30), "1.0 GiB");
+        assert_eq!(size(50 << 20), "50 MiB");
+        assert_eq!(plural(1, "key"), "1 key");
+    }
+
+    #[test]
+    fn days() {
+        assert_eq!(day(0), "1970-01-01");
+        assert_eq!(day(951_782_400), "2000-02-29");
+        assert_eq!(day(1_795_241_654), "2026-11-21");
+    }
+
+    #[test]
+    fn the_time_stands_at_the_right() {
+        let line = with_time("web1  17 in place", Duration::from_millis(10));
+        assert_eq!(line.len(), 80);
+        assert!(line.ends_with("  0.01 s"));
+        assert!(with_time(&"x".repeat(90), Duration::ZERO).ends_with("x  0.00 s"));
+    }
+}

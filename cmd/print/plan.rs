@@ -1,0 +1,315 @@
+//! A plan, as a person reads it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anstyle::Style;
+use hpt_provisioner::describe::Detail;
+use hpt_provisioner::diff::{Line, Tag};
+use hpt_provisioner::plan::{Plan, Planned, Verdict};
+
+use super::style::{BOLD, CHANGED, CREATED, DIM, FAILED, PERHAPS, REMOVED, RUNS};
+use super::with_time;
+use crate::terminal::visible;
+
+/// Lines of one diff that are shown without `--all`: of a change, and of a text that is all new.
+const DIFF: usize = 60;
+const NEW: usize = 12;
+
+/// So many blocks in a row that look the same are shown as a few and a number.
+const ROW: usize = 20;
+const SHOWN_OF_ROW: usize = 3;
+
+/// The widest column of ids; a longer one pushes its summary to the right.
+const ID: usize = 44;
+
+/// Whose plan it is.
+pub(crate) struct Heading<'a> {
+    pub(crate) name: &'a str,
+    /// Address and system, as far as they are known.
+    pub(crate) about: &'a [String],
+}
+
+/// The whole plan.
+pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool, time: Duration) -> String {
+    if plan.is_empty() && !all {
+        return nothing(heading.name, plan, time);
+    }
+    let mut text = format!("{BOLD}{}{BOLD:#}", heading.name);
+    if !heading.about.is_empty() {
+        let about = super::listed(heading.about.iter().map(|words| visible(words)));
+        write!(text, " ({about})").expect("a string takes what is written");
+    }
+    text += &format!("  plan {}\n\n", plan.digest);
+    let (shown, rest): (Vec<_>, Vec<_>) = plan
+        .blocks
+        .iter()
+        .partition(|block| all || block.verdict.is_pending());
+    let column = shown
+        .iter()
+        .map(|b| visible(&b.id).chars().count())
+        .filter(|&n| n <= ID)
+        .max();
+    let column = column.unwrap_or_default().max(20);
+    for row in shown.chunk_by(|a, b| alike(a, b)) {
+        let few = if all || row.len() < ROW {
+            row.len()
+        } else {
+            SHOWN_OF_ROW
+        };
+        for block in &row[..few] {
+            entry(&mut text, block, column, all);
+        }
+        if few < row.len() {
+            let (mark, style) = mark(row[0].verdict);
+            let words = format!("{} more {}", row.len() - few, kind(&row[0].id));
+            text += &format!(
+                "{style}{mark}{style:#} {words:column$}  {DIM}(--all shows them){DIM:#}\n"
+            );
+        }
+    }
+    let skipped = rest
+        .iter()
+        .filter(|block| block.verdict == Verdict::Skip)
+        .count();
+    for (count, words) in [
+        (rest.len() - skipped, "in place"),
+        (skipped, "not for this host"),
+    ] {
+        if count > 0 {
+            let words = format!("{count} {words}");
+            text += &format!("{DIM}= {words:column$}  (--all shows them){DIM:#}\n");
+        }
+    }
+    text.push('\n');
+    text += &with_time(&counts(plan), time);
+    text
+}
+
+/// One line: everything is as it should be.
+fn nothing(name: &str, plan: &Plan, time: Duration) -> String {
+    let mut words = format!("{BOLD}{name}{BOLD:#}  {} in place", plan.count(Verdict::Ok));
+    let skipped = plan.count(Verdict::Skip);
+    if skipped > 0 {
+        words += &format!(", {skipped} not for this host");
+    }
+    words += ", nothing to do";
+    with_time(&words, time)
+}
+
+/// `2 to create, 1 to change, 17 in place`.
+fn counts(plan: &Plan) -> String {
+    let words = [
+        (Verdict::Create, "to create"),
+        (Verdict::Update, "to change"),
+        (Verdict::Delete, "to remove"),
+        (Verdict::Run, "to run"),
+        (Verdict::Maybe, "perhaps"),
+        (Verdict::Blocked, "blocked"),
+        (Verdict::Ok, "in place"),
+        (Verdict::Skip, "not for this host"),
+    ];
+    let counted = words
+        .into_iter()
+        .map(|(verdict, words)| (plan.count(verdict), words));
+    super::listed(
+        counted
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, words)| format!("{count} {words}")),
+    )
+}
+
+/// The mark of a verdict, and its colour.
+fn mark(verdict: Verdict) -> (char, Style) {
+    match verdict {
+        Verdict::Ok | Verdict::Skip => ('=', DIM),
+        Verdict::Create => ('+', CREATED),
+        Verdict::Update => ('~', CHANGED),
+        Verdict::Delete => ('-', REMOVED),
+        Verdict::Run => ('!', RUNS),
+        Verdict::Maybe => ('?', PERHAPS),
+        Verdict::Blocked => ('x', FAILED),
+    }
+}
+
+/// The kind of a block, by its id.
+fn kind(id: &str) -> String {
+    let kind = id.split_once(':').map_or(id, |(kind, _)| kind);
+    visible(kind).into_owned()
+}
+
+/// Whether two blocks need not be told apart in a long list.
+fn alike(a: &Planned, b: &Planned) -> bool {
+    a.verdict == b.verdict && a.summary == b.summary && kind(&a.id) == kind(&b.id)
+}
+
+fn entry(text: &mut String, block: &Planned, column: usize, all: bool) {
+    let (mark, style) = mark(block.verdict);
+    let (id, summary) = (visible(&block.id), visible(&block.summary));
+    if summary.is_empty() {
+        *text += &format!("{style}{mark}{style:#} {id}\n");
+    } else {
+        *text += &format!("{style}{mark}{style:#} {id:column$}  {summary}\n");
+    }
+    for part in &block.details {
+        detail(text, part, all);
+    }
+}
+
+fn detail(text: &mut String, part: &Detail, all: bool) {
+    match part {
+        Detail::Text(words) => *text += &format!("      {}\n", visible(words)),
+        Detail::Diff { lines, .. } => {
+            let is_new = lines.iter().all(|line| line.tag == Tag::New);
+            let most = if is_new { NEW } else { DIFF };
+            // A rest of one or two lines is shown rather than counted.
+            let few = if all || lines.len() <= most + 2 {
+                lines.len()
+            } else {
+                most
+            };
+            for line in &lines[..few] {
+                diff_line(text, line);
+            }
+            if few < lines.len() {
+                let rest = lines.len() - few;
+                *text += &format!("      {DIM}... {rest} more lines (--all shows them){DIM:#}\n");
+            }
+        }
+    }
+}
+
+fn diff_line(text: &mut String, line: &Line) {
+    let shown = line_text(&line.text);
+    *text += &match line.tag {
+        Tag::Same => format!("      {shown}\n"),
+        Tag::Old => format!("    {REMOVED}- {shown}{REMOVED:#}\n"),
+        Tag::New => format!("    {CREATED}+ {shown}{CREATED:#}\n"),
+        Tag::Gap => format!("      {DIM}...{DIM:#}\n"),
+    };
+}
+
+/// A line of a file, from the target: harmless, and not wider than output may be.
+fn line_text(text: &str) -> String {
+    crate::terminal::output_line(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use hpt_provisioner::plan::Digest;
+
+    use super::*;
+
+    fn block(id: &str, verdict: Verdict, summary: &str) -> Planned {
+        Planned {
+            id: id.into(),
+            file: "site.toml".into(),
+            line: 1,
+            verdict,
+            summary: summary.into(),
+            details: Vec::new(),
+        }
+    }
+
+    fn show(blocks: Vec<Planned>, all: bool) -> String {
+        let heading = Heading {
+            name: "web1",
+            about: &["10.0.0.5".into(), "Debian 12".into()],
+        };
+        let digest = Digest([0x7f; 32]);
+        let text = plan(
+            &heading,
+            &Plan {
+                digest,
+                blocks,
+                missing: Vec::new(),
+            },
+            all,
+            Duration::from_millis(40),
+        );
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn a_plan_reads_as_the_design_shows_it() {
+        let mut conf = block(
+            "file:/etc/nginx/conf.d/app.conf",
+            Verdict::Update,
+            "0644 root:root",
+        );
+        let line = |tag, text: &str| Line {
+            tag,
+            text: text.into(),
+        };
+        conf.details.push(Detail::Diff {
+            path: "/etc/nginx/conf.d/app.conf".into(),
+            lines: vec![
+                line(Tag::Same, "worker_processes auto;"),
+                line(Tag::Old, "worker_connections 512;"),
+                line(Tag::New, "worker_connections 1024;"),
+            ],
+        });
+        let mut blocks = vec![block("package:nginx", Verdict::Create, "1.22.1-9"), conf];
+        blocks.push(block("exec:migrate", Verdict::Maybe, "known when applied"));
+        blocks.extend((0..17).map(|i| block(&format!("file:/{i}"), Verdict::Ok, "")));
+        let expected = "\
+web1 (10.0.0.5, Debian 12)  plan 7f7f-7f7f
+
++ package:nginx                    1.22.1-9
+~ file:/etc/nginx/conf.d/app.conf  0644 root:root
+      worker_processes auto;
+    - worker_connections 512;
+    + worker_connections 1024;
+? exec:migrate                     known when applied
+= 17 in place                      (--all shows them)
+
+1 to create, 1 to change, 1 perhaps, 17 in place                          0.04 s";
+        assert_eq!(show(blocks, false), expected);
+    }
+
+    #[test]
+    fn nothing_to_do_is_one_line() {
+        let blocks = vec![
+            block("file:/a", Verdict::Ok, ""),
+            block("file:/b", Verdict::Skip, "not here"),
+        ];
+        let text = show(blocks.clone(), false);
+        assert!(
+            text.starts_with("web1  1 in place, 1 not for this host, nothing to do  "),
+            "{text}"
+        );
+        assert!(!text.contains('\n') && text.ends_with("0.04 s"));
+        assert!(show(blocks, true).contains("= file:/b"), "--all shows them");
+    }
+
+    #[test]
+    fn many_alike_are_grouped() {
+        let many = || {
+            (0..100).map(|i| block(&format!("file:/srv/{i}"), Verdict::Create, "0644 root:root"))
+        };
+        let text = show(many().collect(), false);
+        assert!(
+            text.contains("+ file:/srv/2 ") && !text.contains("+ file:/srv/3 "),
+            "{text}"
+        );
+        assert!(text.contains("+ 97 more file"), "{text}");
+        assert_eq!(show(many().collect(), true).matches("+ file:").count(), 100);
+    }
+
+    #[test]
+    fn a_hostile_target_cannot_write_lines_of_its_own() {
+        let mut evil = block(
+            "file:/a\n+ file:/etc/shadow",
+            Verdict::Create,
+            "\x1b[2J\u{202e}",
+        );
+        evil.details.push(Detail::Text("a\rb".into()));
+        let text = show(vec![evil], false);
+        assert!(!text.contains('\x1b') && !text.contains('\r') && !text.contains('\u{202e}'));
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with('+')).count(),
+            1,
+            "{text}"
+        );
+    }
+}

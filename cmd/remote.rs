@@ -1,0 +1,229 @@
+//! A target over the channel: dialled, asked, told.
+
+use std::sync::Arc;
+
+use hpt_keystore::TargetName;
+use hpt_proto::convert::plan_reply;
+use hpt_proto::wire::target_client::TargetClient;
+use hpt_proto::wire::{ApplyRequest, FactsRequest, PlanRequest, StatusReply, StatusRequest};
+use hpt_proto::{BadMessage, End, Told};
+use hpt_provisioner::host::Hash;
+use hpt_provisioner::plan::Digest;
+use hpt_provisioner::report::Event;
+use hpt_transport::grpc::{self, MAX_MESSAGE};
+use hpt_transport::{DialError, Dialer, LocalKey};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::address::{HostPort, PORT};
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::site::{Job, Planned};
+use crate::terminal::{Terminal, visible};
+use crate::upload;
+
+/// A target that has proved to hold the pinned key.
+pub(crate) struct Remote {
+    name: TargetName,
+    address: HostPort,
+    client: TargetClient<Channel>,
+}
+
+impl Remote {
+    /// Reads the keys for a target and dials it.
+    pub(crate) async fn connect(
+        name: &TargetName,
+        context: &mut Context,
+    ) -> Result<Self, CommandError> {
+        let (keys, target) = context.keys_for(name)?;
+        let known = target
+            .address
+            .as_ref()
+            .and_then(|address| HostPort::parse(address.as_str()).ok());
+        let Some(address) = context.global.ip.clone().or(known) else {
+            let what = format!("it is not known where {name} is");
+            return Err(CommandError::new(Exit::Unreachable, what)
+                .hint("`--ip ADDRESS` says so for this call"));
+        };
+        let port = context.global.port.or(address.port).unwrap_or(PORT);
+        let dialer = Dialer::new(
+            address.host.as_str(),
+            port,
+            LocalKey::new(keys.channel),
+            target.identity.channel,
+            Arc::new(target.psk),
+        );
+        let channel = grpc::connect(dialer)
+            .await
+            .map_err(|error| unreachable(name, &error))?;
+        let client = TargetClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
+        Ok(Self {
+            name: name.clone(),
+            address,
+            client,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Address and system. A target that may not be asked for its status is described by the first.
+    pub(crate) async fn about(&mut self) -> Vec<String> {
+        let system = match self.client.status(StatusRequest {}).await {
+            Ok(reply) => reply.into_inner().system,
+            Err(_) => String::new(),
+        };
+        [self.address.to_string(), system]
+            .into_iter()
+            .filter(|words| !words.is_empty())
+            .collect()
+    }
+
+    pub(crate) async fn status(&mut self) -> Result<StatusReply, CommandError> {
+        let reply = self.client.status(StatusRequest {}).await;
+        Ok(reply.map_err(|status| self.refused(&status))?.into_inner())
+    }
+
+    /// One JSON object.
+    pub(crate) async fn facts_json(&mut self) -> Result<String, CommandError> {
+        let reply = self.client.facts(FactsRequest {}).await;
+        Ok(reply
+            .map_err(|status| self.refused(&status))?
+            .into_inner()
+            .json)
+    }
+
+    pub(crate) async fn plan(&mut self, job: &Job) -> Result<Planned, CommandError> {
+        let request = PlanRequest {
+            request: Some(job.delivery().into()),
+            reveal: true,
+        };
+        let reply = self
+            .client
+            .plan(request)
+            .await
+            .map_err(|status| self.refused(&status))?;
+        plan_reply(reply.into_inner(), &job.files).map_err(|bad| self.bad(bad))
+    }
+
+    pub(crate) async fn send(
+        &mut self,
+        missing: &[Hash],
+        job: &Job,
+        terminal: &mut Terminal,
+    ) -> Result<(), CommandError> {
+        match upload::send(&self.client, missing, &job.sources, terminal).await {
+            Ok(()) => Ok(()),
+            Err(upload::Failure::Source(error)) => Err(error),
+            Err(upload::Failure::Refused(status)) => Err(self.refused(&status)),
+        }
+    }
+
+    pub(crate) async fn apply(
+        &mut self,
+        job: &Job,
+        bound: Option<Digest>,
+        blocks: usize,
+        hear: &mut dyn FnMut(Event),
+    ) -> Result<End, CommandError> {
+        let plan = bound.map(|digest| digest.0.to_vec());
+        let request = ApplyRequest {
+            request: Some(job.delivery().into()),
+            plan,
+        };
+        let reply = self
+            .client
+            .apply(request)
+            .await
+            .map_err(|status| self.refused(&status))?;
+        let mut events = reply.into_inner();
+        let mut begun = false;
+        loop {
+            let next = tokio::select! {
+                next = events.message() => next,
+                _ = tokio::signal::ctrl_c(), if begun => return Err(self.lost("interrupted")),
+            };
+            match next {
+                Ok(Some(event)) => {
+                    begun = true;
+                    match Told::parse(event, &job.files, blocks).map_err(|bad| self.bad(bad))? {
+                        Told::Event(event) => hear(event),
+                        Told::End(end) => return Ok(end),
+                    }
+                }
+                Ok(None) => return Err(self.lost("the target ended the session without a result")),
+                Err(status) if begun && was_cut(&status) => {
+                    return Err(self.lost("the session with it was lost"));
+                }
+                Err(status) => return Err(self.refused(&status)),
+            }
+        }
+    }
+
+    fn lost(&self, why: &str) -> CommandError {
+        CommandError::new(
+            Exit::Lost,
+            format!("{}: {why}; the run goes on there", self.name),
+        )
+        .hint(format!(
+            "`hpt --target {} status` tells when it has ended; provision again to see the result",
+            self.name
+        ))
+    }
+
+    fn bad(&self, bad: BadMessage) -> CommandError {
+        let error = CommandError::new(Exit::Failed, format!("{}: {bad}", self.name));
+        error.hint("is the hpt there of another version?")
+    }
+
+    /// What a failed call means. The words of a target are shown as such.
+    fn refused(&self, status: &Status) -> CommandError {
+        if let Some(error) = grpc::dial_error(status) {
+            return unreachable(&self.name, error);
+        }
+        let words = visible(status.message()).into_owned();
+        let exit = match status.code() {
+            Code::PermissionDenied | Code::Unauthenticated => Exit::NotAllowed,
+            _ if was_cut(status) => {
+                let what = format!("{}: the session was lost", self.name);
+                return CommandError::new(Exit::Unreachable, what);
+            }
+            _ => Exit::Failed,
+        };
+        let error = CommandError::new(exit, format!("{} says: {words}", self.name));
+        match exit {
+            Exit::NotAllowed => error.hint(format!(
+                "its keystore decides; `hpt gen-target-keys --target {} --force` would make one anew",
+                self.name
+            )),
+            _ => error,
+        }
+    }
+}
+
+/// Whether a call ended because its connection did.
+fn was_cut(status: &Status) -> bool {
+    let connection = matches!(
+        status.code(),
+        Code::Unavailable | Code::Cancelled | Code::Unknown
+    );
+    connection && std::error::Error::source(status).is_some()
+}
+
+fn unreachable(name: &TargetName, error: &DialError) -> CommandError {
+    let this = CommandError::new(Exit::Unreachable, format!("{name}: {error}"));
+    match error {
+        DialError::Unreachable { .. } => {
+            this.hint("does `hpt serve` run there? `--ip` and `--port` name another place")
+        }
+        DialError::Timeout { .. } => this.hint("is it up, and does a firewall let port 6632 in?"),
+        DialError::Closed { .. } => this.hint(format!(
+            "is what `hpt gen-target-keys --target {name}` wrote there, as /etc/hpt/keystore.db? \
+             `hpt show {name}` has the fingerprint"
+        )),
+        DialError::BadPeer { .. } => this.hint("do not go on before you know who that is"),
+    }
+}

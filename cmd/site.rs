@@ -1,0 +1,126 @@
+//! Where a config is brought about: a target over the channel, or this machine.
+
+use hpt_proto::{Delivery, End};
+use hpt_provisioner::config::File;
+use hpt_provisioner::fault::Fault;
+use hpt_provisioner::host::Hash;
+use hpt_provisioner::plan::{Digest, Plan};
+use hpt_provisioner::report::Event;
+use hpt_provisioner::request::Request;
+
+use crate::config::Checked;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::local::Local;
+use crate::remote::Remote;
+use crate::secrets::Secrets;
+use crate::sources::Sources;
+use crate::terminal::Terminal;
+
+/// A host that can be planned and provisioned.
+pub(crate) enum Site {
+    Local(Local),
+    Remote(Box<Remote>),
+}
+
+/// A config with everything that a host needs of it.
+pub(crate) struct Job {
+    pub(crate) files: Vec<File>,
+    pub(crate) sources: Sources,
+    delivery: Delivery,
+}
+
+/// What a host answers to a plan's request.
+pub(crate) type Planned = Result<Plan, Vec<Fault>>;
+
+impl Job {
+    /// Reads secrets and resolves sources; nothing but them is contacted.
+    pub(crate) fn new(config: Checked, context: &mut Context) -> Result<Self, CommandError> {
+        let secrets = Secrets::read(&config.outline.resources, &config.dirs[0])?;
+        let sources = Sources::resolve(&config, &secrets, &mut context.terminal)?;
+        let target = context
+            .global
+            .target
+            .as_ref()
+            .map_or(String::new(), ToString::to_string);
+        let request = Request {
+            target,
+            files: config.files.clone(),
+            sources: sources.blobs.clone(),
+            secrets: secrets.for_target(),
+        };
+        let contents = sources.lend()?;
+        Ok(Self {
+            files: config.files,
+            sources,
+            delivery: Delivery { request, contents },
+        })
+    }
+
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+}
+
+impl Site {
+    /// The host that the command line names: keys are read and the target is dialled.
+    pub(crate) async fn open(context: &mut Context) -> Result<Self, CommandError> {
+        match context.global.target.clone() {
+            Some(name) => Ok(Self::Remote(Box::new(
+                Remote::connect(&name, context).await?,
+            ))),
+            None => Ok(Self::Local(Local::open(context)?)),
+        }
+    }
+
+    /// What the host is called in words.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Local(local) => local.name(),
+            Self::Remote(remote) => remote.name(),
+        }
+    }
+
+    /// Where and what it is, as far as that can be found out at little cost.
+    pub(crate) async fn about(&mut self) -> Vec<String> {
+        match self {
+            Self::Local(local) => local.about(),
+            Self::Remote(remote) => remote.about().await,
+        }
+    }
+
+    /// What an apply would do.
+    pub(crate) async fn plan(&mut self, job: &Job) -> Result<Planned, CommandError> {
+        match self {
+            Self::Local(local) => local.plan(job),
+            Self::Remote(remote) => remote.plan(job).await,
+        }
+    }
+
+    /// Hands over blobs that the host lacks.
+    pub(crate) async fn send(
+        &mut self,
+        missing: &[Hash],
+        job: &Job,
+        terminal: &mut Terminal,
+    ) -> Result<(), CommandError> {
+        match self {
+            Self::Local(local) => local.keep(missing, job),
+            Self::Remote(remote) => remote.send(missing, job, terminal).await,
+        }
+    }
+
+    /// Brings the config about; `hear` is told what happens.
+    pub(crate) async fn apply(
+        &mut self,
+        job: &Job,
+        bound: Option<Digest>,
+        blocks: usize,
+        hear: &mut dyn FnMut(Event),
+    ) -> Result<End, CommandError> {
+        match self {
+            Self::Local(local) => local.apply(job, bound, hear),
+            Self::Remote(remote) => remote.apply(job, bound, blocks, hear).await,
+        }
+    }
+}

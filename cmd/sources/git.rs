@@ -1,0 +1,170 @@
+//! Sources in git repositories: one file of one commit, without a working tree (X5).
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hpt_provisioner::config::resource::Repo;
+
+use super::{Found, keep};
+use crate::context::env;
+use crate::error::{CommandError, Exit};
+use crate::terminal::{text_of, visible};
+
+/// Fetches a repository's file.
+pub(super) fn show(repo: &Repo, path: &str, sha256: Option<&str>) -> Found {
+    let rev = repo.rev.as_deref().unwrap_or("HEAD");
+    let (url, rev, path) = (argument(&repo.url)?, argument(rev)?, argument(path)?);
+    if !(url.starts_with("https://") || url.starts_with("ssh://") || is_scp_like(url)) {
+        let what = format!(
+            "[repo] {}: a repository is reached by https or ssh",
+            visible(url)
+        );
+        return Err(CommandError::new(Exit::Config, what));
+    }
+    let failed = |why: &dyn std::fmt::Display| {
+        CommandError::new(
+            Exit::Failed,
+            format!("cannot fetch {}: {why}", visible(url)),
+        )
+    };
+    let dir = tempfile::tempdir().map_err(|why| failed(&why))?;
+    run(dir.path(), &["init", "--quiet", "--bare", "."]).map_err(|why| failed(&why))?;
+    let fetch = [
+        "fetch",
+        "--quiet",
+        "--depth=1",
+        "--no-tags",
+        "--no-recurse-submodules",
+        "--",
+        url,
+        rev,
+    ];
+    run(dir.path(), &fetch).map_err(|why| failed(&why))?;
+    let name = format!("{path} of {url}");
+    let mut child = git(
+        dir.path(),
+        &["cat-file", "blob", &format!("FETCH_HEAD:{path}")],
+    )
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .map_err(|why| failed(&why))?;
+    let mut out = child.stdout.take().expect("it was piped");
+    let kept = keep(&mut out, &name, sha256);
+    drop(out);
+    let end = child.wait_with_output().map_err(|why| failed(&why))?;
+    if end.status.success() {
+        kept
+    } else {
+        Err(failed(&last_line(&end.stderr)))
+    }
+}
+
+/// A text that git cannot take for an option, nor read otherwise than it stands.
+fn argument(text: &str) -> Result<&str, CommandError> {
+    if text.is_empty() || text.starts_with('-') || text.chars().any(char::is_control) {
+        let what = format!(
+            "[repo] `{}` begins with a dash or holds control characters",
+            visible(text)
+        );
+        return Err(CommandError::new(Exit::Config, what));
+    }
+    Ok(text)
+}
+
+/// `git@host:path`, as people write ssh URLs.
+fn is_scp_like(url: &str) -> bool {
+    !url.contains("://")
+        && url
+            .split_once(':')
+            .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'))
+}
+
+fn run(dir: &Path, args: &[&str]) -> Result<(), String> {
+    let output = git(dir, args).output().map_err(|why| match why.kind() {
+        std::io::ErrorKind::NotFound => "git is not installed here".to_owned(),
+        _ => why.to_string(),
+    })?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(last_line(&output.stderr))
+    }
+}
+
+/// git without hooks, prompts, or configuration of the machine; what lets it in stays: the agent,
+/// and ssh's own configuration.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the workstation's one process; fixed arguments"
+)]
+fn git(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.current_dir(dir).stdin(Stdio::null()).env_clear();
+    for name in [
+        "PATH",
+        "HOME",
+        "SSH_AUTH_SOCK",
+        "SSL_CERT_FILE",
+        "https_proxy",
+        "no_proxy",
+    ] {
+        if let Some(value) = env(name) {
+            command.env(name, value);
+        }
+    }
+    command
+        .env("GIT_ALLOW_PROTOCOL", "https:ssh")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_ASKPASS", "/bin/false")
+        .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("LC_ALL", "C")
+        .args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "protocol.file.allow=never",
+        ])
+        .args(args);
+    command
+}
+
+fn last_line(stderr: &[u8]) -> String {
+    let text = text_of(stderr);
+    let line = text
+        .lines()
+        .rfind(|line| !line.trim().is_empty())
+        .unwrap_or("git failed");
+    visible(line.trim()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repo(url: &str, rev: Option<&str>) -> Repo {
+        Repo {
+            url: url.into(),
+            rev: rev.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn what_could_be_an_option_or_another_protocol_is_refused() {
+        for (url, rev, path) in [
+            ("--upload-pack=touch /tmp/x", None, "a"),
+            ("ext::sh -c touch% /tmp/x", None, "a"),
+            ("file:///etc", None, "a"),
+            ("/etc", None, "a"),
+            ("http://example.org/x", None, "a"),
+            ("https://example.org/x", Some("--output=/tmp/x"), "a"),
+            ("https://example.org/x\r", None, "a"),
+            ("https://example.org/x", None, "-a"),
+        ] {
+            let error = show(&repo(url, rev), path, None).err().unwrap();
+            assert_eq!(error.exit, Exit::Config, "{url}");
+        }
+        assert!(is_scp_like("git@example.org:x/y.git") && !is_scp_like("/a:b@c"));
+    }
+}

@@ -1,0 +1,78 @@
+//! Sources behind https.
+
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::{Found, keep};
+use crate::context::env;
+use crate::error::{CommandError, Exit};
+
+/// How long to wait for a connection, and for each answer's beginning.
+const PATIENCE: Duration = Duration::from_secs(30);
+const REDIRECTS: u32 = 5;
+
+/// Where systems keep the authorities that they trust.
+const BUNDLES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// Fetches a URL. A redirect never leaves https.
+pub(super) fn get_https(url: &str, sha256: Option<&str>) -> Found {
+    get(&agent(true, REDIRECTS), url, url, sha256)
+}
+
+/// Fetches `url` and calls it `name` in errors: a signed URL is a secret for a while.
+pub(super) fn get(agent: &Agent, url: &str, name: &str, sha256: Option<&str>) -> Found {
+    let failed = |why: &ureq::Error| {
+        // A message may quote the URL.
+        let why = why.to_string().replace(url, name);
+        let error = CommandError::new(Exit::Failed, format!("cannot fetch {name}: {why}"));
+        match why.contains("403") || why.contains("401") {
+            true => error.hint("are the credentials right, and may they read it?"),
+            false => error,
+        }
+    };
+    let response = agent.get(url).call().map_err(|why| failed(&why))?;
+    let mut body = response.into_body();
+    keep(&mut body.as_reader(), name, sha256)
+}
+
+/// An agent that speaks https only, or plain http too where the caller knows the wire.
+pub(super) fn agent(https_only: bool, redirects: u32) -> Agent {
+    let tls = TlsConfig::builder().root_certs(roots()).build();
+    let config = Agent::config_builder()
+        .https_only(https_only)
+        .max_redirects(redirects)
+        .timeout_connect(Some(PATIENCE))
+        .timeout_recv_response(Some(PATIENCE))
+        .user_agent(concat!("hpt/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls);
+    Agent::new_with_config(config.build())
+}
+
+/// The authorities that this system trusts, else those that browsers do.
+fn roots() -> RootCerts {
+    let named = env("SSL_CERT_FILE");
+    let bundle = named
+        .iter()
+        .map(String::as_str)
+        .chain(BUNDLES)
+        .find_map(|path| std::fs::read(path).ok());
+    let certificates: Vec<_> = bundle
+        .iter()
+        .flat_map(|pem| parse_pem(pem))
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        RootCerts::WebPki
+    } else {
+        RootCerts::new_with_certs(&certificates)
+    }
+}

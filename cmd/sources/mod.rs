@@ -1,0 +1,317 @@
+//! The sources of a config, resolved on this machine: each becomes a blob, known by its hash.
+
+mod bucket;
+mod file;
+mod git;
+mod http;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hpt_provisioner::host::Hash;
+use hpt_provisioner::source::{Blob, Need, Source};
+
+use crate::config::Checked;
+use crate::error::{CommandError, Exit};
+use crate::secrets::Secrets;
+use crate::terminal::Terminal;
+
+/// The largest source, in bytes.
+const LARGEST: u64 = 2 << 30;
+/// A content that travels within a request is at most so long; so is what planning reads.
+const LONGEST_LENT: u64 = 1 << 20;
+/// What of a request may be contents, in bytes; the rest of its 4 MiB is the config.
+const LENT: u64 = 2 << 20;
+/// What is lent only so that a plan can show it as a diff, in bytes.
+const LENT_FOR_DIFFS: u64 = 256 << 10;
+/// From here on files are read and hashed on more threads than one.
+const MANY: usize = 256;
+
+/// All sources of a config.
+pub(crate) struct Sources {
+    pub(crate) blobs: BTreeMap<Source, Blob>,
+    origins: HashMap<Hash, Origin>,
+}
+
+/// A source where it is on this machine.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) size: u64,
+    content: Content,
+    /// It must travel within requests: planning reads it, or it is secret.
+    lent: bool,
+}
+
+/// How its bytes are had.
+#[derive(Clone)]
+enum Content {
+    /// A file that somebody may still change; the hash tells.
+    File(PathBuf),
+    /// A file without a name, fetched for this run.
+    Fetched(Arc<File>),
+    /// Short, and read already.
+    Memory(Arc<[u8]>),
+}
+
+impl Origin {
+    /// Its bytes from the beginning.
+    pub(crate) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match &self.content {
+            Content::File(path) => Box::new(File::open(path)?),
+            Content::Fetched(file) => Box::new(Fetched {
+                file: Arc::clone(file),
+                at: 0,
+            }),
+            Content::Memory(bytes) => Box::new(io::Cursor::new(Arc::clone(bytes))),
+        })
+    }
+}
+
+/// Reads a shared file from its beginning, whoever else reads it.
+struct Fetched {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for Fetched {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read_at(into, self.at)?;
+        self.at += u64::try_from(got).expect("a length fits 64 bits");
+        Ok(got)
+    }
+}
+
+impl Sources {
+    /// Finds, fetches and hashes every source of a config.
+    pub(crate) fn resolve(
+        config: &Checked,
+        secrets: &Secrets,
+        terminal: &mut Terminal,
+    ) -> Result<Self, CommandError> {
+        let mut this = Self {
+            blobs: BTreeMap::new(),
+            origins: HashMap::new(),
+        };
+        let mut local = Vec::new();
+        for (need, place) in &config.outline.needs {
+            match &need.source {
+                Source::File(path) => local.push((need, config.dirs[place.file].join(path))),
+                _ => {
+                    terminal.passing(format_args!("fetching {}", need.source));
+                    let (hash, size, content) = fetch(need, config, secrets)?;
+                    this.add(need, hash, size, content)?;
+                }
+            }
+        }
+        refuse_ambiguous(config)?;
+        for (need, found) in hash_all(&local) {
+            let (hash, size, content) = found?;
+            this.add(need, hash, size, content)?;
+        }
+        Ok(this)
+    }
+
+    fn add(
+        &mut self,
+        need: &Need,
+        hash: Hash,
+        size: u64,
+        content: Content,
+    ) -> Result<(), CommandError> {
+        let lent = need.read || need.secret;
+        if lent && size > LONGEST_LENT {
+            let what = format!(
+                "{} is {size} bytes long; a template or key has at most 1 MiB",
+                need.source
+            );
+            return Err(CommandError::new(Exit::Config, what));
+        }
+        self.blobs.insert(need.source.clone(), Blob { hash, size });
+        let origin = self.origins.entry(hash).or_insert(Origin {
+            size,
+            content,
+            lent,
+        });
+        origin.lent |= lent;
+        Ok(())
+    }
+
+    /// Where a blob's bytes are; `None` for a hash that is none of this config's.
+    pub(crate) fn origin(&self, hash: &Hash) -> Option<&Origin> {
+        self.origins.get(hash)
+    }
+
+    /// Contents that travel within the request for a plan: those it reads, secrets, and as many of
+    /// the others as it takes to show diffs of a small config.
+    pub(crate) fn lend(&self) -> Result<HashMap<Hash, Arc<[u8]>>, CommandError> {
+        let mut lent = HashMap::new();
+        let mut room = LENT;
+        for (hash, origin) in self.origins.iter().filter(|(_, origin)| origin.lent) {
+            let Some(rest) = room.checked_sub(origin.size) else {
+                let what = "the templates and keys of this config have more than 2 MiB together";
+                return Err(CommandError::new(Exit::Config, what).hint("split the config"));
+            };
+            room = rest;
+            lent.insert(*hash, self.bytes(origin)?);
+        }
+        let short: Vec<_> = self
+            .origins
+            .iter()
+            .filter(|(_, origin)| !origin.lent)
+            .collect();
+        let all: u64 = short.iter().map(|(_, origin)| origin.size).sum();
+        if all <= LENT_FOR_DIFFS.min(room) {
+            for (hash, origin) in short {
+                lent.insert(*hash, self.bytes(origin)?);
+            }
+        }
+        Ok(lent)
+    }
+
+    #[allow(
+        clippy::unused_self,
+        reason = "an origin is only read by whom it belongs to"
+    )]
+    fn bytes(&self, origin: &Origin) -> Result<Arc<[u8]>, CommandError> {
+        if let Content::Memory(bytes) = &origin.content {
+            return Ok(Arc::clone(bytes));
+        }
+        let mut bytes = Vec::new();
+        let read = origin
+            .open()
+            .and_then(|mut from| from.read_to_end(&mut bytes));
+        read.map_err(|why| {
+            CommandError::new(Exit::Failed, format!("cannot read a source again: {why}"))
+        })?;
+        Ok(bytes.into())
+    }
+}
+
+/// A relative path in two files of different directories would be one source with two meanings.
+fn refuse_ambiguous(config: &Checked) -> Result<(), CommandError> {
+    let relative = config
+        .outline
+        .needs
+        .iter()
+        .any(|(need, _)| match &need.source {
+            Source::File(path) => !Path::new(path).is_absolute(),
+            _ => false,
+        });
+    if relative && config.dirs.windows(2).any(|pair| pair[0] != pair[1]) {
+        let what = "config files in different directories cannot name files by relative paths";
+        return Err(CommandError::new(Exit::Config, what).hint("provision them one after another"));
+    }
+    Ok(())
+}
+
+type Found = Result<(Hash, u64, Content), CommandError>;
+
+fn fetch(need: &Need, config: &Checked, secrets: &Secrets) -> Found {
+    match &need.source {
+        Source::File(_) => unreachable!("files are hashed where they are"),
+        Source::Https(url) => http::get_https(url, need.sha256.as_deref()),
+        Source::Bucket { bucket: name, path } => {
+            let resources = &config.outline.resources;
+            match (resources.buckets.get(name), resources.repos.get(name)) {
+                (Some(bucket), _) => bucket::get(bucket, path, secrets, need.sha256.as_deref()),
+                (None, Some(repo)) => git::show(repo, path, need.sha256.as_deref()),
+                (None, None) => unreachable!("a check finds the bucket of every source"),
+            }
+        }
+    }
+}
+
+/// Hashes files, many of them on several threads.
+fn hash_all<'a>(files: &[(&'a Need, PathBuf)]) -> Vec<(&'a Need, Found)> {
+    let one = |(need, path): &(&'a Need, PathBuf)| (*need, file::find(need, path));
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+    if files.len() < MANY || threads == 1 {
+        return files.iter().map(one).collect();
+    }
+    let share = files.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let work = |files: &'_ [(&'a Need, PathBuf)]| files.iter().map(one).collect::<Vec<_>>();
+        let running: Vec<_> = files
+            .chunks(share)
+            .map(|files| scope.spawn(move || work(files)))
+            .collect();
+        let done = running
+            .into_iter()
+            .map(|thread| thread.join().expect("hashing does not panic"));
+        done.flatten().collect()
+    })
+}
+
+/// Copies what a stranger sends to a file without a name, hashes it on the way, and compares.
+fn keep(from: &mut dyn Read, what: &str, sha256: Option<&str>) -> Found {
+    use sha2::Digest as _;
+    let failed =
+        |why: io::Error| CommandError::new(Exit::Failed, format!("cannot fetch {what}: {why}"));
+    let mut file = tempfile::tempfile().map_err(failed)?;
+    let mut blake = blake3::Hasher::new();
+    let mut sha = sha2::Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut size = 0;
+    loop {
+        let got = from.read(&mut buffer).map_err(failed)?;
+        if got == 0 {
+            break;
+        }
+        size += u64::try_from(got).expect("a length fits 64 bits");
+        if size > LARGEST {
+            return Err(failed(io::Error::other("it is larger than 2 GiB")));
+        }
+        blake.update(&buffer[..got]);
+        if sha256.is_some() {
+            sha.update(&buffer[..got]);
+        }
+        io::Write::write_all(&mut file, &buffer[..got]).map_err(failed)?;
+    }
+    if let Some(wanted) = sha256 {
+        let found = hex(&sha.finalize());
+        if !found.eq_ignore_ascii_case(wanted) {
+            return Err(wrong_sha256(what, wanted, &found));
+        }
+    }
+    Ok((blake.finalize(), size, Content::Fetched(Arc::new(file))))
+}
+
+fn wrong_sha256(what: &str, wanted: &str, found: &str) -> CommandError {
+    let words = format!("{what} is not what the config says: its sha256 is {found}, not {wanted}");
+    CommandError::new(Exit::Failed, words).hint("if the new content is right, change `sha256`")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes what is written");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_fetched_must_be_what_was_meant() {
+        let sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let (hash, size, content) = keep(&mut &b"abc"[..], "x", Some(sha)).ok().unwrap();
+        assert_eq!((hash, size), (blake3::hash(b"abc"), 3));
+        let origin = Origin {
+            size,
+            content,
+            lent: false,
+        };
+        for _ in 0..2 {
+            let mut text = String::new();
+            origin.open().unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "abc");
+        }
+        assert!(keep(&mut &b"abd"[..], "x", Some(sha)).is_err());
+    }
+}
