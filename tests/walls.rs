@@ -1,5 +1,7 @@
 //! Who may depend on whom, and what every file of the house has in common.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -144,7 +144,8 @@ impl<'a> View<'a> {
         self.overlay.pending_install().cloned()
     }
 
-    /// A user by name.
+    /// A user by name. A pending installation may bring one who is absent: finding the account
+    /// already made when a block makes it is doing less, so that it stays absent here.
     ///
     /// # Errors
     /// Those of the host.
@@ -154,10 +155,18 @@ impl<'a> View<'a> {
         }
         let seen = self.base.user(name)?;
         self.record(Key::User(name.clone()), &seen);
-        Ok(self.unless_pending(seen))
+        Ok(Fate::Is(seen))
     }
 
-    /// A group by name.
+    /// Whether a user is there whom a block relies on and does not make itself.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn has_user(&self, name: &UserName) -> Result<Fate<bool>, HostError> {
+        Ok(self.unless_pending(self.user(name)?))
+    }
+
+    /// A group by name; absent as a user is.
     ///
     /// # Errors
     /// Those of the host.
@@ -167,7 +176,15 @@ impl<'a> View<'a> {
         }
         let seen = self.base.group(name)?;
         self.record(Key::Group(name.clone()), &seen);
-        Ok(self.unless_pending(seen))
+        Ok(Fate::Is(seen))
+    }
+
+    /// Whether a group is there that a block relies on and does not make itself.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn has_group(&self, name: &GroupName) -> Result<Fate<bool>, HostError> {
+        Ok(self.unless_pending(self.group(name)?))
     }
 
     /// An installed package by name.
@@ -195,7 +212,10 @@ impl<'a> View<'a> {
         }
         let seen = self.base.unit(name)?;
         self.record(Key::Unit(name.clone()), &seen);
-        Ok(self.unless_pending(seen))
+        Ok(match (seen, self.overlay.pending_install()) {
+            (None, Some(cause)) => Fate::Unknown(cause.clone()), // packages bring units too
+            (seen, _) => Fate::Is(seen),
+        })
     }
 
     /// The git working tree at a path.
@@ -252,11 +272,12 @@ impl<'a> View<'a> {
         })
     }
 
-    /// While packages are yet to be installed, "absent" is not known: they bring users, units and files.
-    fn unless_pending<T>(&self, seen: Option<T>) -> Fate<Option<T>> {
+    /// While packages are yet to be installed, an absence is not known: they bring users and groups.
+    fn unless_pending<T>(&self, seen: Fate<Option<T>>) -> Fate<bool> {
         match (seen, self.overlay.pending_install()) {
-            (None, Some(cause)) => Fate::Unknown(cause.clone()),
-            (seen, _) => Fate::Is(seen),
+            (Fate::Is(None), Some(cause)) => Fate::Unknown(cause.clone()),
+            (Fate::Is(seen), _) => Fate::Is(seen.is_some()),
+            (Fate::Unknown(cause), _) => Fate::Unknown(cause),
         }
     }
 

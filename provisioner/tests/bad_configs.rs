@@ -1,5 +1,7 @@
 //! Every bad config of testdata/bad is refused, at the place that it names.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! The original hpt: its configs parse and work, and its faults stay gone.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use hpt_provisioner::config::scope::Scope;
 use hpt_provisioner::config::{self, Config, File};
 use hpt_provisioner::effect::{Access, Content, Effect, WriteFile};

@@ -1,6 +1,8 @@
 //! A plan says exactly what an apply will do: random configs on random hosts in memory, each
 //! planned, applied, and planned again.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use hpt_provisioner::config::scope::Scope;
 use hpt_provisioner::config::{self, Config, File};
 use hpt_provisioner::effect::{

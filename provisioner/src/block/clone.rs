@@ -93,10 +93,10 @@ impl Kind for Clone {
             return Ok(Decision::Blocked(why.to_owned()));
         }
         if let Some(owner) = &self.owner {
-            match view.user(owner)? {
-                Fate::Is(Some(_)) => {}
+            match view.has_user(owner)? {
+                Fate::Is(true) => {}
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(None) => {
+                Fate::Is(false) => {
                     let why = format!(
                         "the user {owner} does not exist; make it with a [[user]] block before this one"
                     );

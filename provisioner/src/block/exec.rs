@@ -220,10 +220,10 @@ impl Kind for Exec {
             }
         }
         if let Some(user) = &self.user {
-            match view.user(user)? {
-                Fate::Is(Some(_)) => {}
+            match view.has_user(user)? {
+                Fate::Is(true) => {}
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(None) => {
+                Fate::Is(false) => {
                     let why = format!(
                         "the user {user} does not exist; make it with a [[user]] block before this one"
                     );
@@ -232,10 +232,10 @@ impl Kind for Exec {
             }
         }
         if let Some(group) = &self.group {
-            match view.group(group)? {
-                Fate::Is(Some(_)) => {}
+            match view.has_group(group)? {
+                Fate::Is(true) => {}
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(None) => {
+                Fate::Is(false) => {
                     let why = format!(
                         "the group {group} does not exist; make it with a [[group]] block before this one"
                     );

@@ -238,17 +238,17 @@ impl File {
             ))))
         };
         if let Some(owner) = &self.owner {
-            match view.user(owner)? {
-                Fate::Is(None) => return blocked("user", owner, "user"),
+            match view.has_user(owner)? {
+                Fate::Is(false) => return blocked("user", owner, "user"),
                 Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-                Fate::Is(Some(_)) => {}
+                Fate::Is(true) => {}
             }
         }
         if let Some(group) = &self.group {
-            match view.group(group)? {
-                Fate::Is(None) => return blocked("group", group, "group"),
+            match view.has_group(group)? {
+                Fate::Is(false) => return blocked("group", group, "group"),
                 Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-                Fate::Is(Some(_)) => {}
+                Fate::Is(true) => {}
             }
         }
         if view.powers().chown || !self.changes_hands(entry, view)? {

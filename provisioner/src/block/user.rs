@@ -146,10 +146,10 @@ impl Kind for User {
             return self.removal(user.as_ref(), view);
         }
         for group in self.group.iter().chain(&self.groups) {
-            match view.group(group)? {
-                Fate::Is(Some(_)) => {}
+            match view.has_group(group)? {
+                Fate::Is(true) => {}
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(None) => {
+                Fate::Is(false) => {
                     let why = format!(
                         "the group {group} does not exist; make it with a [[group]] block before this one"
                     );

@@ -1,0 +1,383 @@
+//! A real Debian host, from bare to provisioned over the channel; then again, when nothing changes.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "a test starts processes")]
+
+mod lab;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use lab::{HPT, Lab};
+
+const SECRET: &str = "correct-horse-battery";
+
+/// A workstation with keys for `web1`, and that host serving hpt by its own unit.
+struct Site {
+    lab: Lab,
+    dir: tempfile::TempDir,
+}
+
+impl Site {
+    fn up() -> Option<Self> {
+        let lab = Lab::up(&["web1"])?;
+        let site = Self {
+            lab,
+            dir: tempfile::tempdir().unwrap(),
+        };
+        site.ok(&["gen-client-keys"]);
+        site.ok(&[
+            "gen-target-keys",
+            "--target",
+            "web1",
+            "--ip",
+            "10.77.0.11",
+            "--output",
+            &site.path("web1.keystore"),
+        ]);
+        let lab = &site.lab;
+        lab.ok("web1", &["install", "-d", "-m", "0700", "/etc/hpt"]);
+        lab.must(
+            "cp",
+            &[&site.path("web1.keystore"), "web1:/etc/hpt/keystore.db"],
+        );
+        let unit = site
+            .ok(&["unit-file"])
+            .replace("/usr/bin/hpt", "/usr/local/bin/hpt");
+        fs::write(site.path("hpt.service"), unit).unwrap();
+        lab.must(
+            "cp",
+            &[
+                &site.path("hpt.service"),
+                "web1:/etc/systemd/system/hpt.service",
+            ],
+        );
+        lab.ok("web1", &["systemctl", "enable", "--now", "hpt.service"]);
+        Some(site)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    /// `hpt ARGS` on the workstation.
+    fn hpt(&self, args: &[&str]) -> Command {
+        let mut argv = vec![HPT];
+        argv.extend(args);
+        let mut command = self.lab.ws(&argv);
+        command
+            .env("HPT_KEYSTORE", self.path("client.db"))
+            .env("TEST_DB_PASSWORD", SECRET);
+        command
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.hpt(args).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "hpt {args:?}\n{}",
+            words(&output)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Copies `testdata/host`, with the keys and host keys of this lab filled in.
+    fn config(&self) -> String {
+        let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/host");
+        let to = self.dir.path().join("config");
+        fs::create_dir_all(to.join("files")).unwrap();
+        let server = self.lab.must("git-server", &[]);
+        let value = |key: &str| {
+            let line = server
+                .lines()
+                .find_map(|l| l.strip_prefix(key)?.strip_prefix('='));
+            line.unwrap_or_else(|| panic!("{key} is not in {server}"))
+                .to_owned()
+        };
+        let known_hosts = fs::read_to_string(value("KNOWN_HOSTS")).unwrap();
+        let text = fs::read_to_string(from.join("site.toml"))
+            .unwrap()
+            .replace("\"@KNOWN_HOSTS@\"", &format!("'''\n{known_hosts}'''"))
+            .replace("https://git/public.git", &value("HTTPS"))
+            .replace("ssh://git@git/srv/git/private.git", &value("SSH_PRIVATE"));
+        fs::write(to.join("site.toml"), text).unwrap();
+        fs::copy(from.join("files/app.conf.j2"), to.join("files/app.conf.j2")).unwrap();
+        fs::copy(value("DEPLOY_KEY"), to.join("deploy_key")).unwrap();
+        let keygen = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "ana@lab", "-f"])
+            .arg(to.join("files/ana"))
+            .status();
+        assert!(
+            keygen.is_ok_and(|status| status.success()),
+            "ssh-keygen makes a key"
+        );
+        // The lab's own authority, as a host with a private git server has it.
+        self.lab.must(
+            "cp",
+            &[
+                &value("CA"),
+                "web1:/usr/local/share/ca-certificates/lab.crt",
+            ],
+        );
+        self.lab.ok("web1", &["update-ca-certificates"]);
+        to.join("site.toml").display().to_string()
+    }
+}
+
+fn words(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[test]
+fn a_bare_host_becomes_what_its_config_says_and_stays_so() {
+    let Some(site) = Site::up() else { return };
+    let config = site.config();
+    let status = site.ok(&["--target", "web1", "status"]);
+    assert!(status.contains("web1"), "{status}");
+
+    let plan = site.ok(&["--target", "web1", "plan", &config]);
+    for line in [
+        "+ packages",
+        "+ group:web",
+        "+ user:ana",
+        "+ file:/etc/app/env",
+        "? service:nginx",
+    ] {
+        assert!(plan.contains(line), "{line} is not in\n{plan}");
+    }
+    let before = site.lab.ok("web1", &["id", "-u", "nobody"]);
+    assert_eq!(before, "65534");
+    assert!(
+        !site
+            .lab
+            .run("web1", &["id", "ana"])
+            .status()
+            .unwrap()
+            .success(),
+        "a plan changed the host"
+    );
+
+    let output = site
+        .hpt(&["--target", "web1", "provision", &config])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let first = words(&output);
+
+    let host = |argv: &[&str]| site.lab.ok("web1", argv);
+    assert_eq!(
+        host(&["dpkg-query", "-W", "-f", "${Version}", "lab-app"]),
+        "1.1"
+    );
+    assert_eq!(
+        host(&["getent", "group", "web"]).split(':').nth(2),
+        Some("1099")
+    );
+    assert!(host(&["id", "-nG", "ana"]).contains("sudo"));
+    assert_eq!(
+        host(&["getent", "passwd", "ana"]).rsplit(':').next(),
+        Some("/bin/bash")
+    );
+    assert_eq!(
+        host(&["stat", "-c", "%a %U:%G", "/etc/app/env"]),
+        "640 app:web"
+    );
+    assert!(host(&["cat", "/etc/app/env"]).contains(&format!("app:{SECRET}@")));
+    assert_eq!(
+        host(&["stat", "-c", "%a %U", "/home/ana/.ssh/id_rsa"]),
+        "600 ana"
+    );
+    assert_eq!(
+        host(&["sh", "-c", "wc -l < /home/ana/.ssh/authorized_keys"]),
+        "1"
+    );
+    assert_eq!(host(&["sudo", "-u", "ana", "sudo", "-n", "id", "-u"]), "0");
+    assert_eq!(host(&["readlink", "/opt/current"]), "/opt/app");
+    assert_eq!(
+        host(&[
+            "git",
+            "-c",
+            "safe.directory=*",
+            "-C",
+            "/opt/app",
+            "describe",
+            "--tags"
+        ]),
+        "v1"
+    );
+    assert_eq!(host(&["stat", "-c", "%U", "/opt/private/.git"]), "ana");
+    assert_eq!(host(&["stat", "-c", "%U", "/var/tmp/built"]), "ana");
+    assert_eq!(host(&["systemctl", "is-active", "nginx"]), "active");
+    assert_eq!(host(&["systemctl", "is-enabled", "nginx"]), "enabled");
+    assert!(
+        !site
+            .lab
+            .run("web1", &["systemctl", "is-active", "--quiet", "cron"])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(
+        host(&["curl", "-fsS", "http://127.0.0.1/"]),
+        "hpt made this on web1"
+    );
+
+    let second = site.ok(&["--target", "web1", "--json", "provision", &config]);
+    assert!(second.contains("\"changed\":0"), "{second}");
+    let plan = site.ok(&["--target", "web1", "plan", &config]);
+    assert!(plan.contains("nothing to do"), "{plan}");
+
+    // What has drifted is put back, and nothing else is touched.
+    host(&["chmod", "0644", "/etc/app/env"]);
+    host(&["systemctl", "stop", "nginx"]);
+    let third = site.ok(&["--target", "web1", "--json", "provision", &config]);
+    assert!(third.contains("\"changed\":2"), "{third}");
+
+    // The secret is on the host where it belongs, and nowhere else.
+    for text in [&first, &second, &third, &plan] {
+        assert!(!text.contains(SECRET), "the secret was shown:\n{text}");
+    }
+    let found = site.lab.run(
+        "web1",
+        &[
+            "grep",
+            "-rlas",
+            SECRET,
+            "/var/lib/hpt",
+            "/run/hpt",
+            "/var/log",
+            "/run/log",
+            "/etc/hpt",
+            "/tmp",
+            "/var/tmp",
+        ],
+    );
+    let found = { found }.output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&found.stdout),
+        "",
+        "the secret lies about"
+    );
+}
+
+#[test]
+fn a_failure_stops_the_run_says_why_and_is_mended_by_the_next() {
+    let Some(site) = Site::up() else { return };
+    let config = site.path("site.toml");
+    let text = |package: &str| {
+        format!(
+            "[[group]]\nname = \"one\"\n[[package]]\nname = \"{package}\"\n[[group]]\nname = \"two\"\n"
+        )
+    };
+    fs::write(&config, text("lab-bad")).unwrap();
+    let output = site
+        .hpt(&["--target", "web1", "provision", &config])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    let told = words(&output);
+    assert!(told.contains("lab-bad"), "{told}");
+    assert!(told.contains("not run"), "{told}");
+    assert!(
+        site.lab
+            .run("web1", &["getent", "group", "one"])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(
+        !site
+            .lab
+            .run("web1", &["getent", "group", "two"])
+            .status()
+            .unwrap()
+            .success()
+    );
+
+    site.lab
+        .ok("web1", &["dpkg", "--force-all", "--purge", "lab-bad"]);
+    fs::write(&config, text("hello")).unwrap();
+    site.ok(&["--target", "web1", "provision", &config]);
+    assert!(
+        site.lab
+            .run("web1", &["getent", "group", "two"])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
+fn a_run_goes_on_when_its_client_and_hpt_itself_go_away() {
+    let Some(site) = Site::up() else { return };
+    let config = site.path("site.toml");
+    let steps = "[[exec]]\nscript = \"touch /var/tmp/begun; sleep 4\"\ncreates = \"/var/tmp/begun\"\n\
+                 [[exec]]\nscript = \"systemctl restart hpt.service\"\nalways = true\n\
+                 [[file]]\npath = \"/var/tmp/ended\"\ncontent = \"\"\n";
+    fs::write(&config, steps).unwrap();
+    let mut client = site
+        .hpt(&["--target", "web1", "provision", &config])
+        .spawn()
+        .unwrap();
+    wait_for(&site, "/var/tmp/begun");
+
+    // A second run is told who holds the host, at once.
+    let busy = site
+        .hpt(&["--target", "web1", "provision", &config])
+        .output()
+        .unwrap();
+    assert_eq!(busy.status.code(), Some(6), "{}", words(&busy));
+
+    client.kill().unwrap();
+    client.wait().unwrap();
+    wait_for(&site, "/var/tmp/ended");
+    let status = site.ok(&["--target", "web1", "status"]);
+    assert!(status.contains("web1"), "{status}");
+}
+
+fn wait_for(site: &Site, path: &str) {
+    for _ in 0..200 {
+        if site
+            .lab
+            .run("web1", &["test", "-e", path])
+            .status()
+            .unwrap()
+            .success()
+        {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("{path} did not come to be");
+}
+
+#[test]
+fn a_stranger_gets_silence_and_a_removed_host_is_unreachable() {
+    let Some(site) = Site::up() else { return };
+    let other = site.path("other.db");
+    let stranger = |args: &[&str]| site.hpt(args).env("HPT_KEYSTORE", &other).output().unwrap();
+    assert!(stranger(&["gen-client-keys"]).status.success());
+    let made = stranger(&[
+        "gen-target-keys",
+        "--target",
+        "web1",
+        "--ip",
+        "10.77.0.11",
+        "--output",
+        &site.path("x.keystore"),
+    ]);
+    assert!(made.status.success(), "{}", words(&made));
+    let refused = stranger(&["--target", "web1", "status"]);
+    assert_eq!(refused.status.code(), Some(5), "{}", words(&refused));
+    site.lab.must("partition", &["web1"]);
+    let gone = site.hpt(&["--target", "web1", "status"]).output().unwrap();
+    assert_eq!(gone.status.code(), Some(5), "{}", words(&gone));
+    site.lab.must("heal", &["web1"]);
+    site.ok(&["--target", "web1", "status"]);
+}
