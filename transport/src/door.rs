@@ -68,6 +68,10 @@ struct Ledger {
 /// Why a connection came to nothing. The log is told; the peer is not.
 #[derive(Debug, Error)]
 enum Refusal {
+    #[error("it is shut out for a while, for what it did before")]
+    ShutOut,
+    #[error("too many connections have not authenticated yet")]
+    Crowded,
     #[error("it left before it had authenticated")]
     Left,
     #[error("it had to make room under load")]
@@ -86,7 +90,7 @@ impl Refusal {
             Self::Left | Self::Evicted => Some(Offence::Silent),
             Self::Late => Some(Offence::Late),
             Self::BadHello(_) => Some(Offence::Failed),
-            Self::NoSession(_) => None,
+            Self::ShutOut | Self::Crowded | Self::NoSession(_) => None,
         }
     }
 }
@@ -122,10 +126,16 @@ impl Door {
     /// A place among the half-open connections, unless its source or the crowd forbids.
     pub(crate) fn admit(&self, from: SocketAddr) -> Option<Place> {
         let (now, source) = (Instant::now(), Source::from(from.ip()));
-        if self.ledger().offences.shuts_out(source, now) && !self.sessions.has(source) {
+        let shut_out = self.ledger().offences.shuts_out(source, now);
+        if shut_out && !self.sessions.has(source) {
+            self.refuse(source, &Refusal::ShutOut);
             return None;
         }
-        self.half_open.admit(source, now, draw())
+        let place = self.half_open.admit(source, now, draw());
+        if place.is_none() {
+            self.refuse(source, &Refusal::Crowded);
+        }
+        place
     }
 
     /// Shakes hands, and passes the link on or keeps record of why there is none.

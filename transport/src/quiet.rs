@@ -9,8 +9,8 @@ use tokio::time::Instant;
 /// How often one source is worth a line (L4).
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The most sources it keeps apart; those beyond stay silent.
-const MOST: usize = 4096;
+/// The most sources it speaks of in that time; those beyond stay silent.
+const MOST: usize = 64;
 
 /// Who was mentioned when.
 pub(crate) struct Quiet<K>(HashMap<K, Said>);

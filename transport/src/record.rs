@@ -82,10 +82,11 @@ impl Sealer {
         }
     }
 
-    /// Gives the buffers back; call it when all is sent.
+    /// Gives the buffers back, with what may be in them.
     pub(crate) fn rest(&mut self) {
         self.staged = Vec::new();
         self.sealed = Vec::new();
+        self.sent = 0;
     }
 
     #[cfg(test)]
@@ -278,6 +279,18 @@ mod tests {
         assert!(sealer.unsent().is_empty());
         sealer.seal_staged(&mut client);
         assert_eq!(sealer.unsent().len(), LENGTH + 900 + TAG);
+    }
+
+    /// A link may break while half of a record is with the network.
+    #[test]
+    fn resting_forgets_what_was_sent() {
+        let (mut client, _) = pair();
+        let mut sealer = Sealer::new(Instant::now());
+        sealer.push(&mut client, &[0; PLAINTEXT]);
+        sealer.sent(10);
+        sealer.rest();
+        assert!(sealer.unsent().is_empty());
+        assert_eq!(sealer.capacity(), 0);
     }
 
     #[test]

@@ -25,8 +25,9 @@ enum Scalar {
     None,
     /// The key of [`LocalKey`], which is never copied into snow.
     Static,
+    /// On the heap, so that moving the owner does not leave copies behind on the stack.
     Ephemeral {
-        secret: Zeroizing<[u8; 32]>,
+        secret: Box<Zeroizing<[u8; 32]>>,
         public: [u8; 32],
     },
 }
@@ -58,8 +59,8 @@ impl X25519 {
         }
     }
 
-    fn own(&mut self, secret: Zeroizing<[u8; 32]>) {
-        let public = Point::from(&StaticSecret::from(*secret)).to_bytes();
+    fn own(&mut self, secret: Box<Zeroizing<[u8; 32]>>) {
+        let public = Point::from(&StaticSecret::from(**secret)).to_bytes();
         self.scalar = Scalar::Ephemeral { secret, public };
     }
 
@@ -91,14 +92,14 @@ impl Dh for X25519 {
     /// Takes [`STATIC`], or 32 bytes of a vector under test.
     fn set(&mut self, privkey: &[u8]) {
         match <[u8; 32]>::try_from(privkey) {
-            Ok(secret) => self.own(Zeroizing::new(secret)),
+            Ok(secret) => self.own(Box::new(Zeroizing::new(secret))),
             Err(_) => self.scalar = Scalar::Static,
         }
     }
 
     fn generate(&mut self, rng: &mut dyn Random) -> Result<(), Error> {
-        let mut secret = Zeroizing::new([0; 32]);
-        rng.try_fill_bytes(secret.as_mut())?;
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        rng.try_fill_bytes(secret.as_mut_slice())?;
         self.own(secret);
         Ok(())
     }
