@@ -22,6 +22,7 @@ TEXT = ["5", "true", "[]", "{}", "1.5", "1979-05-27"]
 BOOL = ['"yes"', "1", "[]", '"true"']
 NUMBER = ['"x"', "true", "-1", "1.5", "99999999999", "[]"]
 LIST = ['"one"', "5", "[@@1]", "[@@true]"]
+WORDS = [(TEXT, "expected a string"), (BOOL, "expected a boolean"), (NUMBER, "expected u32"), (LIST, "expected")]
 FIELDS = {
     "package": {"name": TEXT, "names": LIST, "state": [*TEXT[:3], '"present"', '"Installed"'], "version": TEXT,
                 "manager": ['"dnf"', '"pip"', "5"], "update_cache": BOOL, "absent": BOOL},
@@ -58,24 +59,40 @@ URL = ['""', '"/srv/git"', '"file:///srv/git"', '"git://h/p"', '"http://h/p"', '
 REV = ['""', '"-x"', '"--exec=id"', '"a..b"', '"a b"', '"a~1"', '"a^"', '"a:b"', '"@{-1}"', '"a.lock"', '"/a"', '".a"', '"a/"', '"a;id"',
        '"a$b"', *CONTROL]
 VERSION = ['""', '"-1"', '"1 2"', '"1;id"', '"1/2"', '"$(id)"', '"1=2"', '"1*"', '"+1"', '"~1"', *CONTROL]
-SOURCE = ['""', '"http://h/p"', '"ftp://h/p"', '"nobucket://x"', '"a b://x"', '"://x"', '"https://h/p"', *CONTROL]
+SOURCE = ['""', '"http://h/p"', '"ftp://h/p"', '"a b://x"', '"://x"', *CONTROL]
 SHA = ['""', '"abc"', '"' + "g" * 64 + '"', '"' + "a" * 63 + '"']
 MODE = ['"644x"', '"9"', '"08"', '"00644"', '"rw-r--r--"', '"-644"', '"0888"', '"u+x"', '""', "644", "0x1ff", "600", "true", "6.44", '"4755"', '"2755"']
 HOSTILE = [
-    ("user", "name", ACCOUNT), ("group", "name", ACCOUNT), ("file", "owner", ACCOUNT), ("exec", "user", ACCOUNT),
-    ("package", "name", PACKAGE), ("package", "version", VERSION), ("file", "path", PATH), ("clone", "dest", PATH),
-    ("exec", "pwd", PATH), ("user", "home", PATH), ("service", "name", UNIT), ("clone", "url", URL), ("clone", "rev", REV),
-    ("file", "source", SOURCE), ("file", "sha256", SHA), ("file", "mode", MODE),
+    ("user", "name", ACCOUNT, "a user or group name is"), ("group", "name", ACCOUNT, "a user or group name is"),
+    ("file", "owner", ACCOUNT, "a user or group name is"), ("exec", "user", ACCOUNT, "a user or group name is"),
+    ("package", "name", PACKAGE, "a package name"), ("package", "version", VERSION, "a version is"),
+    ("file", "path", PATH, "a path"), ("clone", "dest", PATH, "a path"), ("exec", "pwd", PATH, "a path"),
+    ("user", "home", PATH, "a path"), ("service", "name", UNIT, "a unit name is"), ("clone", "url", URL, "URL"),
+    ("clone", "rev", REV, "a rev is"), ("file", "source", SOURCE, ""), ("file", "sha256", SHA, "64 hexadecimal digits"),
+    ("file", "mode", MODE, ""),
+]
+# The same in lists, where the one wrong entry must be named and not the list.
+LISTS = [
+    ("user", "groups", '"adm"', ACCOUNT, "a user or group name is"), ("group", "members", '"bo"', ACCOUNT, "a user or group name is"),
+    ("package", "names", '"git"', PACKAGE, "a package name"), ("exec", "changes", '"/a"', PATH, "a path"),
+]
+# Fields and blocks of the language that come with a later version.
+LATER = {
+    "package": ["hold"], "user": ["expires"], "file": ["purge", "backup", "selinux"],
+    "exec": ["pure", "once", "changed_if", "undo"], "service": ["masked", "scope", "wait_active"],
+}
+LATER_KINDS = [
+    "package_repo", "sudoers", "authorized_key", "line", "edit", "archive", "unit", "dropin", "timer", "at", "handler", "sysctl", "kmod",
+    "mount", "swap", "hostname", "timezone", "locale", "hosts", "limits", "container", "sync", "reboot", "wait", "check", "assert",
+    "flush", "capability", "need", "provide",
 ]
 
 
 def block(kind, field, value):
     lines = [f"{f} = {v}" for f, v in BASE[kind].items() if f != field and not (field in ("source", "template", "symlink_to", "dir") and f == "content")
              and not (field == "cmd" and f == "script")]
-    head, mark = ("", "") if "@@" in value else ("", "@@")
-    if field == "source" and value.startswith(('"nobucket', '"https')):
-        head, mark = "@@", ""  # judged once all blocks are read: the block is named
-    return f"{head}[[{kind}]]\n" + "".join(f"{line}\n" for line in lines) + f"{field} = {mark}{value}\n"
+    mark = "" if "@@" in value else "@@"
+    return f"[[{kind}]]\n" + "".join(f"{line}\n" for line in lines) + f"{field} = {mark}{value}\n"
 
 
 def write(name, cases):
@@ -95,7 +112,8 @@ def types():
             for value in values:
                 if (kind, field, value) in {("file", "template_vars", "[]"), ("exec", "env", "[]")}:
                     continue
-                yield "", block(kind, field, value)
+                words = next((words for values_, words in WORDS if values is values_), "")
+                yield words, block(kind, field, value)
 
 
 def unknown():
@@ -108,9 +126,123 @@ def unknown():
 
 
 def hostile():
-    for kind, field, values in HOSTILE:
+    for kind, field, values, words in HOSTILE:
         for value in values:
-            yield "", block(kind, field, value)
+            yield words, block(kind, field, value)
+
+
+def lists():
+    for kind, field, good, values, words in LISTS:
+        for value in values:
+            text = block(kind, field, f"[{good}, @@{value}]")
+            yield words, text.replace('name = "nginx"\n', "", 1) if field == "names" else text
+    for value in PACKAGE:
+        yield "a package name", f'packages = ["git", @@{value}, "curl"]\n'
+
+
+def contradictions():
+    """Fields that are right each by itself and not together."""
+    file, link = '[[file]]\npath = "/a"\n', '[[file]]\npath = "/a"\nsymlink_to = "/b"\n'
+    for one in ("content", "source", "template", "symlink_to"):
+        yield f"an absent file has no `{one}`", f'{file}{one} = "/x"\nabsent = @@true\n'
+        yield f"either `{one}` or `dir`", f'{file}{one} = "/x"\ndir = @@true\n'
+    for key, value in (("mode", '"0644"'), ("owner", '"ana"'), ("group", '"ana"')):
+        yield f"a symbolic link has no `{key}`", f"{link}{key} = @@{value}\n"
+    for key, value in (("verify", '"/bin/true %s"'), ("overwrite", "false"), ("template_vars", "{ a = 1 }"), ("sha256", '"' + "a" * 64 + '"')):
+        yield f"`{key}` goes with", f"{file}dir = true\n{key} = @@{value}\n"
+    yield "`recurse` goes with `absent`", f"{file}dir = true\nrecurse = @@true\n"
+    yield "`/` is never removed", '[[file]]\npath = @@"/"\nabsent = true\nrecurse = true\n'
+    for old, new, kind, rest, value in (
+        ("perms", "mode", "file", 'path = "/a"\ncontent = ""', '"0600"'), ("url", "source", "file", 'path = "/a"', '"x"'),
+        ("remove", "absent", "file", 'path = "/a"', "true"), ("remove", "absent", "user", 'name = "a"', "true"),
+        ("remove", "absent", "group", 'name = "a"', "true"), ("dir", "pwd", "exec", 'script = "x"\nalways = true', '"/a"'),
+        ("URL", "url", "clone", 'dest = "/a"', '"https://h/p"'), ("gid", "group", "user", 'name = "a"', '"web"'),
+    ):
+        yield f"`{old}` and `{new}` are the same field", f"[[{kind}]]\n{rest}\n@@{old} = {value}\n{new} = {value}\n"
+    yield "`args` goes with `cmd`", '[[exec]]\nscript = "x"\nargs = @@["y"]\nalways = true\n'
+    for guard in ("creates", "removes", "unless", "only_if"):
+        yield "`always` contradicts", f'[[exec]]\nscript = "x"\n{guard} = "/a"\nalways = @@true\n'
+    for text in ('script = "a\\u0000b"', 'cmd = "/bin/x"\nargs = ["a\\u0000"]', 'script = "x"\nenv = { A = "\\u0000" }'):
+        yield "a command holds no NUL", f"@@[[exec]]\n{text}\nalways = true\n"
+    for time in ('"25h"', '"0s"', "0", "86401"):
+        yield "at least a second and at most 24 hours", f'[[exec]]\nscript = "x"\nalways = true\ntimeout = @@{time}\n'
+    for state in ('state = "latest"', "absent = true", 'state = "absent"'):
+        yield "`version` goes with one package", f'[[package]]\nname = "git"\n{state}\nversion = @@"1"\n'
+    yield "`version` goes with one package", '[[package]]\nnames = ["git", "curl"]\nversion = @@"1"\n'
+    yield "`name` and `names` are the same field", '[[package]]\nname = "git"\nnames = @@["curl"]\n'
+    yield "either absent or latest", '[[package]]\nname = "git"\nstate = "latest"\nabsent = @@true\n'
+    for more in ("passwordless_sudo = true", 'members = ["ana"]'):
+        yield "an absent group has no members", f'[[group]]\nname = "a"\n{more}\nabsent = @@true\n'
+    yield "root is never removed", '[[user]]\nname = "root"\nabsent = @@true\n'
+    yield "`remove_home` goes with", '[[user]]\nname = "a"\nremove_home = @@true\n'
+    for key in ('""', '"ana"', '"ssh-ed25519"', '"ssh-ed25519 ana"', '"AAAAC3Nza ana"', '"ssh-rsa AAAA\\nssh-rsa AAAA"', '"#"'):
+        yield "a public key is one line", f'[[user]]\nname = "a"\nauthorized_keys = @@[{key}]\n'
+    for value in ('"a:b"', *CONTROL):
+        yield "a comment holds no", f'[[user]]\nname = "a"\ncomment = @@{value}\n'
+    for value in CONTROL:
+        yield "a sudo rule is one line", f'[[user]]\nname = "a"\nsudo = @@{value}\n'
+    for value in ('"hunter2"', '""', '"$6$a:b"', '"$6$ a"', '"$6$a\\n"'):
+        yield "no hash of a password", f'[[user]]\nname = "a"\npassword_hash = @@{value}\n'
+    yield "a depth is at least 1", '[[clone]]\nurl = "https://h/p"\ndest = "/a"\ndepth = @@0\n'
+    for user in ('""', '"a:b"', '"a@b"', '"a\\n"'):
+        yield "a name to log in with", f'[[clone]]\nurl = "https://h/p"\ndest = "/a"\nuser = @@{user}\n'
+    yield "a password is one line", '[[clone]]\nurl = "https://h/p"\ndest = "/a"\npassword = @@"a\\nb"\n'
+    yield "two blocks have the id `file:/a`", f'{file}content = ""\n@@[[file]]\npath = "/a/"\ndir = true\n'
+    yield "two blocks have the id", '[[service]]\nname = "x"\nenabled = true\n@@[[service]]\nname = "x.service"\nenabled = true\n'
+    yield "no block `group:a` stands before", '[[group]]\nname = "a"\nafter = [@@"group:a"]\n'
+    for value, words in (('"-x"', "a user or group name is"), ("7", "expected a string"), ('"a\\nb"', "a user or group name is")):
+        yield words, f'[vars]\nevil = {value}\n[[group]]\nname = @@"{{{{ vars.evil }}}}"\n'
+
+
+def later():
+    for kind, fields in LATER.items():
+        for field in fields:
+            yield "comes with a later version", block(kind, "zzz", "1").replace("zzz = @@1", f"@@{field} = true")
+    for kind in LATER_KINDS:
+        yield "come with a later version", f"[[@@{kind}]]\nx = 1\n"
+    for table in ("settings", "hpt", "tags"):
+        yield "comes with a later version", f"{table} = @@1\n"
+
+
+def resources():
+    for kind, good in (("bucket", 'url = "h"\nname = "n"'), ("repo", 'url = "https://h/p"'), ("secret", 'env = "A"')):
+        yield f"`{kind}` holds named tables", f'{kind} = @@"x"\n'
+        yield f"`{kind}` holds named tables", f"@@[[{kind}]]\nx = 1\n"
+        for name in ('"a b"', '"a/b"', '"../a"', '""', '"é"', '"a\\u001b"'):
+            yield "", f"[{kind}.@@{name}]\n{good}\n"
+    for field in ("url", "name", "region", "credentials"):
+        lines = {"url": '"h"', "name": '"n"'} | {field: "@@7"}
+        yield "expected a string", "[bucket.a]\n" + "".join(f"{k} = {v}\n" for k, v in lines.items())
+    yield "expected a boolean", '[bucket.a]\nurl = "h"\nname = "n"\npath_style = @@"yes"\n'
+    yield "unknown field `xyz`", '[bucket.a]\nurl = "h"\nname = "n"\n@@xyz = 1\n'
+    yield "unknown field `xyz`", '[repo.a]\nurl = "https://h/p"\n@@xyz = 1\n'
+    yield "either `env` or `file`", '[@@secret.a]\nenv = "A"\nfile = "b"\n'.replace("[@@", "@@[")
+    yield "expected a string", "[repo.a]\nurl = @@7\n"
+    yield "the name of an environment variable", "[secret.a]\nenv = @@7\n"
+
+
+def sources():
+    """What whoever starts a run must know of its sources, judged once all blocks are read; a target meets blobs alone."""
+    for kind, rest, field in (("file", 'path = "/a"', "source"), ("file", 'path = "/a"', "template"), ("user", 'name = "a"', "ssh_private_key")):
+        yield "there is no [bucket.bkt]", f'@@[[{kind}]]\n{rest}\n{field} = "bkt://x"\n'
+        yield "needs its `sha256`", f'@@[[{kind}]]\n{rest}\n{field} = "https://h/p"\n'
+    one, two = (f'path = "/{c}"\nsource = "https://h/p"\nsha256 = "{c * 64}"\n' for c in "ab")
+    yield "two different sha256", f"[[file]]\n{one}@@[[file]]\n{two}"
+
+
+def control():
+    """Characters that no editor shows, and the ends of lines."""
+    for char in "\0\x01\x08\x0b\x0c\x1b\x7f":
+        for text in (f'[[group]]\nname = "a@@{char}b"\n', f"[[group]]\n@@{char}\n", f"[vars]\n# a@@{char}b\n"):
+            yield "", text
+    yield "", '[vars]\na = "b@@\rc"\n'
+    yield "carriage return", "[vars]\na = 1\r@@b = 2\n"  # where the line feed should be
+    yield "", "[[group]]\n@@\ufeffname = 1\n"
+    yield "expected a string", "\ufeff[[group]]\nname = @@1\n"
+    yield "expected a string", "[[group]]\r\nname = @@1\r\n"
+    yield "unknown field `naem`", '[[group]]\r\nname = "a"\n\r\n\n@@naem = 1\n'
+    for first, again in (("a = 1", "@@a = 2"), ("a = 1", "@@a.b = 1"), ("a = { b = 1, @@b = 2 }", ""), ('"a" = 1', "@@a = 2")):
+        yield "", f"[vars]\n{first}\n{again}\n"
 
 
 def shape():
@@ -152,12 +284,8 @@ def shape():
 
 
 def main():
-    counts = {
-        "types": write("types", types()),
-        "unknown": write("unknown", unknown()),
-        "hostile": write("hostile", hostile()),
-        "shape": write("shape", shape()),
-    }
+    classes = [types, unknown, hostile, lists, contradictions, later, resources, sources, shape, control]
+    counts = {each.__name__: write(each.__name__, each()) for each in classes}
     print(counts, sum(counts.values()))
 
 
