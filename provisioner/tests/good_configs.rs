@@ -1,0 +1,89 @@
+//! Every good config of testdata/good is taken without a word, and together they use each field that
+//! the language has.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hpt_provisioner::block::KINDS;
+use hpt_provisioner::config::scope::Scope;
+use hpt_provisioner::config::{self, File};
+use hpt_provisioner::host::facts::Facts;
+use hpt_provisioner::secret::Secret;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/good")
+}
+
+fn configs() -> Vec<File> {
+    let entries = fs::read_dir(folder()).expect("the folder is committed");
+    let files = entries.map(|entry| entry.expect("a readable folder").path());
+    let read = |path: PathBuf| File {
+        name: path.display().to_string(),
+        text: fs::read_to_string(&path).expect("text"),
+    };
+    files.map(read).collect()
+}
+
+#[test]
+fn every_one_is_taken_by_the_workstation_and_by_a_target() {
+    let configs = configs();
+    assert!(configs.len() >= 8, "{}", configs.len());
+    let secret = |name: &str, text: &str| (name.to_owned(), Secret::new(text.to_owned()));
+    for file in configs {
+        let files = vec![file];
+        let warnings = match config::check(&files, "web1") {
+            Ok(outline) => outline.warnings,
+            Err(faults) => panic!("{}: {faults:#?}", files[0].name),
+        };
+        assert!(warnings.is_empty(), "{}: {warnings:#?}", files[0].name);
+        let secrets = BTreeMap::from([
+            secret("ana_password", "$6$salt$hash"),
+            secret("db", "hunter2"),
+            secret("token", "t0ken"),
+            secret("deploy", "-----BEGIN OPENSSH PRIVATE KEY-----\n"),
+        ]);
+        let scope = Scope {
+            facts: Some(Facts::default()),
+            secrets: Some(secrets),
+            ..Scope::default()
+        };
+        if let Err(faults) = config::parse(files, scope) {
+            panic!("{faults:#?}");
+        }
+    }
+}
+
+/// The fields of a kind, as hpt lists them to one who asks for a field that is far from all of them.
+fn fields(kind: &str) -> Vec<String> {
+    let text = format!("[[{kind}]]\nxyzzyxyzzyxyzzyxyzzyxyzzy = 1\n");
+    let files = [File {
+        name: "unknown.toml".to_owned(),
+        text,
+    }];
+    let Err(faults) = config::check(&files, "") else {
+        panic!("an unknown field in {kind}")
+    };
+    let hint = faults[0].hint.as_deref().expect("the fields are listed");
+    let (_, list) = hint.split_once(" are ").expect("the fields are listed");
+    list.split(", ").map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn each_field_of_each_kind_is_shown() {
+    let all: String = configs().into_iter().map(|file| file.text).collect();
+    for kind in KINDS.iter().filter(|kind| **kind != "packages") {
+        let header = format!("[[{kind}]]\n");
+        let blocks: Vec<&str> = all
+            .split("\n\n")
+            .filter_map(|part| part.split_once(&header).map(|(_, fields)| fields))
+            .collect();
+        let fields = fields(kind);
+        assert!(fields.len() >= 3, "{kind}: {fields:?}");
+        for field in fields {
+            let line = format!("{field} = ");
+            let shown = |block: &&str| block.lines().any(|l| l.starts_with(&line));
+            assert!(blocks.iter().any(shown), "no [[{kind}]] shows `{field}`");
+        }
+    }
+}
