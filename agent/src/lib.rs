@@ -9,6 +9,7 @@
 )]
 
 mod apply;
+mod beside;
 pub mod blobs;
 pub mod child;
 mod fit;

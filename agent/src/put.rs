@@ -1,16 +1,14 @@
-//! Taking blobs in: hashed while they are written, on a thread of its own each, and named only when
-//! whole and durable.
+//! Taking blobs in: hashed while they are written, and named only when whole and durable.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use hpt_provisioner::host::Hash;
 
+use crate::beside::Beside;
 use crate::blobs::Store;
 
 /// The longest blob, in bytes (I1).
@@ -19,11 +17,6 @@ const LONGEST: u64 = 2 << 30;
 const CHUNK: usize = 1 << 20;
 /// The most blobs of one call: each block of a run has at most one.
 const MOST: usize = 10_000;
-/// From this size on a blob is hashed on a thread of its own.
-const LONG: u64 = 1 << 20;
-/// Chunks between the thread that writes and the one that hashes.
-const BACKLOG: usize = 4;
-
 /// Why a blob was not taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
@@ -64,7 +57,7 @@ struct Current {
     left: u64,
     temp: PathBuf,
     file: File,
-    hashing: Hashing,
+    beside: Beside,
 }
 
 impl<'a> Batch<'a> {
@@ -94,14 +87,14 @@ impl<'a> Batch<'a> {
         let temp = self.store.dir().join(temp_name());
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&temp);
-        let file = file.map_err(|why| self.cannot(why))?;
-        let hashing = Hashing::new(size);
+        let opened = file.and_then(|file| Ok((Beside::new(size, &file)?, file)));
+        let (beside, file) = opened.map_err(|why| self.cannot(why))?;
         self.current = Some(Current {
             announced,
             left: size,
             temp,
             file,
-            hashing,
+            beside,
         });
         self.end_if_whole()
     }
@@ -122,7 +115,7 @@ impl<'a> Batch<'a> {
         };
         current.left = left;
         let written = current.file.write_all(&chunk);
-        current.hashing.update(chunk);
+        current.beside.wrote(chunk);
         written.map_err(|why| self.cannot(why))?;
         self.end_if_whole()
     }
@@ -151,9 +144,9 @@ impl<'a> Batch<'a> {
             return Ok(());
         };
         let announced = current.announced;
-        let right = current.hashing.finish() == announced;
         self.whole.push((current.temp, announced));
-        if right {
+        let hash = current.beside.finish().map_err(|why| self.cannot(why))?;
+        if hash == announced {
             Ok(())
         } else {
             Err(PutError::WrongHash { announced })
@@ -173,55 +166,6 @@ impl Drop for Batch<'_> {
         let current = self.current.take().map(|current| current.temp);
         for temp in self.whole.drain(..).map(|(temp, _)| temp).chain(current) {
             let _ = fs::remove_file(temp);
-        }
-    }
-}
-
-/// A hash in the making.
-enum Hashing {
-    Here(Box<blake3::Hasher>),
-    Beside {
-        chunks: SyncSender<Bytes>,
-        thread: JoinHandle<Hash>,
-    },
-}
-
-impl Hashing {
-    fn new(size: u64) -> Self {
-        if size < LONG {
-            return Self::Here(Box::default());
-        }
-        let (chunks, incoming) = sync_channel::<Bytes>(BACKLOG);
-        let thread = thread::spawn(move || {
-            let mut hasher = blake3::Hasher::new();
-            for chunk in incoming {
-                hasher.update(&chunk);
-            }
-            hasher.finalize()
-        });
-        Self::Beside { chunks, thread }
-    }
-
-    fn update(&mut self, chunk: Bytes) {
-        match self {
-            Self::Here(hasher) => {
-                hasher.update(&chunk);
-            }
-            Self::Beside { chunks, .. } => {
-                chunks
-                    .send(chunk)
-                    .expect("the hashing thread lives as long as its chunks come");
-            }
-        }
-    }
-
-    fn finish(self) -> Hash {
-        match self {
-            Self::Here(hasher) => hasher.finalize(),
-            Self::Beside { chunks, thread } => {
-                drop(chunks);
-                thread.join().expect("hashing does not panic")
-            }
         }
     }
 }
