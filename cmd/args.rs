@@ -15,29 +15,29 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Begin:
-  hpt gen-client-keys                            your keys, once
+  hpt gen-client-keys                           your own keys, once
   hpt gen-target-keys --target web1 --ip 10.0.0.5
-                                                 web1's keystore: deliver that file
-  hpt serve                                      on web1; `hpt unit-file` for systemd
+                                                web1's keystore: deliver it
+  hpt serve                                     on web1; see `hpt unit-file`
 
 Then:
-  hpt --target web1 plan site.toml               what would change
-  hpt --target web1 provision site.toml          change it
-  hpt --target=web1 --ip=10.0.0.5 site.toml      the same, short
-  sudo hpt site.toml                             on the host itself, no network
-  hpt --root ./image site.toml                   into a root that is not running
+  hpt --target web1 plan site.toml              what would change
+  hpt --target web1 provision site.toml         change it
+  hpt --target=web1 --ip=10.0.0.5 site.toml     the same, short
+  sudo hpt site.toml                            on the host itself, no network
+  hpt --root ./image site.toml                  in a root that is not running
 
 Exit codes:
-   0  done                       6  another run holds the host
-   1  something failed           7  session lost while the run goes on
-   2  changes are pending (only  9  the keystore is unusable or busy
-      with --detailed-exitcode) 64  usage
-   3  the config is invalid     70  a bug in hpt
-   4  not allowed
+   0  done                            6  another run holds the host
+   1  something failed                7  session lost while the run goes on
+   2  changes are pending (only with  9  the keystore is unusable or busy
+      --detailed-exitcode)           64  usage
+   3  the config is invalid          70  a bug in hpt
+   4  the target does not allow it
    5  the target is unreachable
 
 Environment:
-  HPT_KEYSTORE  the keystore       HPT_LOG   error, warn, info, debug or trace
+  HPT_KEYSTORE  the keystore          HPT_LOG  error, warn, info, debug, trace
   NO_COLOR      no colours";
 
 /// Provisions Linux hosts over a channel that both ends already trust
@@ -84,14 +84,7 @@ pub(crate) struct Global {
 
     /// The keystore [default: /etc/hpt/keystore.db for root, else
     /// ~/.config/hpt/keystore.db]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "HPT_KEYSTORE",
-        hide_env = true,
-        help_heading = "Keys"
-    )]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Keys")]
     pub(crate) keystore: Option<PathBuf>,
 
     /// Read the passphrase from this file descriptor
@@ -125,9 +118,9 @@ pub(crate) enum Verb {
     Provision(provision::Args),
     /// Check a config without contacting anything
     Check(check::Args),
-    /// Ask a target who it is and whether a run goes on
+    /// Ask a target how it is, and whether a run goes on
     Status(status::Args),
-    /// Show what a target knows of its host, as `facts.*` in a config
+    /// Show what a host knows of itself
     Facts(facts::Args),
     /// Make your own keys
     GenClientKeys(gen_client_keys::Args),
@@ -310,7 +303,7 @@ mod tests {
             "hpt --json",
             "hpt --target web1",
             "hpt provison site.toml",
-            "hpt site.toml plan",
+            "hpt site.toml plan x.toml",
             "hpt --root /x list-target-keys",
             "hpt --target web1 --root /x plan site.toml",
             "hpt --ip 10.0.0.5 plan site.toml",

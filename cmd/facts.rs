@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
 use crate::print::keys::titled;
+use crate::print::listed;
 use crate::site::Site;
 use crate::terminal::visible;
 
@@ -34,17 +35,9 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
             format!("{name} sent facts that are no JSON object"),
         )
     })?;
-    let words = |value: &Value| match value {
-        Value::String(text) => visible(text).into_owned(),
-        Value::Array(list) => crate::print::listed(list.iter().map(|v| match v {
-            Value::String(text) => visible(text).into_owned(),
-            other => visible(&other.to_string()).into_owned(),
-        })),
-        other => visible(&other.to_string()).into_owned(),
-    };
     let shown: Vec<_> = facts
         .iter()
-        .map(|(key, value)| (visible(key), words(value)))
+        .map(|(key, value)| (visible(key), words(value).unwrap_or("-".into())))
         .collect();
     let rows = shown
         .iter()
@@ -57,4 +50,15 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
         facts: &facts,
     });
     Ok(Exit::Done)
+}
+
+/// A value for people; `None` where there is nothing.
+fn words(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) => visible(text).into_owned(),
+        Value::Array(list) => listed(list.iter().filter_map(words)),
+        other => visible(&other.to_string()).into_owned(),
+    };
+    Some(text).filter(|text| !text.is_empty())
 }

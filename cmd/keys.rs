@@ -18,8 +18,10 @@ const LONGEST: usize = 4096;
 impl Context {
     /// `--keystore` or `HPT_KEYSTORE`, else the user's own.
     pub(crate) fn keystore(&self) -> Result<PathBuf, CommandError> {
-        if let Some(path) = &self.global.keystore {
-            return Ok(path.clone());
+        // Not by clap's own `env`: its usage lines would then show the option as if it were typed.
+        let named = self.global.keystore.clone();
+        if let Some(path) = named.or_else(|| env("HPT_KEYSTORE").map(PathBuf::from)) {
+            return Ok(path);
         }
         if rustix::process::geteuid().is_root() {
             return Ok("/etc/hpt/keystore.db".into());

@@ -116,8 +116,8 @@ fn failed(error: RunError) -> CommandError {
     CommandError::new(Exit::Failed, error)
 }
 
-/// Where hpt keeps what is its own: the host's places for the host itself, and for a root directory
-/// places outside of it, so that an image has nothing in it that its config does not ask for.
+/// Where hpt keeps what is its own. For a root directory that is outside of it, so that an image
+/// has nothing in it that its config does not ask for; each has a lock of its own.
 pub(crate) fn places(context: &Context) -> Result<Places, CommandError> {
     let (state, run) = own_directories()?;
     let root = match &context.global.root {
@@ -130,10 +130,7 @@ pub(crate) fn places(context: &Context) -> Result<Places, CommandError> {
         return Ok(Places { root, state, run });
     }
     let name = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex()[..16].to_owned();
-    let (state, run) = (
-        state.join("roots").join(&name),
-        run.join("roots").join(name),
-    );
+    let run = run.join("roots").join(name);
     Ok(Places { root, state, run })
 }
 

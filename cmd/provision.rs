@@ -11,8 +11,8 @@ use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
 use crate::plan::{ask, show};
-use crate::print::json;
 use crate::print::report::{Lines, summary};
+use crate::print::{json, span};
 use crate::site::{Job, Site};
 use crate::terminal::{Terminal, visible};
 
@@ -177,10 +177,9 @@ async fn apply(
 
 fn busy(name: &str, running: &hpt_proto::Running) -> CommandError {
     let by = visible(&running.by);
-    let since = now().saturating_sub(running.since);
-    let since = crate::print::seconds(Duration::from_secs(since));
+    let since = span(now().saturating_sub(running.since));
     let what = format!(
-        "{name} is busy: run {} of {by} holds it since {since}",
+        "{name} is busy: run {} of {by} has held it for {since}",
         visible(&running.run)
     );
     CommandError::new(Exit::Busy, what).hint("nothing was done; try again when it has ended")
@@ -193,8 +192,9 @@ struct Follower<'a> {
     verbose: bool,
     lines: Lines<'a>,
     terminal: &'a mut Terminal,
-    /// When blocks began, by this machine's clock.
-    began: HashMap<usize, Instant>,
+    /// When blocks began, by this machine's clock, and whether they are one batch with others, whose
+    /// time then says nothing about any of them.
+    began: HashMap<usize, (Instant, bool)>,
     /// The last output of blocks that are not over yet.
     output: HashMap<usize, Vec<u8>>,
     not_run: usize,
@@ -235,7 +235,11 @@ impl<'a> Follower<'a> {
         let id = self.plan.blocks[*block].id.as_str();
         match event {
             Event::Started { block } => {
-                self.began.insert(*block, Instant::now());
+                let shared = !self.began.is_empty();
+                self.began
+                    .values_mut()
+                    .for_each(|(_, beside)| *beside = true);
+                self.began.insert(*block, (Instant::now(), shared));
                 self.tell(id, event, None);
                 self.terminal
                     .passing(format_args!("running  {}", visible(id)));
@@ -284,7 +288,10 @@ impl<'a> Follower<'a> {
     }
 
     fn finished(&mut self, id: &str, end: &Finished, event: &Event) {
-        let time = self.began.remove(&end.block).map(|began| began.elapsed());
+        let began = self.began.remove(&end.block);
+        let time = began
+            .filter(|(_, shared)| !shared)
+            .map(|(began, _)| began.elapsed());
         self.tell(id, event, time);
         let output = self.output.remove(&end.block).unwrap_or_default();
         match end.outcome {

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     Ok(Exit::Done)
 }
 
-/// The host's own places. A root directory has its state beside the host's, not in the image.
+/// Those of a local run too, so that the two exclude each other; `--state` moves both.
 fn places(args: &Args, context: &Context) -> Result<Places, CommandError> {
     let mut places = crate::local::places(context)?;
     if let Some(state) = &args.state {

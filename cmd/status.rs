@@ -1,13 +1,13 @@
 //! `hpt status`: who a target is, and whether a run goes on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
 use crate::print::style::BOLD;
-use crate::print::{seconds, with_time};
+use crate::print::{listed, span, with_time};
 use crate::remote::Remote;
 use crate::terminal::visible;
 
@@ -43,20 +43,19 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
     let time = began.elapsed();
     let running = reply.running.as_ref();
     let state = running.map_or("no run".to_owned(), |run| {
-        let since = seconds(Duration::from_secs(now().saturating_sub(run.since)));
-        format!(
-            "run {} of {} since {since}",
-            visible(&run.run),
-            visible(&run.by)
-        )
+        let since = span(now().saturating_sub(run.since));
+        let (id, by) = (visible(&run.run), visible(&run.by));
+        format!("run {id} of {by} for {since}")
     });
-    let line = format!(
-        "{BOLD}{name}{BOLD:#}  {}, {}, hpt {}, up {}; {state}",
-        visible(&reply.hostname),
-        visible(&reply.system),
-        visible(&reply.version),
-        seconds(Duration::from_secs(reply.uptime)),
-    );
+    let about = [
+        visible(&reply.hostname).into_owned(),
+        visible(&reply.system).into_owned(),
+        format!("hpt {}", visible(&reply.version)),
+        format!("up {}", span(reply.uptime)),
+        state,
+    ];
+    let about = listed(about.into_iter().filter(|words| !words.is_empty()));
+    let line = format!("{BOLD}{name}{BOLD:#}  {about}");
     context.terminal.say(with_time(&line, time));
     context.terminal.json(&Status {
         event: "status",

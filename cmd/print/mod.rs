@@ -32,6 +32,16 @@ pub(crate) fn seconds(time: Duration) -> String {
     }
 }
 
+/// How long something has been so, roughly: `12 s`, `5 min`, `3 h`, `12 days`.
+pub(crate) fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// `1 key`, `2 keys`.
 pub(crate) fn plural(count: usize, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
