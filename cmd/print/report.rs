@@ -35,10 +35,12 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// `changed  package:nginx   installed 1.22.1-9   2.1 s`
+    /// `changed  package:nginx   installed 1.22.1-9   2.1 s`; what a failed tool said in more lines
+    /// stands below, set in.
     pub(crate) fn finished(&self, id: &str, end: &Finished, time: Option<Duration>) -> String {
         let (word, style) = word(end.outcome);
-        let (id, note, column) = (visible(id), visible(&end.note), self.column);
+        let (note, more) = end.note.split_once('\n').unwrap_or((&end.note, ""));
+        let (id, note, column) = (visible(id), visible(note), self.column);
         let mut line = format!("{style}{word:8}{style:#} {id:column$}  {note}");
         if end.outcome == Outcome::Failed
             && let Some(code) = end.exit.filter(|_| note.is_empty())
@@ -46,10 +48,14 @@ impl<'a> Lines<'a> {
             line += &format!("exited with {code}");
         }
         let line = line.trim_end();
-        match time.filter(|time| *time >= BRIEF) {
+        let mut line = match time.filter(|time| *time >= BRIEF) {
             Some(time) => with_time(line, time),
             None => line.to_owned(),
+        };
+        for said in more.lines() {
+            line += &format!("\n{:9}{}", "", visible(said));
         }
+        line
     }
 
     /// A line of a command's output. Nothing that hpt says of itself begins so, whatever the
@@ -132,6 +138,13 @@ mod tests {
         assert_eq!(plain(&line), expected);
         let line = lines.finished(ids[1], &end(Outcome::Changed, ""), None);
         assert_eq!(plain(&line), "changed  file:/etc/nginx/conf.d/app.conf");
+        let line = lines.finished(
+            ids[0],
+            &end(Outcome::Failed, "apt exited with 100:\nE: no\x1b[2J"),
+            None,
+        );
+        let below = plain(&line).lines().nth(1).map(str::to_owned);
+        assert_eq!(below.as_deref(), Some("         E: no\\x1b[2J"));
         let outcomes = [Outcome::Changed, Outcome::Ok, Outcome::Ok, Outcome::Skipped];
         let blocks = outcomes.map(|outcome| end(outcome, "")).to_vec();
         let line = plain(&summary(

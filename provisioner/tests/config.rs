@@ -239,7 +239,10 @@ fn what_the_workstation_does_not_know_is_left_to_the_target() {
         Ok(_) => panic!("an undefined value"),
         Err(faults) => faults,
     };
-    assert!(told[0].what.contains("`vars.nothing` is not defined"), "{told:?}");
+    assert!(
+        told[0].what.contains("`vars.nothing` is not defined"),
+        "{told:?}"
+    );
 }
 
 #[test]

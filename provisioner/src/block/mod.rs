@@ -96,7 +96,13 @@ pub struct Action {
 impl Action {
     /// An action of plain effects.
     pub fn new(verb: Verb, summary: impl Into<String>, effects: Vec<Effect>) -> Self {
-        Self { verb, summary: summary.into(), effects, touches: Vec::new(), repeats: false }
+        Self {
+            verb,
+            summary: summary.into(),
+            effects,
+            touches: Vec::new(),
+            repeats: false,
+        }
     }
 }
 

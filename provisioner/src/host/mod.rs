@@ -60,7 +60,11 @@ impl HostError {
         reason = "`path.display()` reads better at every caller"
     )]
     pub fn io(what: &'static str, path: impl ToString, error: &io::Error) -> Self {
-        Self::Io { what, path: path.to_string(), why: error.to_string() }
+        Self::Io {
+            what,
+            path: path.to_string(),
+            why: error.to_string(),
+        }
     }
 }
 
@@ -306,7 +310,11 @@ pub trait Mutate: Observe {
     /// Performs a batch of effects of one sort (see [`Effect::sort`]), in order, and answers for
     /// each. When this returns, what is reported done is durable. After a failure the remaining
     /// effects of the batch are not performed and have no answer.
-    fn perform(&mut self, batch: &[Effect], tell: &mut dyn FnMut(usize, Progress)) -> Vec<Result<Done, HostError>>;
+    fn perform(
+        &mut self,
+        batch: &[Effect],
+        tell: &mut dyn FnMut(usize, Progress),
+    ) -> Vec<Result<Done, HostError>>;
     /// Runs a guard; whether it exited 0.
     ///
     /// # Errors
