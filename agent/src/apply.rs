@@ -53,8 +53,11 @@ impl TargetService {
         }
         tracing::info!("run {} of {} begins", running.run, running.by);
         let order = self.order(caller, request, &running);
-        self.0.runner.perform(order, &running.run, tell).await;
-        tracing::info!("run {} is over", running.run);
+        let stopping = self.0.stopping.subscribe();
+        self.0
+            .runner
+            .perform(order, &running.run, tell, stopping)
+            .await;
         Ok(())
     }
 

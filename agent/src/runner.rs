@@ -12,6 +12,7 @@ use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch::Receiver;
 use tokio::time::timeout;
 use tonic::Status;
 
@@ -74,26 +75,41 @@ impl Runner {
     }
 
     /// Performs a run and passes on what it tells, until its end. When nobody listens any more the
-    /// run goes on all the same.
+    /// run goes on all the same; when the server stops it does too, and whoever listens hears no end.
     pub(crate) async fn perform(
         &self,
         order: RunRequest,
         run: &str,
         listener: Sender<Result<ApplyEvent, Status>>,
+        mut stopping: Receiver<bool>,
     ) {
         let mut listener = Listener(Some(listener));
         let mut ended = false;
         let heard = async {
             let (mut child, mut told) = self.start(order, run).await?;
-            while let Some(event) = next(&mut told).await? {
+            loop {
+                let event = tokio::select! {
+                    event = next(&mut told) => event?,
+                    _ = stopping.wait_for(|stopping| *stopping) => return Ok(None),
+                };
+                let Some(event) = event else { break };
                 ended = is_end(&event);
                 listener.hear(Ok(event)).await;
             }
-            child.wait().await
+            child.wait().await.map(Some)
         };
         let status = match heard.await {
-            Ok(_) if ended => return,
-            Ok(status) => format!("the process of run {run} ended before the run did ({status})"),
+            Ok(None) => {
+                tracing::info!("run {run} goes on without this server");
+                return;
+            }
+            Ok(Some(_)) if ended => {
+                tracing::info!("run {run} is over");
+                return;
+            }
+            Ok(Some(status)) => {
+                format!("the process of run {run} ended before the run did ({status})")
+            }
             Err(error) => format!("the process of run {run} cannot be followed: {error}"),
         };
         tracing::error!("{status}");

@@ -108,6 +108,7 @@ impl Server {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         let incoming = listen(tcp, self.own, self.pins.allow(), self.limits);
+        let service = self.service.clone();
         let target = TargetServer::new(self.service)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -121,11 +122,17 @@ impl Server {
             let _ = late.changed().await;
             tokio::time::sleep(GRACE).await;
         };
+        let told_to_stop = async {
+            stop.await;
+            stopped.send_replace(());
+            service.stop();
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             served = serving => Ok(served?),
             () = too_late => Ok(()),
             () = self.pins.follow() => Ok(()),
-            () = async { stop.await; stopped.send_replace(()); std::future::pending().await } => Ok(()),
+            () = told_to_stop => Ok(()),
         }
     }
 }
@@ -146,7 +153,7 @@ pub fn serve(options: Options, address: Option<SocketAddr>) -> Result<(), ServeE
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let tcp = open(address)?;
         let local = tcp.local_addr().map_err(ServeError::Passed)?;
         tracing::info!("listening on {local}");
@@ -162,7 +169,9 @@ pub fn serve(options: Options, address: Option<SocketAddr>) -> Result<(), ServeE
             systemd::stopping();
         };
         server.run(tcp, stop).await
-    })
+    });
+    runtime.shutdown_timeout(GRACE); // a call that blocks had its time
+    served
 }
 
 /// The port: an address that was asked for comes first.

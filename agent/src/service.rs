@@ -8,7 +8,7 @@ use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
 use hpt_proto::{Delivery, Running};
 use hpt_provisioner::plan::Reveal;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) runner: Runner,
     pub(crate) clock: fn() -> u64,
+    /// Whether the server was told to stop.
+    pub(crate) stopping: watch::Sender<bool>,
     started: Instant,
     judging: Semaphore,
 }
@@ -55,9 +57,15 @@ impl TargetService {
             store,
             runner,
             clock,
+            stopping: watch::Sender::new(false),
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
         })))
+    }
+
+    /// Lets those go who follow a run: it goes on without this process, and they would hold it up.
+    pub(crate) fn stop(&self) {
+        self.0.stopping.send_replace(true);
     }
 
     /// Waits until it may hold one more config in memory.

@@ -2,27 +2,23 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use listenfd::ListenFd;
 use sd_notify::NotifyState;
 
 /// The listening socket of a `.socket` unit, if there is one.
 pub(crate) fn passed_socket() -> io::Result<Option<TcpListener>> {
-    let mut passed = sd_notify::listen_fds()?;
-    let Some(fd) = passed.next() else {
-        return Ok(None);
-    };
-    if passed.next().is_some() {
+    let mut passed = ListenFd::from_env();
+    if passed.len() > 1 {
         return Err(io::Error::other("there is more than one"));
     }
-    // To take a number for a descriptor is unsafe; a duplicate of it is ours without doubt.
-    let me = pidfd_open(getpid(), PidfdFlags::empty())?;
-    let socket: OwnedFd = pidfd_getfd(me, fd, PidfdGetfdFlags::empty())?;
+    let Some(socket) = passed.take_tcp_listener(0)? else {
+        return Ok(None);
+    };
     if !rustix::net::sockopt::socket_acceptconn(&socket)? {
         return Err(io::Error::other("it does not listen"));
     }
-    let socket = TcpListener::from(socket);
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     socket.set_nonblocking(true)?;
     Ok(Some(socket))
 }

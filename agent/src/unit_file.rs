@@ -76,8 +76,6 @@ RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap
-# A socket that systemd passes is taken over with it.
-SystemCallFilter=pidfd_getfd
 SystemCallErrorNumber=EPERM
 
 [Install]

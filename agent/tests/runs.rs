@@ -104,15 +104,25 @@ async fn a_run_outlives_its_server() {
     let laptop = TestClient::new("laptop");
     let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
     let dir = tempfile::tempdir().unwrap();
+    let config = waiting(dir.path());
     let mut client = server.connect(&laptop).await;
     let mut stream = client
-        .apply(apply_request(&waiting(dir.path()), None))
+        .apply(apply_request(&config, None))
         .await
         .unwrap()
         .into_inner();
     stream.message().await.unwrap().unwrap();
     until("the command runs", || dir.path().join("here").exists()).await;
+    let told = Instant::now();
     let scratch = server.stop().await;
+    assert!(
+        told.elapsed() < Duration::from_secs(3),
+        "a run held the server up"
+    );
+    while let Ok(Some(message)) = stream.message().await {
+        let told = Told::parse(message, &config.request.files, 2).unwrap();
+        assert!(matches!(told, Told::Event(_)), "there was no end yet");
+    }
     fs::write(dir.path().join("go"), "").unwrap();
     until("the run ends", || dir.path().join("done").exists()).await;
     drop(scratch);
