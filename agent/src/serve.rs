@@ -153,7 +153,7 @@ pub fn serve(options: Options, address: Option<SocketAddr>) -> Result<(), ServeE
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
-    let served = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let tcp = open(address)?;
         let local = tcp.local_addr().map_err(ServeError::Passed)?;
         tracing::info!("listening on {local}");
@@ -171,7 +171,7 @@ pub fn serve(options: Options, address: Option<SocketAddr>) -> Result<(), ServeE
         server.run(tcp, stop).await
     });
     runtime.shutdown_timeout(GRACE); // a call that blocks had its time
-    served
+    ended
 }
 
 /// The port: an address that was asked for comes first.
