@@ -232,12 +232,9 @@ fn a_secret_goes_only_where_nothing_shows_it() {
 fn what_the_workstation_does_not_know_is_left_to_the_target() {
     let text = "[[file]]\npath = \"/a\"\ncontent = \"{{ facts.hostname }} {{ secret.x }}\"\n[secret.x]\nenv = \"X\"\n";
     assert!(config::check(&file(text), "web1").is_ok());
-    let told = match config::check(
-        &file("[[file]]\npath = \"/a\"\ncontent = \"{{ vars.nothing }}\"\n"),
-        "",
-    ) {
-        Ok(_) => panic!("an undefined value"),
-        Err(faults) => faults,
+    let text = "[[file]]\npath = \"/a\"\ncontent = \"{{ vars.nothing }}\"\n";
+    let Err(told) = config::check(&file(text), "") else {
+        panic!("an undefined value");
     };
     assert!(
         told[0].what.contains("`vars.nothing` is not defined"),
