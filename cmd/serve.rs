@@ -62,8 +62,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
 fn places(args: &Args, context: &Context) -> Result<Places, CommandError> {
     let mut places = crate::local::places(context)?;
     if let Some(state) = &args.state {
-        places.run = state.join("run");
-        places.state.clone_from(state);
+        // A run has another working directory.
+        places.state =
+            std::path::absolute(state).map_err(CommandError::io("keep state in it", state))?;
+        places.run = places.state.join("run");
     }
     Ok(places)
 }
