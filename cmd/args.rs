@@ -206,54 +206,44 @@ fn mistyped(files: &[PathBuf]) -> Result<(), CommandError> {
     })
 }
 
-/// What of `--target`, `--ip`, `--port` and `--root` a verb can use.
-struct Uses {
-    target: bool,
-    ip: bool,
-    port: bool,
-    root: bool,
-}
-
 impl Verb {
-    fn uses(&self) -> Uses {
-        let uses = |target, ip, port, root| Uses {
-            target,
-            ip,
-            port,
-            root,
-        };
+    /// What of `--target`, `--ip`, `--port` and `--root` this verb can use.
+    fn uses(&self) -> &'static [&'static str] {
         match self {
-            Self::Plan(_) | Self::Provision(_) | Self::Facts(_) => uses(true, true, true, true),
-            Self::Status(_) => uses(true, true, true, false),
-            Self::GenTargetKeys(_) => uses(true, true, true, false),
-            Self::Check(_) | Self::Show(_) | Self::Remove(_) => uses(true, false, false, false),
-            Self::Serve(_) => uses(false, false, true, true),
-            _ => uses(false, false, false, false),
+            Self::Plan(_) | Self::Provision(_) | Self::Facts(_) => {
+                &["--target", "--ip", "--port", "--root"]
+            }
+            Self::Status(_) | Self::GenTargetKeys(_) => &["--target", "--ip", "--port"],
+            Self::Check(_) | Self::Show(_) | Self::Remove(_) => &["--target"],
+            Self::Serve(_) => &["--port", "--root"],
+            _ => &[],
         }
     }
 
     /// An option that would do nothing is an error: somebody expects something of it.
     fn refuse_idle(&self, global: &Global) -> Result<(), CommandError> {
         let uses = self.uses();
-        let idle = [
-            ("--target", global.target.is_some() && !uses.target),
-            ("--ip", global.ip.is_some() && !uses.ip),
-            ("--port", global.port.is_some() && !uses.port),
-            ("--root", global.root.is_some() && !uses.root),
+        let given = [
+            ("--target", global.target.is_some()),
+            ("--ip", global.ip.is_some()),
+            ("--port", global.port.is_some()),
+            ("--root", global.root.is_some()),
         ];
-        if let Some((option, _)) = idle.into_iter().find(|(_, idle)| *idle) {
+        let idle = given
+            .into_iter()
+            .find(|(option, given)| *given && !uses.contains(option));
+        if let Some((option, _)) = idle {
             return Err(CommandError::usage(format!(
                 "{option} means nothing to this verb"
             )));
         }
-        let remote = matches!(self, Self::Plan(_) | Self::Provision(_) | Self::Facts(_));
-        if remote && global.target.is_some() && global.root.is_some() {
+        if global.target.is_some() && global.root.is_some() {
             let what = "--target names a host and --root a directory here: choose one";
             return Err(CommandError::usage(what));
         }
-        let wants_target = uses.ip && !matches!(self, Self::GenTargetKeys(_));
-        if wants_target && global.target.is_none() && (global.ip.is_some() || global.port.is_some())
-        {
+        let is_placed = global.ip.is_some() || global.port.is_some();
+        let is_remote = uses.contains(&"--ip") && !matches!(self, Self::GenTargetKeys(_));
+        if is_remote && is_placed && global.target.is_none() {
             let what = "--ip and --port say where a target is, and there is no --target";
             return Err(CommandError::usage(what).hint("`hpt list-target-keys` lists their names"));
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hpt_provisioner::config::{self, File, Outline, limits};
+use hpt_provisioner::fault::Place;
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -64,20 +65,13 @@ fn read(path: &Path) -> Result<File, CommandError> {
     }
     let bytes = fs::read(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
-        let start = error.as_bytes()[..at]
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |i| i + 1);
-        let column = String::from_utf8_lossy(&error.as_bytes()[start..at])
-            .chars()
-            .count()
-            + 1;
+        let good = error.utf8_error().valid_up_to();
+        let good = String::from_utf8_lossy(&error.as_bytes()[..good]);
+        let (line, column) = Place {
+            file: 0,
+            span: good.len()..good.len(),
+        }
+        .line_column(&good);
         bad(format!(
             "{name}:{line}:{column}: this is not UTF-8, and TOML is"
         ))

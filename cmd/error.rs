@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hpt_keystore::client::{CreateError, FindError, PinError, RenameError};
-use hpt_keystore::{BackupError, FileError, GenTargetError, LoadError, RestoreError};
+use hpt_keystore::{BackupError, FileError, GenTargetError, LoadError, RestoreError, TargetName};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
 
@@ -136,7 +136,7 @@ impl From<FindError> for CommandError {
         match error {
             FindError::Load(error) => error.into(),
             FindError::Unknown { name, known, path } => {
-                let near = nearest(name.as_str(), known.iter().map(|name| name.as_str()));
+                let near = nearest(name.as_str(), known.iter().map(TargetName::as_str));
                 let this = Self::new(
                     Exit::Keystore,
                     format!("{}: no target is called {name}", path.display()),

@@ -58,56 +58,54 @@ impl Context {
     pub(crate) fn passphrase(&mut self, prompt: &str) -> Result<Passphrase, CommandError> {
         let text = match self.global.passphrase_fd {
             Some(fd) => from_descriptor(fd)?,
-            None => self.typed(prompt)?,
+            None => typed(prompt)?,
         };
         Passphrase::new(text).map_err(|empty| CommandError::new(Exit::Keystore, empty))
     }
 
     /// A new passphrase; typed twice, if it is typed.
     pub(crate) fn new_passphrase(&mut self) -> Result<Passphrase, CommandError> {
-        let text = match self.global.passphrase_fd {
-            Some(fd) => from_descriptor(fd)?,
-            None => {
-                let first = self.typed("New passphrase")?;
-                let second = self.typed("Once more")?;
-                if first != second {
-                    return Err(CommandError::new(
-                        Exit::Keystore,
-                        "the two passphrases differ",
-                    ));
-                }
-                first
+        let text = if let Some(fd) = self.global.passphrase_fd {
+            from_descriptor(fd)?
+        } else {
+            let first = typed("New passphrase")?;
+            if typed("Once more")? != first {
+                return Err(CommandError::new(
+                    Exit::Keystore,
+                    "the two passphrases differ",
+                ));
             }
+            first
         };
         Passphrase::new(text).map_err(|empty| CommandError::new(Exit::Keystore, empty))
     }
+}
 
-    /// A line typed on the terminal, without echo.
-    pub(crate) fn typed(&mut self, prompt: &str) -> Result<Zeroizing<String>, CommandError> {
-        let nobody = || {
-            CommandError::new(
-                Exit::Keystore,
-                "a passphrase is needed and there is no terminal to ask on",
-            )
-            .hint("`--passphrase-fd FD` reads it from a file descriptor")
-        };
-        let mut tty = File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/tty")
-            .map_err(|_| nobody())?;
-        let shown = tcgetattr(&tty).map_err(|_| nobody())?;
-        let mut hidden = shown.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        hidden
-            .local_modes
-            .insert(LocalModes::ECHONL | LocalModes::ICANON);
-        io::Write::write_all(&mut tty, format!("{prompt}: ").as_bytes()).map_err(|_| nobody())?;
-        tcsetattr(&tty, OptionalActions::Flush, &hidden).map_err(|_| nobody())?;
-        let line = read_line(&mut tty);
-        let _ = tcsetattr(&tty, OptionalActions::Now, &shown);
-        line.map_err(|_| nobody())
-    }
+/// A line typed on the terminal, without echo.
+fn typed(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+    let nobody = || {
+        CommandError::new(
+            Exit::Keystore,
+            "a passphrase is needed and there is no terminal to ask on",
+        )
+        .hint("`--passphrase-fd FD` reads it from a file descriptor")
+    };
+    let mut tty = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(|_| nobody())?;
+    let shown = tcgetattr(&tty).map_err(|_| nobody())?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden
+        .local_modes
+        .insert(LocalModes::ECHONL | LocalModes::ICANON);
+    io::Write::write_all(&mut tty, format!("{prompt}: ").as_bytes()).map_err(|_| nobody())?;
+    tcsetattr(&tty, OptionalActions::Flush, &hidden).map_err(|_| nobody())?;
+    let line = read_line(&mut tty);
+    let _ = tcsetattr(&tty, OptionalActions::Now, &shown);
+    line.map_err(|_| nobody())
 }
 
 /// Opens what the caller has opened for us once more, by way of /proc: no descriptor is taken over.

@@ -1,5 +1,12 @@
 //! `hpt`: the terminal. The only code that prints, prompts, or reads arguments and environment.
 
+#![allow(
+    clippy::format_push_string,
+    clippy::needless_pass_by_value,
+    clippy::struct_field_names,
+    reason = "words are short and handed over; every object for programs has an `event`"
+)]
+
 mod address;
 mod args;
 mod backup;

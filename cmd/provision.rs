@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             ));
             return Ok(Exit::Done);
         }
-        let asks = !args.yes && context.terminal.can_ask();
+        let asks = !args.yes && Terminal::can_ask();
         if asks
             && !context
                 .terminal
@@ -138,7 +138,7 @@ async fn apply(
     let mut follower = Follower::new(&name, plan, all, verbose, &mut context.terminal);
     let mut end = site
         .apply(job, bound, plan.blocks.len(), &mut |event| {
-            follower.hear(&event)
+            follower.hear(&event);
         })
         .await?;
     if let End::Missing(missing) = end {
@@ -146,7 +146,7 @@ async fn apply(
         site.send(&missing, job, follower.terminal).await?;
         end = site
             .apply(job, bound, plan.blocks.len(), &mut |event| {
-                follower.hear(&event)
+                follower.hear(&event);
             })
             .await?;
     }

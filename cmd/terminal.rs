@@ -100,7 +100,7 @@ impl Terminal {
     }
 
     /// Whether somebody is there who can answer.
-    pub(crate) fn can_ask(&self) -> bool {
+    pub(crate) fn can_ask() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
@@ -116,9 +116,7 @@ impl Terminal {
 }
 
 /// Colour where a person reads it: a terminal, without `NO_COLOR` or `TERM=dumb`.
-fn choice(
-    stream: &(impl anstream::stream::RawStream + anstream::stream::IsTerminal),
-) -> ColorChoice {
+fn choice(stream: &impl anstream::stream::RawStream) -> ColorChoice {
     AutoStream::choice(stream)
 }
 

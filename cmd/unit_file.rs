@@ -30,9 +30,10 @@ struct Unit<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let text = match args.socket {
-        true => socket(),
-        false => service(&args.program).map_err(CommandError::usage)?,
+    let text = if args.socket {
+        socket()
+    } else {
+        service(&args.program).map_err(CommandError::usage)?
     };
     context.terminal.say(text.trim_end());
     context.terminal.json(&Unit {

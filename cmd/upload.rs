@@ -51,13 +51,13 @@ pub(crate) async fn send(
     let sent = Arc::new(AtomicU64::new(0));
     let mut streams = JoinSet::new();
     for share in shares(&known) {
-        let (send, receive) = mpsc::channel(WAITING);
+        let (chunks, receive) = mpsc::channel(WAITING);
         let sent = Arc::clone(&sent);
         let share: Vec<_> = share
             .into_iter()
             .map(|(hash, origin)| (hash, origin.clone()))
             .collect();
-        let reading = tokio::task::spawn_blocking(move || read(&share, &send, &sent));
+        let reading = tokio::task::spawn_blocking(move || read(&share, &chunks, &sent));
         let mut client = client.clone();
         streams.spawn(async move {
             let put = client.put_blobs(ReceiverStream::new(receive)).await;

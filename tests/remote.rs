@@ -1,5 +1,8 @@
 //! A target on loopback, from the workstation's terminal: every exit code that needs one.
 
+#![allow(clippy::disallowed_methods, reason = "a test starts processes")]
+#![allow(clippy::format_push_string, reason = "texts of tests are short")]
+
 mod serving;
 
 use std::fs;

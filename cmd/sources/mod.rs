@@ -98,14 +98,13 @@ impl Sources {
         };
         let mut local = Vec::new();
         for (need, place) in &config.outline.needs {
-            match &need.source {
-                Source::File(path) => local.push((need, config.dirs[place.file].join(path))),
-                _ => {
-                    terminal.passing(format_args!("fetching {}", need.source));
-                    let (hash, size, content) = fetch(need, config, secrets)?;
-                    this.add(need, hash, size, content)?;
-                }
+            if let Source::File(path) = &need.source {
+                local.push((need, config.dirs[place.file].join(path)));
+                continue;
             }
+            terminal.passing(format_args!("fetching {}", need.source));
+            let (hash, size, content) = fetch(need, config, secrets)?;
+            this.add(need, hash, size, content)?;
         }
         refuse_ambiguous(config)?;
         for (need, found) in hash_all(&local) {
