@@ -8,7 +8,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{TestClient, TestServer, apply, apply_request, connect, delivery, with_source};
+use common::{
+    TestClient, TestServer, apply, apply_request, connect, delivery, try_connect, with_source,
+};
 use hpt_agent::lock;
 use hpt_proto::{End, Told};
 use hpt_provisioner::report::{Event, Outcome};
@@ -126,6 +128,57 @@ async fn a_run_outlives_its_server() {
     fs::write(dir.path().join("go"), "").unwrap();
     until("the run ends", || dir.path().join("done").exists()).await;
     drop(scratch);
+}
+
+/// H12: wherever the wire is cut, what is heard is a whole and honest end or none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_anywhere_is_never_taken_for_success() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let config = delivery("[[file]]\npath = \"/etc/motd\"\ncontent = \"hello\"\n");
+    let (mut whole, mut cut) = (0, 0);
+    for most in (0..1200).step_by(24) {
+        let relay = cut_after(server.address, most).await;
+        let Some(mut client) = try_connect(&laptop, server.target, relay).await else {
+            cut += 1;
+            continue;
+        };
+        // `apply` itself fails the test if a stream ends well without an end.
+        match apply(&mut client, &config, None, 1).await {
+            Ok((_, End::Report { report, .. })) => {
+                assert!(report.succeeded(), "{report:?}");
+                assert!(server.root().join("etc/motd").exists());
+                whole += 1;
+            }
+            // A run that lost its client may hold the host yet.
+            Ok((_, End::Busy(_))) => whole += 1,
+            Ok((_, end)) => panic!("{end:?}"),
+            Err(_) => cut += 1,
+        }
+    }
+    assert!(
+        whole > 3 && cut > 10,
+        "{whole} whole, {cut} cut: the cuts missed"
+    );
+}
+
+/// A way to a server that ends when this many bytes have come back through it.
+async fn cut_after(server: std::net::SocketAddr, most: u64) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt as _, copy};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (near, _) = listener.accept().await.unwrap();
+        let far = tokio::net::TcpStream::connect(server).await.unwrap();
+        let ((mut near_in, mut near_out), (far_in, mut far_out)) =
+            (near.into_split(), far.into_split());
+        let mut back = far_in.take(most);
+        tokio::select! {
+            _ = copy(&mut near_in, &mut far_out) => (),
+            _ = copy(&mut back, &mut near_out) => (),
+        }
+    });
+    here
 }
 
 /// H12: a process that dies is told as such, not as an end.

@@ -170,13 +170,22 @@ pub async fn connect(
     target: PublicKey,
     address: SocketAddr,
 ) -> TargetClient<Channel> {
-    TargetClient::new(
-        grpc::connect(dialer(client, target, address))
-            .await
-            .unwrap(),
-    )
-    .max_decoding_message_size(grpc::MAX_MESSAGE)
-    .max_encoding_message_size(grpc::MAX_MESSAGE)
+    try_connect(client, target, address)
+        .await
+        .expect("the target answers")
+}
+
+/// The same, if the way is open.
+pub async fn try_connect(
+    client: &TestClient,
+    target: PublicKey,
+    address: SocketAddr,
+) -> Option<TargetClient<Channel>> {
+    let channel = grpc::connect(dialer(client, target, address)).await.ok()?;
+    let client = TargetClient::new(channel)
+        .max_decoding_message_size(grpc::MAX_MESSAGE)
+        .max_encoding_message_size(grpc::MAX_MESSAGE);
+    Some(client)
 }
 
 /// Writes the keystore of a target that obeys these clients; its public key.
