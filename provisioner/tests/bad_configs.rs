@@ -123,3 +123,108 @@ fn bombs_are_refused_and_do_not_hang() {
         assert!(config::check(&files, "").is_err(), "{name}");
     }
 }
+
+/// Small texts that want much: what hpt does for them is limited, whatever they ask (I1).
+#[test]
+fn what_a_config_takes_is_limited_for_the_whole_of_it() {
+    let big = format!("[vars]\nbig = \"{}\"\n", "x".repeat(200_000));
+    let files = |content: &str, count: usize| -> String {
+        (0..count)
+            .map(|i| format!("[[file]]\npath = \"/a{i}\"\ncontent = \"{content}\"\n"))
+            .collect()
+    };
+    let loops = "{% for i in range(9000) %}{% for j in range(9000) %}x{% endfor %}{% endfor %}";
+    for (name, text, words) in [
+        (
+            "alone",
+            big.clone() + &files("{{ vars.big }}", 2_000),
+            "16 MiB in all",
+        ),
+        (
+            "among",
+            big.clone() + &files("{{ vars.big }}.", 2_000),
+            "16 MiB in all",
+        ),
+        (
+            "in a loop",
+            big.clone() + &files("{% for i in range(9000) %}{{ vars.big }}{% endfor %}", 1),
+            "16 MiB in all",
+        ),
+        (
+            "one string",
+            big + &files("{{ vars.big }}{{ vars.big }}", 1),
+            "longer than 256 KiB",
+        ),
+        (
+            "without end",
+            files(loops, 2_000),
+            "does not come to an end",
+        ),
+        (
+            "long each",
+            files(
+                "{% for i in range(9000) %}x{% endfor %}{% for i in range(9000) %}x{% endfor %}",
+                2_000,
+            ),
+            "does not come to an end",
+        ),
+    ] {
+        let told = refused(name, text);
+        assert!(
+            told.iter().any(|what| what.contains(words)),
+            "{name}: {told:?}"
+        );
+        assert!(told.len() <= 100, "{name}: {} faults", told.len());
+    }
+}
+
+#[test]
+fn a_person_is_told_so_much_and_no_more() {
+    let many = |unit: &dyn Fn(usize) -> String| -> String { (0..20_000).map(unit).collect() };
+    for (name, text) in [
+        (
+            "misspelt",
+            "[[group]]\nname = \"a\"\n".to_owned() + &many(&|i| format!("x{i} = 1\n")),
+        ),
+        ("tables", many(&|i| format!("[table{i}]\n"))),
+        ("equals", many(&|_| "=\n".to_owned())),
+        (
+            "escapes",
+            format!("a = \"{}\"\n", many(&|_| "\\q".to_owned())),
+        ),
+        ("returns", many(&|_| "\r".to_owned())),
+        (
+            "sources",
+            (0..9_000)
+                .map(|i| format!("[[file]]\npath = \"/{i}\"\nsource = \"b{i}://x\"\n"))
+                .collect(),
+        ),
+        ("groups", "[[group]]\nname = \"a\"\n".repeat(9_999)),
+    ] {
+        let told = refused(name, text);
+        assert!(told.len() <= 120, "{name}: {} faults", told.len());
+    }
+}
+
+#[test]
+fn warnings_do_not_hide_blocks() {
+    let text = "[[exec]]\nscript = \"true\"\n";
+    let text: String = (0..500).map(|i| format!("{text}id = \"e{i}\"\n")).collect();
+    let files = vec![File {
+        name: "site.toml".to_owned(),
+        text,
+    }];
+    let config = config::parse(files, Scope::default()).unwrap_or_else(|f| panic!("{f:#?}"));
+    assert_eq!((config.blocks.len(), config.warnings.len()), (500, 500));
+}
+
+fn refused(name: &str, text: String) -> Vec<String> {
+    let files = [File {
+        name: "bomb.toml".to_owned(),
+        text,
+    }];
+    match config::check(&files, "") {
+        Ok(_) => panic!("{name} is accepted"),
+        Err(faults) => faults.into_iter().map(|fault| fault.what).collect(),
+    }
+}

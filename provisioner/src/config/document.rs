@@ -46,7 +46,8 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
     }
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        faults.extend(errors.iter().map(|error| syntax(error, text, file)));
+        let told = errors.iter().take(limits::FAULTS);
+        faults.extend(told.map(|error| syntax(error, text, file)));
         return document;
     }
     if let Some(fault) = limits::check(root.get_ref(), file) {
@@ -65,7 +66,7 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
             document.blocks.push(shorthand(value, place));
         } else if let Some(kind) = KINDS.iter().find(|k| **k == name) {
             list(kind, value, &place, &mut document.blocks, faults);
-        } else {
+        } else if faults.len() < limits::FAULTS {
             faults.push(unknown(name, place));
         }
     }

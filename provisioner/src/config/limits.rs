@@ -16,6 +16,13 @@ pub const KEY: usize = 128;
 /// The longest string, in bytes.
 pub const STRING: usize = 256 * 1024;
 
+/// The most errors that are told; who has that many begins at the first.
+pub const FAULTS: usize = 100;
+/// The most unknown fields that are told of one block.
+pub const UNKNOWN_FIELDS: usize = 20;
+/// The most that templates may render to, all of a config together, in bytes.
+pub const RENDERED: usize = 16 << 20;
+
 /// Finds the first place in a table that is more than it may be.
 pub(super) fn check(table: &DeTable<'_>, file: usize) -> Option<Fault> {
     check_table(table, file, 1)

@@ -19,7 +19,7 @@ use crate::source::{Need, Source};
 
 use self::document::RawBlock;
 use self::resource::Resources;
-use self::scope::Scope;
+use self::scope::{Renderer, Scope};
 
 /// One file of a config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +110,9 @@ pub fn check(files: &[File], target: &str) -> Result<Outline, Vec<Fault>> {
         }
     }
     for (need, place) in needs.values() {
+        if reader.faults.len() >= limits::FAULTS && reader.faults.iter().any(Fault::is_error) {
+            break;
+        }
         reader
             .resources
             .check_source(need, place, &mut reader.faults);
@@ -174,9 +177,20 @@ impl Reader {
             self.faults.push(Fault::error(what, place));
             return;
         }
+        let scope = std::mem::take(&mut self.scope);
+        let renderer = scope.renderer();
+        let (mut errors, mut looked_at) = (0, 0);
         for raw in blocks {
-            self.block(raw);
+            self.block(raw, &renderer);
+            let new = &self.faults[looked_at..];
+            errors += new.iter().filter(|fault| fault.is_error()).count();
+            looked_at = self.faults.len();
+            if errors >= limits::FAULTS {
+                break;
+            }
         }
+        drop(renderer);
+        self.scope = scope;
     }
 
     fn table<'a>(
@@ -214,7 +228,7 @@ impl Reader {
         }
     }
 
-    fn block(&mut self, raw: RawBlock<'_>) {
+    fn block(&mut self, raw: RawBlock<'_>, renderer: &Renderer<'_>) {
         let RawBlock {
             kind,
             place,
@@ -224,7 +238,7 @@ impl Reader {
         let common = self.common(kind, &mut fields, file);
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
         let faults_before = self.faults.len();
-        let (literals, findings) = values::render(&fields, &self.scope, file, &mut self.faults);
+        let (literals, findings) = values::render(&fields, renderer, file, &mut self.faults);
         if self.faults.len() > faults_before {
             return;
         }
@@ -315,11 +329,11 @@ impl Reader {
         secret: bool,
         deferred: bool,
     ) -> Option<Body> {
-        let mut misspelled = false;
-        loop {
+        let mut misspelled = 0;
+        while misspelled < limits::UNKNOWN_FIELDS {
             let whole = Spanned::new(place.span.clone(), fields.clone());
             let error = match Body::deserialize(kind, whole.into()) {
-                Ok(body) => return (!misspelled).then_some(body),
+                Ok(body) => return (misspelled == 0).then_some(body),
                 Err(error) => error,
             };
             let message = error.message();
@@ -328,7 +342,7 @@ impl Reader {
                 span: error.span().unwrap_or(place.span.clone()),
             };
             let Some(key) = between(message, "unknown field `", "`") else {
-                let follows = misspelled && message.starts_with("missing field");
+                let follows = misspelled > 0 && message.starts_with("missing field");
                 if !deferred && !follows {
                     self.faults.push(wrong_value(kind, message, at, secret));
                 }
@@ -336,9 +350,10 @@ impl Reader {
             };
             let key = key.to_owned();
             self.faults.push(unknown_field(kind, &key, message, at));
-            misspelled = true;
+            misspelled += 1;
             fields.remove(key.as_str())?;
         }
+        None
     }
 
     fn common(&mut self, kind: &str, fields: &mut DeTable<'_>, file: usize) -> Common {

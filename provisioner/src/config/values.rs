@@ -3,7 +3,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::scope::{Rendered, Scope, is_template};
+use crate::config::limits;
+use crate::config::scope::{Rendered, Renderer, is_template};
 use crate::fault::{Fault, Place};
 
 /// The fields that a secret may go into, since nothing shows them.
@@ -36,12 +37,12 @@ pub(super) struct Literals(Vec<Option<String>>);
 /// Renders the strings of `fields`, leaving them as they are; a fault for each that cannot be.
 pub(super) fn render(
     fields: &DeTable<'_>,
-    scope: &Scope,
+    renderer: &Renderer<'_>,
     file: usize,
     faults: &mut Vec<Fault>,
 ) -> (Literals, Findings) {
     let mut walk = Walk {
-        scope,
+        renderer,
         file,
         faults,
         literals: Vec::new(),
@@ -54,7 +55,7 @@ pub(super) fn render(
 }
 
 struct Walk<'a> {
-    scope: &'a Scope,
+    renderer: &'a Renderer<'a>,
     file: usize,
     faults: &'a mut Vec<Fault>,
     literals: Vec<Option<String>>,
@@ -79,7 +80,7 @@ impl Walk<'_> {
             file: self.file,
             span,
         };
-        match self.scope.render(text) {
+        match self.renderer.render(text, &toml::Table::new()) {
             Ok(Rendered::Deferred) => {
                 self.findings.deferred = true;
                 None
@@ -87,6 +88,16 @@ impl Walk<'_> {
             Ok(Rendered::Value { secret: true, .. }) if !SECRET_FIELDS.contains(&field) => {
                 let what = format!("a secret may not go into `{field}`, which is shown");
                 self.faults.push(Fault::error(what, place));
+                None
+            }
+            Ok(Rendered::Value { value, .. })
+                if value
+                    .as_str()
+                    .is_some_and(|text| text.len() > limits::STRING) =>
+            {
+                let what = format!("this becomes longer than {} KiB", limits::STRING / 1024);
+                let fault = Fault::error(what, place).hint("use a `template`");
+                self.faults.push(fault);
                 None
             }
             Ok(Rendered::Value { value, secret }) => {
