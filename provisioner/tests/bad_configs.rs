@@ -129,9 +129,7 @@ fn bombs_are_refused_and_do_not_hang() {
 fn what_a_config_takes_is_limited_for_the_whole_of_it() {
     let big = format!("[vars]\nbig = \"{}\"\n", "x".repeat(200_000));
     let files = |content: &str, count: usize| -> String {
-        (0..count)
-            .map(|i| format!("[[file]]\npath = \"/a{i}\"\ncontent = \"{content}\"\n"))
-            .collect()
+        (0..count).map(|i| file("content", content, i)).collect()
     };
     let loops = "{% for i in range(9000) %}{% for j in range(9000) %}x{% endfor %}{% endfor %}";
     for (name, text, words) in [
@@ -196,7 +194,7 @@ fn a_person_is_told_so_much_and_no_more() {
         (
             "sources",
             (0..9_000)
-                .map(|i| format!("[[file]]\npath = \"/{i}\"\nsource = \"b{i}://x\"\n"))
+                .map(|i| file("source", &format!("b{i}://x"), i))
                 .collect(),
         ),
         ("groups", "[[group]]\nname = \"a\"\n".repeat(9_999)),
@@ -209,13 +207,20 @@ fn a_person_is_told_so_much_and_no_more() {
 #[test]
 fn warnings_do_not_hide_blocks() {
     let text = "[[exec]]\nscript = \"true\"\n";
-    let text: String = (0..500).map(|i| format!("{text}id = \"e{i}\"\n")).collect();
+    let text: String = (0..500)
+        .flat_map(|i| [text.to_owned(), format!("id = \"e{i}\"\n")])
+        .collect();
     let files = vec![File {
         name: "site.toml".to_owned(),
         text,
     }];
     let config = config::parse(files, Scope::default()).unwrap_or_else(|f| panic!("{f:#?}"));
     assert_eq!((config.blocks.len(), config.warnings.len()), (500, 500));
+}
+
+/// A file block with one more field.
+fn file(field: &str, value: &str, number: usize) -> String {
+    format!("[[file]]\npath = \"/{number}\"\n{field} = \"{value}\"\n")
 }
 
 fn refused(name: &str, text: String) -> Vec<String> {

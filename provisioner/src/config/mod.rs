@@ -485,6 +485,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 /// The word that was probably meant, if any is near.
 pub(crate) fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     words
+        .take(200) // a hint is not worth a search of thousands
         .map(|w| (strsim::damerau_levenshtein(word, w), w))
         .min()
         .filter(|(distance, w)| *distance <= w.len().max(word.len()).div_ceil(3))

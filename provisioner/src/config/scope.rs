@@ -179,38 +179,34 @@ impl Renderer<'_> {
         } else {
             context! { ..self.values.clone(), ..Value::from(Serde(own)) }
         };
-        let value = match lone_expression(text) {
-            Some(expression) => {
-                let value = env
-                    .compile_expression(expression)
-                    .and_then(|e| e.eval(context))
-                    .map_err(|e| hide(&e))?;
-                if value.is_undefined() {
-                    let what = format!("`{}` is not defined", expression.trim());
-                    return Err(RenderError { what, line: None });
-                }
-                self.spend(EXPRESSION);
-                self.fill(value.as_str().map_or(0, str::len))?;
-                toml::Value::try_from(&value).map_err(|_| RenderError {
-                    what: format!("`{}` is no value that TOML has", expression.trim()),
-                    line: None,
-                })?
+        let value = if let Some(expression) = lone_expression(text) {
+            let value = env
+                .compile_expression(expression)
+                .and_then(|e| e.eval(context))
+                .map_err(|e| hide(&e))?;
+            if value.is_undefined() {
+                let what = format!("`{}` is not defined", expression.trim());
+                return Err(RenderError { what, line: None });
             }
-            None => {
-                let mut page = Page {
-                    bytes: Vec::new(),
-                    room: self.room.get(),
-                };
-                let done = template.render_captured_to(context, &mut page);
-                if page.bytes.len() >= page.room {
-                    self.fill(page.room + 1)?;
-                }
-                let done = done.map_err(|e| hide(&e))?;
-                self.spend(done.state().fuel_levels().map_or(0, |(spent, _)| spent));
-                self.fill(page.bytes.len())?;
-                let text = String::from_utf8(page.bytes).expect("templates are text");
-                toml::Value::String(text)
+            self.spend(EXPRESSION);
+            self.fill(value.as_str().map_or(0, str::len))?;
+            toml::Value::try_from(&value).map_err(|_| RenderError {
+                what: format!("`{}` is no value that TOML has", expression.trim()),
+                line: None,
+            })?
+        } else {
+            let mut page = Page {
+                bytes: Vec::new(),
+                room: self.room.get(),
+            };
+            let done = template.render_captured_to(context, &mut page);
+            if page.bytes.len() >= page.room {
+                self.fill(page.room + 1)?;
             }
+            let done = done.map_err(|e| hide(&e))?;
+            self.spend(done.state().fuel_levels().map_or(0, |(spent, _)| spent));
+            self.fill(page.bytes.len())?;
+            toml::Value::String(String::from_utf8(page.bytes).expect("templates are text"))
         };
         Ok(Rendered::Value {
             value,
