@@ -186,6 +186,8 @@ def contradictions():
     yield "a depth is at least 1", '[[clone]]\nurl = "https://h/p"\ndest = "/a"\ndepth = @@0\n'
     for user in ('""', '"a:b"', '"a@b"', '"a\\n"'):
         yield "a name to log in with", f'[[clone]]\nurl = "https://h/p"\ndest = "/a"\nuser = @@{user}\n'
+    for key in ('""', '"files/deploy"', '"~/.ssh/id_rsa"', '"bkt://key"', '"ssh-ed25519 AAAA ana"'):
+        yield "`key` is the private key itself", f'[[clone]]\nurl = "git@h:p"\ndest = "/a"\nkey = @@{key}\n'
     yield "a password is one line", '[[clone]]\nurl = "https://h/p"\ndest = "/a"\npassword = @@"a\\nb"\n'
     yield "two blocks have the id `file:/a`", f'{file}content = ""\n@@[[file]]\npath = "/a/"\ndir = true\n'
     yield "two blocks have the id", '[[service]]\nname = "x"\nenabled = true\n@@[[service]]\nname = "x.service"\nenabled = true\n'

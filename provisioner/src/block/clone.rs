@@ -33,7 +33,7 @@ pub struct Clone {
     /// Throw away local changes that stand in the way.
     #[serde(default)]
     force: bool,
-    /// A private key for ssh, from a `[secret.NAME]`.
+    /// A private key for ssh: the key itself, from a `[secret.NAME]`, and not its path.
     key: Option<Secret>,
     /// Lines of `known_hosts` with the server's key; the host's own files if it is not given.
     known_hosts: Option<String>,
@@ -70,6 +70,12 @@ impl Kind for Clone {
                 "user",
                 "a name to log in with has no `@`, `:` or control characters".to_owned(),
             );
+        }
+        if let Some(key) = &self.key
+            && !key.expose().trim_start().starts_with("-----BEGIN ")
+        {
+            let what = "`key` is the private key itself: give its path to a [secret.NAME] as `file`, and write \"{{ secret.NAME }}\" here";
+            complain("key", what.to_owned());
         }
         if self
             .password
