@@ -63,9 +63,8 @@ impl Site {
 
     /// `hpt ARGS` on the workstation.
     fn hpt(&self, args: &[&str]) -> Command {
-        let mut argv = vec![HPT];
-        argv.extend(args);
-        let mut command = self.lab.ws(&argv);
+        let words: Vec<&str> = std::iter::once(HPT).chain(args.iter().copied()).collect();
+        let mut command = self.lab.ws(&words);
         command
             .env("HPT_KEYSTORE", self.path("client.db"))
             .env("TEST_DB_PASSWORD", SECRET);
@@ -135,6 +134,7 @@ fn words(output: &Output) -> String {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one story, told in its order")]
 fn a_bare_host_becomes_what_its_config_says_and_stays_so() {
     let Some(site) = Site::up() else { return };
     let config = site.config();
