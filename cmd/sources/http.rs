@@ -9,7 +9,7 @@ use super::{Found, keep};
 use crate::context::env;
 use crate::error::{CommandError, Exit};
 
-/// How long to wait for a connection, and for each answer's beginning.
+/// How long to wait for a connection, for an answer's beginning, and for each of its parts.
 const PATIENCE: Duration = Duration::from_secs(30);
 const REDIRECTS: u32 = 5;
 
@@ -38,6 +38,10 @@ pub(super) fn get(agent: &Agent, url: &str, name: &str, sha256: Option<&str>) ->
         }
     };
     let response = agent.get(url).call().map_err(|why| failed(&why))?;
+    if !response.status().is_success() {
+        let what = format!("cannot fetch {name}: the answer is {}", response.status());
+        return Err(CommandError::new(Exit::Failed, what));
+    }
     let mut body = response.into_body();
     keep(&mut body.as_reader(), name, sha256)
 }
@@ -50,6 +54,7 @@ pub(super) fn agent(https_only: bool, redirects: u32) -> Agent {
         .max_redirects(redirects)
         .timeout_connect(Some(PATIENCE))
         .timeout_recv_response(Some(PATIENCE))
+        .timeout_per_read(Some(PATIENCE))
         .user_agent(concat!("hpt/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls);
     Agent::new_with_config(config.build())

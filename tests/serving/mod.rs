@@ -149,7 +149,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn of(args: &[&str], output: &Output) -> Self {
+    pub fn of(args: &[&str], output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("hpt writes UTF-8");
         Self {
             args: args.join(" "),

@@ -1,0 +1,224 @@
+//! Sources that the workstation fetches: from a bucket and by https, both on loopback.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "a test starts processes")]
+
+mod serving;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use serving::{Place, Ran};
+
+const KEY: &str = "AKIDEXAMPLE";
+const SECRET: &str = "canary-wJalrXUtnFEMI";
+
+/// Answers every request alike, and tells what was asked for.
+fn http(answer: &'static str) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let reader = BufReader::new(stream.try_clone().unwrap());
+            let head: Vec<_> = reader
+                .lines()
+                .map(Result::unwrap)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let _ = stream.write_all(answer.as_bytes());
+            let _ = tell.send(head.join("\n"));
+        }
+    });
+    (port, told)
+}
+
+fn bucket(url: &str, sha256: &str) -> String {
+    format!(
+        "[secret.spaces]\nenv = [\"TEST_ACCESS_KEY\", \"TEST_SECRET_KEY\"]\n\
+         [bucket.bkt]\nurl = \"{url}\"\nname = \"coleman\"\npath_style = true\ncredentials = \"secret.spaces\"\n\
+         [[file]]\npath = \"/got\"\nsource = \"bkt://site/a b.txt\"\n{sha256}"
+    )
+}
+
+/// `hpt --root root site.toml`, with the bucket's keys in the environment and every log on.
+fn provision(place: &Place) -> Ran {
+    let mut command = place.command(&["-vvv", "--root", "root", "provision", "site.toml"]);
+    command
+        .env("TEST_ACCESS_KEY", KEY)
+        .env("TEST_SECRET_KEY", SECRET);
+    let ran = Ran::of(&["provision"], &command.output().unwrap());
+    let all = format!("{}{}", ran.out, ran.err);
+    assert!(
+        !all.contains(SECRET) && !all.contains("X-Amz-Signature"),
+        "{all}"
+    );
+    ran
+}
+
+#[test]
+fn an_object_comes_by_a_signed_request_and_its_keys_go_nowhere() {
+    let (port, asked) = http("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+    let place = Place::new();
+    place.write("site.toml", bucket(&format!("http://127.0.0.1:{port}"), ""));
+    provision(&place).exits(0).says("changed 1");
+    assert_eq!(place.read("root/got"), "abc");
+    let head = asked.recv().unwrap();
+    assert!(head.starts_with("GET /coleman/site/a%20b.txt?"), "{head}");
+    assert!(
+        head.contains("X-Amz-Signature=") && head.contains(KEY),
+        "{head}"
+    );
+    assert!(!head.contains(SECRET));
+    provision(&place).exits(0).says("1 in place, nothing to do");
+}
+
+#[test]
+fn what_is_not_what_was_meant_changes_nothing() {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabd";
+    let short = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nabc";
+    let moved =
+        "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 3\r\n\r\nabc";
+    let forbidden = "HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nabc";
+    let sha256 = "sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"\n";
+    for (answer, words) in [
+        (ok, "is not what the config says"),
+        (short, "cannot fetch coleman/site/a b.txt"),
+        (moved, "302"),
+        (forbidden, "are the credentials right"),
+    ] {
+        let (port, _asked) = http(answer);
+        let place = Place::new();
+        place.write(
+            "site.toml",
+            bucket(&format!("http://127.0.0.1:{port}"), sha256),
+        );
+        provision(&place).exits(1).says(words);
+        assert!(!place.path("root/got").exists());
+    }
+}
+
+#[test]
+fn plain_http_never_leaves_the_machine() {
+    let place = Place::new();
+    for url in [
+        "http://192.0.2.1",
+        "http://localhost.example.org",
+        "ftp://127.0.0.1",
+    ] {
+        place.write("site.toml", bucket(url, ""));
+        provision(&place).exits(3).says("https");
+    }
+    place.write(
+        "site.toml",
+        "[[file]]\npath = \"/x\"\nsource = \"http://example.org/x\"\n",
+    );
+    provision(&place).exits(3).says("https");
+}
+
+#[test]
+fn keys_that_are_missing_are_named() {
+    let place = Place::new();
+    place.write("site.toml", bucket("http://127.0.0.1:1", ""));
+    let ran = place.run(&["--root", "root", "provision", "site.toml"]);
+    ran.exits(3)
+        .says("[secret.spaces]: the environment has no TEST_ACCESS_KEY");
+}
+
+/// `openssl s_server` with a certificate of its own; it ends with the test.
+struct Https {
+    child: Child,
+    port: u16,
+}
+
+impl Https {
+    fn serve(place: &Place) -> Self {
+        let made = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+            ])
+            .args([
+                "-nodes", "-days", "2", "-subj", "/CN=test", "-keyout", "key.pem", "-out",
+                "cert.pem",
+            ])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .current_dir(place.path(""))
+            .output()
+            .expect("openssl is there (apt install openssl)");
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let child = Command::new("openssl")
+            .args([
+                "s_server", "-quiet", "-WWW", "-cert", "cert.pem", "-key", "key.pem",
+            ])
+            .args(["-accept", &format!("127.0.0.1:{port}")])
+            .current_dir(place.path(""))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        Self { child, port }
+    }
+}
+
+impl Drop for Https {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn https_wants_a_hash_and_an_authority_that_is_trusted() {
+    let place = Place::new();
+    let server = Https::serve(&place);
+    place.write("abc.txt", "abc");
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let url = format!("https://127.0.0.1:{}/abc.txt", server.port);
+    let site = |more: &str| format!("[[file]]\npath = \"/got\"\nsource = \"{url}\"\n{more}");
+    let args = ["--root", "root", "provision", "site.toml"];
+
+    place.write("site.toml", site(""));
+    place.run(&args).exits(3).says("needs its `sha256`");
+    place.write("site.toml", site(&format!("sha256 = \"{sha256}\"\n")));
+    place
+        .run(&args)
+        .exits(1)
+        .says("cannot fetch https://127.0.0.1");
+    let trusted = || {
+        let mut command = place.command(&args);
+        let output = command
+            .env("SSL_CERT_FILE", place.path("cert.pem"))
+            .output()
+            .unwrap();
+        Ran::of(&args, &output)
+    };
+    trusted().exits(0).says("changed 1");
+    assert_eq!(place.read("root/got"), "abc");
+    place.write("abc.txt", "evil");
+    trusted().exits(1).says("is not what the config says");
+    assert_eq!(place.read("root/got"), "abc");
+}
