@@ -43,6 +43,7 @@ mod upload;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use args::CommandLine;
 use context::Context;
@@ -64,16 +65,16 @@ fn main() -> ExitCode {
 
 /// A panic is a bug, and says where; what it was about may be secret and is not shown (H16).
 fn guarded(run: impl FnOnce() -> Result<Exit, CommandError>) -> Result<Exit, CommandError> {
-    let place = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-    let seen = place.clone();
-    panic::set_hook(Box::new(move |info| {
+    static PLACE: Mutex<String> = Mutex::new(String::new());
+    panic::set_hook(Box::new(|info| {
         let at = info.location().map(ToString::to_string).unwrap_or_default();
-        if let Ok(mut place) = seen.lock() {
+        tracing::error!("a bug in hpt: panic at {at}");
+        if let Ok(mut place) = PLACE.lock() {
             *place = at;
         }
     }));
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        let at = place.lock().map(|place| place.clone()).unwrap_or_default();
+        let at = PLACE.lock().map(|place| place.clone()).unwrap_or_default();
         let what = format!("a bug in hpt {} at {at}", env!("CARGO_PKG_VERSION"));
         Err(CommandError::new(Exit::Bug, what).hint("please report it, with what you typed"))
     })
@@ -99,5 +100,24 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Serve(args) => serve::run(&args, context),
         Verb::UnitFile(args) => unit_file::run(&args, context),
         Verb::Run(args) => run::run(&args, context),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_says_where_and_never_what() {
+        let error = guarded(|| panic!("hunter2")).err().expect("it panicked");
+        let _ = panic::take_hook();
+        assert_eq!(error.exit, Exit::Bug);
+        let error::Problem::Words(what) = error.problem else {
+            panic!("words")
+        };
+        assert!(
+            what.contains("cmd/main.rs:") && !what.contains("hunter2"),
+            "{what}"
+        );
     }
 }

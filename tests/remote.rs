@@ -325,3 +325,32 @@ fn a_secret_is_shown_nowhere() {
         );
     }
 }
+
+/// H15: a process that holds keys leaves no core.
+#[test]
+fn no_core_is_left() {
+    let place = Place::serving();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", place.server_id())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{line}");
+}
+
+#[test]
+fn logs_come_when_they_are_asked_for_and_on_stderr() {
+    let place = Place::serving();
+    let quiet = place.web1(&["status"]).exits(0);
+    assert_eq!(quiet.err, "");
+    let mut command = place.command(&["--target", "web1", "--json", "status"]);
+    let output = command
+        .env("HPT_LOG", "hyper_util=trace,h2=debug")
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("DEBUG") || log.contains("TRACE"), "{log}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+    assert!(place.read("serve.log").contains("listening on 127.0.0.1"));
+}
