@@ -44,12 +44,18 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
         faults.push(Fault::error("a config file is at most 1 MiB long", place));
         return document;
     }
-    let (root, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        let told = errors.iter().take(limits::FAULTS);
-        faults.extend(told.map(|error| syntax(error, text, file)));
-        return document;
-    }
+    let root = match DeTable::parse(text) {
+        Ok(root) => root,
+        Err(first) => {
+            let all = match text.len() {
+                ..=limits::ALL_SYNTAX => DeTable::parse_recoverable(text).1,
+                _ => vec![first],
+            };
+            let told = all.iter().take(limits::FAULTS);
+            faults.extend(told.map(|error| syntax(error, text, file)));
+            return document;
+        }
+    };
     if let Some(fault) = limits::check(root.get_ref(), file) {
         faults.push(fault);
         return document;
