@@ -7,7 +7,8 @@ use hpt_keystore::TargetName;
 
 use crate::address::HostPort;
 use crate::error::{CommandError, Exit, nearest};
-use crate::terminal::visible;
+use crate::print::json;
+use crate::terminal::{Form, Terminal, visible};
 use crate::{
     backup, check, facts, gen_client_keys, gen_target_keys, list_target_keys, passphrase, plan,
     provision, remove, rename, restore, run, serve, show, status, unit_file,
@@ -149,15 +150,24 @@ pub(crate) enum Verb {
     Run(run::Args),
 }
 
-/// Parses the command line of this process. What is for people has been shown when this fails.
+/// Parses the command line of this process. What there is to say has been shown when this fails.
 pub(crate) fn parse() -> Result<CommandLine, Exit> {
     CommandLine::try_parse().map_err(|error| {
         let _ = error.print();
-        if error.use_stderr() {
-            Exit::Usage
-        } else {
-            Exit::Done
+        if !error.use_stderr() {
+            return Exit::Done;
         }
+        if std::env::args_os().any(|word| word == "--json") {
+            let words = error.to_string();
+            let what = words
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
+            let object = json::Error::words(Exit::Usage, what, &[]);
+            Terminal::new(Form::Json, true).json(&object);
+        }
+        Exit::Usage
     })
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     })
 }
 
-/// Asks a host for its plan; again, if the first needed blobs that were not there to be judged.
+/// Asks a host for its plan. What planning reads travels with the question, so that one is enough.
 pub(crate) async fn ask(
     site: &mut Site,
     job: &Job,

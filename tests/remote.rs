@@ -6,6 +6,8 @@
 mod serving;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 
 use hpt_keystore::{Existing, Grants, target};
 use rustix::fs::FlockOperation;
@@ -232,26 +234,10 @@ fn a_fault_that_only_the_target_sees_points_into_the_local_file() {
 fn a_question_is_asked_on_a_terminal_and_only_yes_is_yes() {
     let place = Place::serving();
     site(&place);
-    // `script` is a terminal; it takes one command line.
     let on_tty = |answer: &str| {
-        let line = format!("{HPT} --target web1 provision site.toml");
-        let mut command = place.command(&[]);
-        let mut terminal = std::process::Command::new("script");
-        terminal
-            .args(["-qec", &line, "/dev/null"])
-            .current_dir(place.path(""));
-        for (name, value) in command.env("TERM", "xterm").get_envs() {
-            terminal.env(name, value.unwrap_or_default());
-        }
-        let mut child = terminal
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::io::Write::write_all(child.stdin.as_mut().unwrap(), answer.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0));
-        String::from_utf8(output.stdout).unwrap()
+        let (code, shown) = on_terminal(&place, answer, || ());
+        assert_eq!(code, Some(0), "{shown}");
+        shown
     };
     let shown = on_tty("n\n");
     assert!(shown.contains("Apply to web1? [y/N]"), "{shown}");
@@ -263,6 +249,52 @@ fn a_question_is_asked_on_a_terminal_and_only_yes_is_yes() {
         "colour repeats the word: {shown}"
     );
     assert_eq!(place.read("root/etc/motd"), "Welcome.\n");
+}
+
+/// What a person agrees to is the plan that was shown, and not what it has become meanwhile.
+#[test]
+fn an_apply_is_bound_to_the_plan_that_was_shown() {
+    let place = Place::serving();
+    site(&place);
+    place.web1(&["provision", "site.toml"]).exits(0);
+    place.write("root/etc/motd", "One.\n");
+    let meddle = || place.write("root/etc/motd", "Two.\n");
+    let (code, shown) = on_terminal(&place, "y\n", meddle);
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("has changed since plan"), "{shown}");
+    assert_eq!(place.read("root/etc/motd"), "Two.\n");
+}
+
+/// `hpt --target web1 provision site.toml` on a terminal, which `script` is: its exit code and what
+/// it showed. When it asks, `meddle` is done and then answered.
+fn on_terminal(place: &Place, answer: &str, meddle: impl FnOnce()) -> (Option<i32>, String) {
+    let line = format!("{HPT} --target web1 provision site.toml");
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(place.path(""));
+    for (name, value) in place.command(&[]).env("TERM", "xterm").get_envs() {
+        terminal.env(name, value.unwrap_or_default());
+    }
+    terminal.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = terminal
+        .spawn()
+        .expect("script is there (apt install bsdutils)");
+    let (mut shown, mut byte) = (Vec::new(), [0]);
+    let mut out = child.stdout.take().unwrap();
+    while !shown.ends_with(b"[y/N] ") && out.read(&mut byte).unwrap() == 1 {
+        shown.push(byte[0]);
+    }
+    meddle();
+    child
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(answer.as_bytes())
+        .unwrap();
+    out.read_to_end(&mut shown).unwrap();
+    let code = child.wait().unwrap().code();
+    (code, String::from_utf8(shown).unwrap())
 }
 
 #[test]
