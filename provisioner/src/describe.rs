@@ -4,7 +4,7 @@ use crate::block::Action;
 use crate::diff::{self, Line};
 use crate::effect::{Access, Content, Effect, UserEdit, WriteFile};
 use crate::host::Entry;
-use crate::host::memory::Fate;
+use crate::host::overlay::Fate;
 use crate::name::AbsPath;
 use crate::plan::Reveal;
 use crate::view::View;

@@ -7,7 +7,7 @@ use crate::block::{Action, Block, Decision, Verb};
 use crate::config::Config;
 use crate::describe::{Detail, details};
 use crate::fault::Lines;
-use crate::host::memory::{Base, Overlay};
+use crate::host::overlay::{Base, Overlay};
 use crate::host::{Hash, HostError, Key, Observe};
 use crate::view::{Reads, View};
 
@@ -203,7 +203,7 @@ pub(crate) fn foresee(
     decision: &Result<Decision, HostError>,
     host: &dyn Observe,
 ) {
-    let cause = || crate::host::memory::Cause(block.id.clone());
+    let cause = || crate::host::overlay::Cause(block.id.clone());
     match decision {
         Ok(Decision::Act(action)) => foresee_action(overlay, block, action, host),
         Ok(Decision::Ask { action, .. }) => {
@@ -227,7 +227,7 @@ fn foresee_action(overlay: &mut Overlay, block: &Block, action: &Action, host: &
         overlay.foresee(effect, &block.id, &Base(Some(host)));
     }
     for path in &action.touches {
-        overlay.cast_shadow(path.clone(), crate::host::memory::Cause(block.id.clone()));
+        overlay.cast_shadow(path.clone(), crate::host::overlay::Cause(block.id.clone()));
     }
 }
 

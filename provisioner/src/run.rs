@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use crate::block::{Action, Block, Decision};
 use crate::config::Config;
 use crate::effect::{Effect, Sort};
-use crate::host::memory::Overlay;
+use crate::host::overlay::Overlay;
 use crate::host::{Done, HostError, Mutate, Progress, Stream};
 use crate::mask::Mask;
 use crate::name::AbsPath;

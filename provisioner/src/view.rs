@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config::scope::{RenderError, Rendered, Scope};
 use crate::effect::Content;
 use crate::host::facts::Facts;
-use crate::host::memory::{Cause, Fate, Overlay};
+use crate::host::overlay::{Cause, Fate, Overlay};
 use crate::host::{
     Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Observe, Owner, Package, Powers, Unit,
     User,

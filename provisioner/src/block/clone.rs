@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{CloneJob, Effect};
-use crate::host::memory::Fate;
+use crate::host::overlay::Fate;
 use crate::host::{Checkout, EntryKind, HostError, Key};
 use crate::name::{AbsPath, UserName};
 use crate::secret::Secret;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Command, Effect, Program};
-use crate::host::memory::Fate;
+use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::secret::Secret;

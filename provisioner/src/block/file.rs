@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::config::scope::Rendered;
 use crate::effect::{Access, Content, Effect, WriteFile};
-use crate::host::memory::Fate;
+use crate::host::overlay::Fate;
 use crate::host::{Entry, EntryKind, HostError, Key};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::source::{Need, Source};

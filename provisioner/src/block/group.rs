@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::block::sudo::{self, Sudo};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Effect, GroupEdit};
-use crate::host::memory::Fate;
+use crate::host::overlay::Fate;
 use crate::host::{Group as Seen, HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
 use crate::view::View;

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::effect::{Command, Effect};
 use crate::fault::Place;
-use crate::host::memory::Cause;
+use crate::host::overlay::Cause;
 use crate::host::{HostError, Key};
 use crate::name::AbsPath;
 use crate::source::Need;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Effect, Transaction, Want};
-use crate::host::memory::{Cause, Fate};
+use crate::host::overlay::{Cause, Fate};
 use crate::host::{HostError, Key};
 use crate::name::{PackageName, PackageVersion};
 use crate::view::View;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Effect, UnitJob};
-use crate::host::memory::Fate;
+use crate::host::overlay::Fate;
 use crate::host::{HostError, Key, Unit};
 use crate::name::UnitName;
 use crate::view::View;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::effect::{Access, Content, Effect, WriteFile};
-use crate::host::memory::{Cause, Fate};
+use crate::host::overlay::{Cause, Fate};
 use crate::host::{EntryKind, HostError};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::source::{Need, Source};

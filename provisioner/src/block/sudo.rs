@@ -3,7 +3,7 @@
 
 use crate::block::Decision;
 use crate::effect::{Access, Content, Effect, WriteFile};
-use crate::host::memory::Fate;
+use crate::host::overlay::Fate;
 use crate::host::{EntryKind, HostError, Key};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::view::View;

@@ -6,7 +6,7 @@ use crate::block::ssh_keys::{self, Judged, PublicKey, SshFiles};
 use crate::block::sudo::{self, Sudo};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Access, Effect, UserEdit, UserShape};
-use crate::host::memory::Fate;
+use crate::host::overlay::Fate;
 use crate::host::{Entry, EntryKind, HostError, Key, User as Seen};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::secret::Secret;

@@ -3,6 +3,7 @@
 pub mod facts;
 pub mod live;
 pub mod memory;
+pub mod overlay;
 
 use std::io;
 use std::sync::Arc;
