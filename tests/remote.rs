@@ -258,11 +258,11 @@ fn an_apply_is_bound_to_the_plan_that_was_shown() {
     site(&place);
     place.web1(&["provision", "site.toml"]).exits(0);
     place.write("root/etc/motd", "One.\n");
-    let meddle = || place.write("root/etc/motd", "Two.\n");
+    let meddle = || place.write("root/etc/motd", "Two and three.\n");
     let (code, shown) = on_terminal(&place, "y\n", meddle);
     assert_eq!(code, Some(1), "{shown}");
     assert!(shown.contains("has changed since plan"), "{shown}");
-    assert_eq!(place.read("root/etc/motd"), "Two.\n");
+    assert_eq!(place.read("root/etc/motd"), "Two and three.\n");
 }
 
 /// `hpt --target web1 provision site.toml` on a terminal, which `script` is: its exit code and what
