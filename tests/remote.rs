@@ -1,5 +1,6 @@
 //! A target on loopback, from the workstation's terminal: every exit code that needs one.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "a test starts processes")]
 #![allow(clippy::format_push_string, reason = "texts of tests are short")]
 
