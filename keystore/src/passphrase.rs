@@ -322,7 +322,6 @@ mod tests {
 
     /// K3: the most that a file can ask for.
     #[test]
-    #[ignore = "takes seconds and 1 GiB; run by hand"]
     fn the_largest_cost_is_bearable() {
         let start = std::time::Instant::now();
         sealed(Cost {
