@@ -15,6 +15,7 @@ mod config;
 mod context;
 mod error;
 mod facts;
+mod follower;
 mod gen_client_keys;
 mod gen_target_keys;
 mod harden;
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_panic_says_where_and_never_what() {
-        let error = guarded(|| panic!("hunter2")).err().expect("it panicked");
+        let error = guarded(|| panic!("hunter2")).expect_err("it panicked");
         let _ = panic::take_hook();
         assert_eq!(error.exit, Exit::Bug);
         let error::Problem::Words(what) = error.problem else {
