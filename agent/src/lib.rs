@@ -1,6 +1,6 @@
 //! What a target does: serve those whom its keystore pins, hold blobs, plan, and perform runs.
 //!
-//! [`serve`] is all of `hpt serve`; [`child::run_child`] is the hidden verb that performs one run
+//! [`serve()`] is all of `hpt serve`; [`child::run_child`] is the hidden verb that performs one run
 //! for it; [`run`] is the same without a network, for a host that provisions itself.
 
 #![allow(

@@ -17,7 +17,7 @@ pub enum Severity {
 pub struct Fault {
     /// Error or warning.
     pub severity: Severity,
-    /// What is wrong, in lower case and without a full stop: "unknown field `stat` in [[service]]".
+    /// What is wrong, in lower case and without a full stop: "there is no block named `grupp`".
     pub what: String,
     /// Where; `None` for a fault of the whole.
     pub place: Option<Place>,

@@ -1,4 +1,4 @@
-//! What a block is: its fields, and one pure decision. A kind is one file here and one line in [`kinds!`].
+//! What a block is: its fields, and one pure decision. A kind is one file here and one line in its list, `kinds!`.
 
 pub mod clone;
 pub mod exec;
