@@ -19,9 +19,13 @@ pub(crate) fn start(verbose: u8) {
         2 => Some(Level::DEBUG),
         _ => Some(Level::TRACE),
     };
-    let wanted = env("HPT_LOG").and_then(|text| filter(&text));
-    if let Some(wanted) = wanted.or(by_flag.map(ours)) {
+    let named = env("HPT_LOG").map(|text| filter(&text));
+    let is_odd = matches!(named, Some(None));
+    if let Some(wanted) = named.flatten().or(by_flag.map(ours)) {
         install(wanted);
+    } else if is_odd {
+        install(ours(Level::WARN));
+        tracing::warn!(target: "hpt", "HPT_LOG is not a level: error, warn, info, debug or trace");
     }
 }
 

@@ -69,6 +69,21 @@ impl Origin {
             Content::Memory(bytes) => Box::new(io::Cursor::new(Arc::clone(bytes))),
         })
     }
+
+    /// All of its bytes; for those that are short.
+    fn bytes(&self) -> Result<Arc<[u8]>, CommandError> {
+        if let Content::Memory(bytes) = &self.content {
+            return Ok(Arc::clone(bytes));
+        }
+        let mut bytes = Vec::new();
+        let read = self
+            .open()
+            .and_then(|mut from| from.read_to_end(&mut bytes));
+        read.map_err(|why| {
+            CommandError::new(Exit::Failed, format!("cannot read a source again: {why}"))
+        })?;
+        Ok(bytes.into())
+    }
 }
 
 /// Reads a shared file from its beginning, whoever else reads it.
@@ -155,7 +170,7 @@ impl Sources {
                 return Err(CommandError::new(Exit::Config, what).hint("split the config"));
             };
             room = rest;
-            lent.insert(*hash, self.bytes(origin)?);
+            lent.insert(*hash, origin.bytes()?);
         }
         let short: Vec<_> = self
             .origins
@@ -165,28 +180,10 @@ impl Sources {
         let all: u64 = short.iter().map(|(_, origin)| origin.size).sum();
         if all <= LENT_FOR_DIFFS.min(room) {
             for (hash, origin) in short {
-                lent.insert(*hash, self.bytes(origin)?);
+                lent.insert(*hash, origin.bytes()?);
             }
         }
         Ok(lent)
-    }
-
-    #[allow(
-        clippy::unused_self,
-        reason = "an origin is only read by whom it belongs to"
-    )]
-    fn bytes(&self, origin: &Origin) -> Result<Arc<[u8]>, CommandError> {
-        if let Content::Memory(bytes) = &origin.content {
-            return Ok(Arc::clone(bytes));
-        }
-        let mut bytes = Vec::new();
-        let read = origin
-            .open()
-            .and_then(|mut from| from.read_to_end(&mut bytes));
-        read.map_err(|why| {
-            CommandError::new(Exit::Failed, format!("cannot read a source again: {why}"))
-        })?;
-        Ok(bytes.into())
     }
 }
 
