@@ -1,19 +1,18 @@
 //! Sources in S3-compatible buckets.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use hpt_provisioner::config::resource::Bucket;
-use rusty_s3::{Credentials, S3Action as _, UrlStyle};
+use hpt_provisioner::secret::Secret;
+use ureq::http::Uri;
+use ureq::http::uri::Authority;
 
 use super::Found;
 use super::http::{agent, get as get_url};
-use crate::context::env;
+use super::sign::{Credentials, encode, query};
+use crate::context::{env, now};
 use crate::error::{CommandError, Exit};
 use crate::secrets::Secrets;
-
-/// How long a signed URL can be used; it is used at once.
-const VALID: Duration = Duration::from_mins(5);
 
 /// Fetches an object.
 pub(super) fn get(bucket: &Bucket, key: &str, secrets: &Secrets, sha256: Option<&str>) -> Found {
@@ -26,27 +25,45 @@ pub(super) fn get(bucket: &Bucket, key: &str, secrets: &Secrets, sha256: Option<
     } else {
         format!("https://{}", bucket.url)
     };
-    let endpoint = spelled.parse::<url::Url>().map_err(|why| bad(&why))?;
-    let plain = endpoint.scheme() == "http";
-    if !(endpoint.scheme() == "https" || plain && is_loopback(endpoint.host_str())) {
+    let endpoint: Uri = spelled.parse().map_err(|why| bad(&why))?;
+    let plain = endpoint.scheme_str() == Some("http");
+    if !(endpoint.scheme_str() == Some("https") || plain && is_loopback(endpoint.host())) {
         return Err(bad(
             &"plain http can be altered on the way; a bucket is reached by https",
         ));
     }
-    let region = bucket
-        .region
-        .clone()
-        .unwrap_or_else(|| guess_region(endpoint.host_str()));
-    let style = if bucket.path_style {
-        UrlStyle::Path
+    let host = endpoint
+        .authority()
+        .map(Authority::as_str)
+        .unwrap_or_default();
+    if host.contains('@') {
+        return Err(bad(
+            &"keys do not belong into a url; `credentials` names a secret",
+        ));
+    }
+    let is_plain = |c: u8| c.is_ascii_alphanumeric() || b".-_".contains(&c);
+    if bucket.name.is_empty() || !bucket.name.bytes().all(is_plain) {
+        return Err(bad(
+            &"the name of a bucket has letters, digits, `.`, `-` and `_` only",
+        ));
+    }
+    let key = encode(key, true);
+    let (host, path) = if bucket.path_style {
+        (host.to_owned(), format!("/{}/{key}", bucket.name))
     } else {
-        UrlStyle::VirtualHost
+        (format!("{}.{host}", bucket.name), format!("/{key}"))
     };
-    let remote = rusty_s3::Bucket::new(endpoint, style, bucket.name.clone(), region);
-    let remote = remote.map_err(|why| bad(&why))?;
-    let credentials = credentials(bucket, secrets)?;
-    let url = remote.get_object(credentials.as_ref(), key).sign(VALID);
-    get_url(&agent(!plain, 0), url.as_str(), &name, sha256)
+    let scheme = if plain { "http" } else { "https" };
+    let url = match credentials(bucket, secrets)? {
+        Some(keys) => {
+            let region = bucket.region.clone();
+            let region = region.unwrap_or_else(|| guess_region(endpoint.host()));
+            let query = query(&keys, &host, &path, &region, now());
+            format!("{scheme}://{host}{path}?{query}")
+        }
+        None => format!("{scheme}://{host}{path}"),
+    };
+    get_url(&agent(!plain, 0), &url, &name, sha256)
 }
 
 /// A wire that does not leave this machine.
@@ -82,16 +99,32 @@ fn credentials(bucket: &Bucket, secrets: &Secrets) -> Result<Option<Credentials>
             CommandError::new(Exit::Config, what)
                 .hint("[secret.NAME] with env = [\"ACCESS_KEY\", \"SECRET_KEY\"] is one")
         })?;
-        return Ok(Some(Credentials::new(key.expose(), secret.expose())));
+        let key = key.expose().to_owned();
+        return Ok(Some(Credentials {
+            key,
+            secret,
+            token: None,
+        }));
     }
-    let both = |key, secret| Some(Credentials::new(env(key)?, env(secret)?));
-    Ok(both("DO_ACCESS_KEY", "DO_SECRET_ACCESS_KEY").or_else(|| {
-        let (key, secret) = (env("AWS_ACCESS_KEY_ID")?, env("AWS_SECRET_ACCESS_KEY")?);
-        Some(match env("AWS_SESSION_TOKEN") {
-            Some(token) => Credentials::new_with_token(key, secret, token),
-            None => Credentials::new(key, secret),
+    let from_env = |key, secret, token| {
+        let secret = Secret::new(env(secret)?);
+        Some(Credentials {
+            key: env(key)?,
+            secret,
+            token: env(token).map(Secret::new),
         })
-    }))
+    };
+    let names = [
+        ("DO_ACCESS_KEY", "DO_SECRET_ACCESS_KEY", "DO_SESSION_TOKEN"),
+        (
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+        ),
+    ];
+    Ok(names
+        .into_iter()
+        .find_map(|(key, secret, token)| from_env(key, secret, token)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod bucket;
 mod file;
 mod git;
 mod http;
+mod sign;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
