@@ -6,6 +6,7 @@ use std::fmt;
 use crate::block::{Action, Block, Decision, Verb};
 use crate::config::Config;
 use crate::describe::{Detail, details};
+use crate::effect::Effect;
 use crate::fault::Lines;
 use crate::host::overlay::{Base, Overlay};
 use crate::host::{Hash, HostError, Key, Observe};
@@ -135,6 +136,9 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
     for block in &config.blocks {
         let view = View::new(host, &overlay, &config.scope);
         let decision = block.body.decide(&view);
+        if let Ok(Decision::Act(action)) = &decision {
+            read_replaced(action, &view);
+        }
         let place = (
             block.place.file,
             lines[block.place.file].of(block.place.span.start),
@@ -152,6 +156,17 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
     }
     plan.digest = Digest(*digest.finalize().as_bytes());
     plan
+}
+
+/// Reads what an action would replace, whatever the block needed to know of it to decide: a plan
+/// stands for that content, and an apply bound to it must not replace another.
+fn read_replaced(action: &Action, view: &View<'_>) {
+    for effect in &action.effects {
+        if let Effect::WriteFile(file) = effect {
+            // What cannot be read is no regular file; its entry is recorded already.
+            let _ = view.hash(&file.path);
+        }
+    }
 }
 
 fn judge(
@@ -267,7 +282,7 @@ fn seal(
     }
     if let Ok(Decision::Act(action)) = decision {
         for effect in &action.effects {
-            if let crate::effect::Effect::WriteFile(file) = effect {
+            if let Effect::WriteFile(file) = effect {
                 part.update(file.content.hash().as_bytes());
             }
         }

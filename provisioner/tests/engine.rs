@@ -142,6 +142,26 @@ fn what_the_asker_may_see_does_not_change_the_plans_name() {
 }
 
 #[test]
+fn a_plan_stands_for_the_content_that_it_would_replace() {
+    let config = config("[[file]]\npath = \"/etc/motd\"\ncontent = \"longer than before\\n\"\n");
+    let mut host = Memory::new(Facts::default());
+    let put = |host: &mut Memory, text: &'static [u8]| {
+        host.put(&Effect::WriteFile(WriteFile {
+            path: AbsPath::parse("/etc/motd").unwrap(),
+            content: Content::Inline(text.into()),
+            access: Access::default(),
+            verify: None,
+            secret: false,
+        }));
+    };
+    put(&mut host, b"One.");
+    let agreed = plan(&config, &host, Reveal::Content).digest;
+    put(&mut host, b"Two."); // of the same length, while a person reads the plan
+    let refused = apply(&config, &mut host, Some(agreed), &mut Listener::default());
+    assert!(matches!(refused, Err(Refusal::Moved { .. })));
+}
+
+#[test]
 fn a_cancelled_run_stops_between_blocks() {
     let (config, mut host) = (config(SITE), Memory::new(Facts::default()));
     let mut listener = Listener {
