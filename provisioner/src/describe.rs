@@ -114,7 +114,7 @@ fn content(file: &WriteFile, sensitive: bool, view: &View<'_>, reveal: Reveal) -
     }
     let new = match &file.content {
         Content::Inline(bytes) => Some(bytes.clone()),
-        Content::Blob { hash, size } if *size <= 1 << 20 => view.blob(hash).ok().flatten(),
+        Content::Blob { hash, size, .. } if *size <= 1 << 20 => view.blob(hash).ok().flatten(),
         Content::Blob { .. } => None,
     };
     let old = match view.read(&file.path) {

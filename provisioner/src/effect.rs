@@ -146,6 +146,8 @@ pub enum Content {
         hash: Hash,
         /// Its length in bytes.
         size: u64,
+        /// Whether no other file of the run needs it, so that it may become the file itself.
+        only: bool,
     },
 }
 

@@ -35,6 +35,7 @@ impl Request {
             facts: Some(facts.clone()),
             secrets: Some(self.secrets),
             blobs: self.sources,
+            ..Scope::default()
         };
         config::parse(self.files, scope)
     }

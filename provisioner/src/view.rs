@@ -66,6 +66,11 @@ impl<'a> View<'a> {
         self.scope.blobs.get(source)
     }
 
+    /// Whether one block alone needs this blob.
+    pub fn is_only_use(&self, blob: &Blob) -> bool {
+        !self.scope.shared.contains(blob.hash.as_bytes())
+    }
+
     /// The entry at a path, a final symlink not followed. A pending installation leaves an absent
     /// path absent: finding it already right when it is applied is doing less.
     ///

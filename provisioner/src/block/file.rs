@@ -483,6 +483,7 @@ impl File {
             let content = Content::Blob {
                 hash: blob.hash,
                 size: blob.size,
+                only: view.is_only_use(blob),
             };
             return Ok(Wanted::Content(content, self.private));
         }

@@ -7,7 +7,7 @@ pub mod scope;
 mod spelling;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -68,7 +68,8 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     if faults.iter().any(Fault::is_error) {
         return Err(faults);
     }
-    let (resources, scope) = (reader.resources, reader.scope);
+    let (resources, mut scope) = (reader.resources, reader.scope);
+    scope.shared = shared(&blocks, &scope);
     Ok(Config {
         files,
         blocks,
@@ -76,6 +77,19 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
         scope,
         warnings: faults,
     })
+}
+
+/// The blobs that more than one block needs.
+fn shared(blocks: &[Block], scope: &Scope) -> BTreeSet<[u8; 32]> {
+    let mut seen = BTreeSet::new();
+    let needs = blocks.iter().flat_map(|block| block.body.needs());
+    let hashes = needs.filter_map(|need| {
+        scope
+            .blobs
+            .get(&need.source)
+            .map(|blob| *blob.hash.as_bytes())
+    });
+    hashes.filter(|hash| !seen.insert(*hash)).collect()
 }
 
 /// Checks the files of a config without a host: what depends on facts or secrets is left to the target.

@@ -5,7 +5,7 @@
 //! never rendered again (I3).
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +41,8 @@ pub struct Scope {
     pub secrets: Option<BTreeMap<String, Secret>>,
     /// What each source was resolved to.
     pub blobs: BTreeMap<Source, Blob>,
+    /// The hashes of the blobs that more than one block needs.
+    pub shared: BTreeSet<[u8; 32]>,
 }
 
 /// A rendered text.

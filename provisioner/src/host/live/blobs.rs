@@ -2,12 +2,15 @@
 //! is lent in memory for this run alone, such as secrets.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::MemfdFlags;
+use rustix::fs::{CWD, MemfdFlags, RenameFlags};
 
 use crate::host::{Hash, HostError};
 
@@ -55,6 +58,28 @@ impl Blobs {
                 &e,
             )),
         }
+    }
+
+    /// Moves a blob out of the store to `name` in `dir`, and opens it. `None`, and nothing moved, if
+    /// the two are on different file systems, it is not whole, or it carries a label that belongs
+    /// to the store, as hosts with `SELinux` give.
+    pub(super) fn hand_over(
+        &self,
+        hash: &Hash,
+        size: u64,
+        dir: &OwnedFd,
+        name: &OsStr,
+    ) -> Option<OwnedFd> {
+        let path = self.path(hash);
+        let blob = File::open(&path).ok()?;
+        let stat = blob.metadata().ok()?;
+        let mut label = [0_u8; 256];
+        let labelled = rustix::fs::fgetxattr(&blob, "security.selinux", &mut label[..]).is_ok();
+        if stat.len() != size || stat.nlink() != 1 || labelled {
+            return None;
+        }
+        rustix::fs::renameat_with(CWD, &path, dir, name, RenameFlags::NOREPLACE).ok()?;
+        Some(blob.into())
     }
 
     /// A blob's bytes, checked against its name; `None` if it is not here.

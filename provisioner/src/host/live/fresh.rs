@@ -20,6 +20,9 @@ use crate::effect::{Content, WriteFile};
 use crate::host::HostError;
 use crate::name::{self, AbsPath};
 
+/// A blob of this many bytes is worth moving. Shorter ones stay, to be there for another run.
+const LONG: u64 = 8 << 20;
+
 /// Where the parts of a new file come from.
 pub(super) struct Fresh<'a> {
     pub(super) accounts: &'a Accounts,
@@ -41,8 +44,14 @@ impl Fresh<'_> {
             Some(other) => return Err(occupied(&file.path, other)),
         }
         let numbers = Numbers::resolve(&file.access, self.accounts)?;
-        let (new, temp) = self.temps.create(&spot.dir).map_err(cannot)?;
-        let filled = self.fill(&new, &file.content, &file.path).and_then(|()| {
+        let (new, temp, filled) = if let Some((new, temp)) = self.take(spot, &file.content) {
+            (new, temp, Ok(()))
+        } else {
+            let (new, temp) = self.temps.create(&spot.dir).map_err(cannot)?;
+            let filled = self.fill(&new, &file.content, &file.path);
+            (new, temp, filled)
+        };
+        let filled = filled.and_then(|()| {
             settle(&new, spot, old.as_ref(), numbers, file.secret)
                 .map_err(|e| failed("cannot set the access of", &file.path, e))
         });
@@ -53,11 +62,28 @@ impl Fresh<'_> {
         Ok((temp, old))
     }
 
+    /// A long blob that nothing else needs becomes the file itself: it is on the disk already.
+    /// `None` if it has to be copied.
+    fn take(&self, spot: &Spot, content: &Content) -> Option<(OwnedFd, OsString)> {
+        match content {
+            Content::Blob {
+                hash,
+                size,
+                only: true,
+            } if *size >= LONG => {
+                let temp = self.temps.name();
+                let new = self.blobs.hand_over(hash, *size, &spot.dir, &temp)?;
+                Some((new, temp))
+            }
+            _ => None,
+        }
+    }
+
     fn fill(&self, new: &OwnedFd, content: &Content, path: &AbsPath) -> Result<(), HostError> {
         let cannot = |e: io::Error| HostError::io("cannot write", path, &e);
         match content {
             Content::Inline(bytes) => write_all(new, bytes).map_err(|e| cannot(e.into())),
-            Content::Blob { hash, size } => {
+            Content::Blob { hash, size, .. } => {
                 let missing = || HostError::MissingBlob(path.to_string());
                 let mut blob = self.blobs.open(hash)?.ok_or_else(missing)?;
                 let mut new = File::from(new.try_clone().map_err(cannot)?);

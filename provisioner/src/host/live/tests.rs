@@ -194,7 +194,11 @@ fn a_blob_becomes_a_file_and_a_missing_one_is_named() {
     let effect = |size| {
         Effect::WriteFile(WriteFile {
             path: path("/f"),
-            content: Content::Blob { hash, size },
+            content: Content::Blob {
+                hash,
+                size,
+                only: true,
+            },
             access: Access::default(),
             verify: None,
             secret: true,
@@ -216,6 +220,40 @@ fn a_blob_becomes_a_file_and_a_missing_one_is_named() {
         0o600
     );
     assert_eq!(leftovers(dir.path()), 0);
+}
+
+#[test]
+fn a_long_blob_that_one_file_needs_becomes_it_and_a_shared_one_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut live = open(dir.path());
+    let content = vec![6; 9 << 20];
+    let hash = blake3::hash(&content);
+    let blob = dir.path().join("blobs").join(hash.to_hex().as_str());
+    fs::create_dir(dir.path().join("blobs")).unwrap();
+    fs::write(&blob, &content).unwrap();
+    fs::write(dir.path().join("f"), "old").unwrap();
+    fs::set_permissions(dir.path().join("f"), fs::Permissions::from_mode(0o604)).unwrap();
+    for only in [false, true] {
+        let file = WriteFile {
+            path: path("/f"),
+            content: Content::Blob {
+                hash,
+                size: 9 << 20,
+                only,
+            },
+            access: Access::default(),
+            verify: None,
+            secret: false,
+        };
+        all_done(&mut live, &[Effect::WriteFile(file)]);
+        assert_eq!(blob.exists(), !only);
+        assert_eq!(fs::read(dir.path().join("f")).unwrap(), content);
+        assert_eq!(
+            fs::metadata(dir.path().join("f")).unwrap().mode() & 0o7777,
+            0o604
+        );
+        assert_eq!(leftovers(dir.path()), 0);
+    }
 }
 
 /// A3: what lies at the path of a file is replaced only if it is a file.
