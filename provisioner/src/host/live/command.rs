@@ -357,6 +357,23 @@ mod tests {
         assert!(!pids.iter().any(|pid| is_alive(pid)), "{output}");
     }
 
+    /// In a container, hpt's own session is often one that began outside: it has no number there.
+    #[test]
+    fn a_timeout_ends_the_whole_tree_in_a_container() {
+        if !crate::host::live::tests::is_root() {
+            return;
+        }
+        let test = "host::live::command::tests::a_timeout_ends_the_whole_tree";
+        let inside = std::process::Command::new("unshare")
+            .args(["--pid", "--fork", "--mount-proc"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&inside.stdout);
+        assert!(said.contains("1 passed"), "{inside:?}");
+    }
+
     /// X3: who does not obey TERM is killed ten seconds later, its orphans too.
     #[test]
     fn who_ignores_term_is_killed() {

@@ -79,10 +79,11 @@ impl Family {
 
     /// An orphan of the family: a child of ours that another session began, since the command did.
     fn adopted<'p>(&self, all: &'p [Process]) -> impl Iterator<Item = &'p Process> {
-        let own = rustix::process::getsid(None).map_or(0, Pid::as_raw_pid);
-        let (me, since, leader) = (self.me.as_raw_pid(), self.since, self.leader);
+        let (me, since, leader) = (self.me, self.since, self.leader);
+        // Read here, not from getsid: in a container the session may have begun outside, and is 0.
+        let own = all.iter().find(|p| p.pid == me).map_or(0, |p| p.session);
         all.iter().filter(move |p| {
-            p.parent == me && p.pid != leader && p.session != own && p.started >= since
+            p.parent == me.as_raw_pid() && p.pid != leader && p.session != own && p.started >= since
         })
     }
 
