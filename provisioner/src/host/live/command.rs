@@ -364,14 +364,14 @@ mod tests {
             return;
         }
         let test = "host::live::command::tests::a_timeout_ends_the_whole_tree";
-        let inside = std::process::Command::new("unshare")
-            .args(["--pid", "--fork", "--mount-proc"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", test])
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&inside.stdout);
-        assert!(said.contains("1 passed"), "{inside:?}");
+        let program = std::env::current_exe().unwrap();
+        let args = ["--pid", "--fork", "--mount-proc", program.to_str().unwrap()];
+        let (end, output) = run(&Spawn::tool(
+            "unshare",
+            args.iter().chain(&["--exact", test]).copied(),
+        ));
+        assert_eq!(end, End::Exit(0), "{output}");
+        assert!(output.contains("1 passed"), "{output}");
     }
 
     /// X3: who does not obey TERM is killed ten seconds later, its orphans too.
