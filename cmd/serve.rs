@@ -9,6 +9,7 @@ use hpt_transport::Limits;
 use crate::address::PORT;
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
+use crate::harden;
 use crate::logging;
 
 #[derive(clap::Args)]
@@ -29,6 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     logging::start_daemon(context.global.verbose);
+    harden::keep_out_of_swap();
     let keystore = context.keystore()?;
     let places = places(args, context)?;
     let program = std::env::current_exe()
