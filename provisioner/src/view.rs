@@ -72,17 +72,23 @@ impl<'a> View<'a> {
     }
 
     /// The entry at a path, a final symlink not followed. A pending installation leaves an absent
-    /// path absent: finding it already right when it is applied is doing less.
+    /// path absent: finding it already right when it is applied is doing less. What may make
+    /// something below an absent path may make that path too.
     ///
     /// # Errors
     /// Those of the host.
     pub fn path(&self, path: &AbsPath) -> Result<Fate<Option<Entry>>, HostError> {
-        if let Some(fate) = self.overlay.path(path) {
-            return Ok(fate);
-        }
-        let seen = self.base.path(path)?;
-        self.record(Key::Path(path.clone()), &seen);
-        Ok(Fate::Is(seen))
+        let fate = if let Some(fate) = self.overlay.path(path) {
+            fate
+        } else {
+            let seen = self.base.path(path)?;
+            self.record(Key::Path(path.clone()), &seen);
+            Fate::Is(seen)
+        };
+        Ok(match (fate, self.overlay.shadow_within(path)) {
+            (Fate::Is(None), Some(cause)) => Fate::Unknown(cause),
+            (fate, _) => fate,
+        })
     }
 
     /// Whether the directory in which `path` lies is there. A symlink counts: the host follows the
@@ -98,12 +104,24 @@ impl<'a> View<'a> {
             Fate::Is(Some(entry)) => {
                 Fate::Is(matches!(entry.kind, EntryKind::Dir | EntryKind::Symlink(_)))
             }
-            Fate::Is(None) => match self.overlay.pending_install() {
-                Some(cause) => Fate::Unknown(cause.clone()),
-                None => Fate::Is(false),
-            },
+            Fate::Is(None) => self
+                .pending_install()
+                .map_or(Fate::Is(false), Fate::Unknown),
             Fate::Unknown(cause) => Fate::Unknown(cause),
         })
+    }
+
+    /// Whether the directory at a path holds anything; not so if there is no directory.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn holds(&self, dir: &AbsPath) -> Result<Fate<bool>, HostError> {
+        if let Some(fate) = self.overlay.holds(dir) {
+            return Ok(fate);
+        }
+        let seen = self.base.holds_besides(dir, &self.overlay.gone_from(dir))?;
+        self.record(Key::Entries(dir.clone()), &seen);
+        Ok(Fate::Is(seen))
     }
 
     /// The hash of the file at a path; `Is(None)` if there is no file.
@@ -228,8 +246,8 @@ impl<'a> View<'a> {
     /// # Errors
     /// Those of the host.
     pub fn checkout(&self, path: &AbsPath) -> Result<Fate<Option<Checkout>>, HostError> {
-        if let Some(cause) = self.overlay.checkout(path) {
-            return Ok(Fate::Unknown(cause.clone()));
+        if let Some(fate) = self.overlay.checkout(path) {
+            return Ok(fate);
         }
         let seen = self.base.checkout(path)?;
         self.record(Key::Checkout(path.clone()), &seen);

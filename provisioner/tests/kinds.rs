@@ -34,11 +34,10 @@ impl Witness for Deaf {
     }
 }
 
-/// A memory host that lacks powers, or has working trees and units that the memory host cannot have.
+/// A memory host that lacks powers, or has units that the memory host cannot have.
 struct Host {
     inner: Memory,
     powers: Powers,
-    checkout: Option<Checkout>,
     unit: Option<Unit>,
     half_configured: bool,
 }
@@ -58,7 +57,6 @@ impl Host {
         Self {
             inner,
             powers,
-            checkout: None,
             unit: None,
             half_configured: false,
         }
@@ -89,10 +87,12 @@ impl Observe for Host {
         facts() -> &Facts;
         prefetch(keys: &[Key]) -> ();
         path(path: &AbsPath) -> Result<Option<Entry>, HostError>;
+        holds_besides(dir: &AbsPath, gone: &[AbsPath]) -> Result<bool, HostError>;
         hash(path: &AbsPath) -> Result<Option<Hash>, HostError>;
         read(path: &AbsPath) -> Result<Option<Arc<[u8]>>, HostError>;
         user(name: &UserName) -> Result<Option<User>, HostError>;
         group(name: &GroupName) -> Result<Option<Group>, HostError>;
+        checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;
         blob(hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;
         has_blob(hash: &Hash) -> bool;
         fingerprint(secret: &[u8]) -> String;
@@ -115,10 +115,6 @@ impl Observe for Host {
             .clone()
             .map_or_else(|| self.inner.unit(name), |unit| Ok(Some(unit)))
     }
-
-    fn checkout(&self, _: &AbsPath) -> Result<Option<Checkout>, HostError> {
-        Ok(self.checkout.clone())
-    }
 }
 
 impl Mutate for Host {
@@ -128,16 +124,6 @@ impl Mutate for Host {
         tell: &mut dyn FnMut(usize, Progress),
     ) -> Vec<Result<Done, HostError>> {
         for effect in batch {
-            if let Effect::Clone(job) = effect {
-                let head = Some("1".repeat(40));
-                let (origin, rev) = (Some(job.url.clone()), job.rev.clone());
-                self.checkout = Some(Checkout {
-                    origin,
-                    head,
-                    branch: None,
-                    rev,
-                });
-            }
             if matches!(effect, Effect::Packages(_)) {
                 self.half_configured = false;
             }
@@ -169,6 +155,13 @@ fn written(at: &str, text: &str, mode: u32) -> Effect {
         verify: None,
         secret: false,
     })
+}
+
+fn directory(at: &str) -> Effect {
+    Effect::MakeDir {
+        path: path(at),
+        access: Access::default(),
+    }
 }
 
 fn config_with(text: &str, blobs: BTreeMap<Source, Blob>) -> Config {
@@ -655,6 +648,27 @@ fn a_clone_that_is_there_is_left_alone_and_another_one_is_not_replaced() {
     let mut host = Host::new();
     host.inner.put(&written("/opt/app", "", 0o644));
     assert!(blocked(text, &host).contains("is no directory"));
+}
+
+#[test]
+fn a_clone_wants_a_place_of_its_own_and_the_plan_says_so() {
+    let text = "[[clone]]\nurl = \"https://git.example.org/app\"\ndest = \"/opt/app\"\n";
+    let mut host = Host::new();
+    host.inner.put(&directory("/opt/app"));
+    assert_eq!(planned(text, &host).0, Verdict::Create);
+    host.inner.put(&written("/opt/app/old", "", 0o644));
+    assert!(blocked(text, &host).contains("holds files and is no git working tree"));
+    // What earlier blocks take away is not in the way, and what they leave is.
+    let removed = |path: &str| format!("[[file]]\npath = \"{path}\"\nabsent = true\n{text}");
+    settles(&removed("/opt/app/old"), &mut host);
+    let mut host = Host::new();
+    host.inner.put(&directory("/opt/app"));
+    host.inner.put(&written("/opt/app/old", "", 0o644));
+    host.inner.put(&written("/opt/app/other", "", 0o644));
+    let plan = look(&config(&removed("/opt/app/old")), &host);
+    assert_eq!(plan.blocks[1].verdict, Verdict::Blocked);
+    let nowhere = text.replace("/opt/app", "/nowhere/app");
+    assert!(blocked(&nowhere, &host).contains("the directory /nowhere does not exist"));
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn block(r: &mut Random, id: usize) -> String {
     let owner = r.one(&NAMES);
     let group = r.one(&NAMES);
     let mode = r.one(&MODES);
-    match r.below(11) {
+    match r.below(13) {
         0 => {
             head("package")
                 + &format!("name = \"{}\"\n", r.one(&PACKAGES))
@@ -116,14 +116,20 @@ fn block(r: &mut Random, id: usize) -> String {
             let changes = format!("changes = [\"{}\"]", r.one(&PATHS));
             head("exec") + "script = \"true\"\nalways = true\n" + &r.maybe(50, &changes)
         }
+        6 | 7 => {
+            let url = r.one(&["https://h/a", "https://h/b"]);
+            head("clone")
+                + &format!("url = \"{url}\"\ndest = \"{}\"\n", r.one(&PATHS))
+                + &r.maybe(30, "rev = \"v1\"")
+        }
         kind => {
             let form = match kind {
-                6 => "dir = true\n".to_owned(),
-                7 => format!("symlink_to = \"{}\"\n", r.one(&PATHS)),
-                8 => "absent = true\n".to_owned() + &r.maybe(50, "recurse = true"),
+                8 => "dir = true\n".to_owned(),
+                9 => format!("symlink_to = \"{}\"\n", r.one(&PATHS)),
+                10 => "absent = true\n".to_owned() + &r.maybe(50, "recurse = true"),
                 _ => format!("content = \"{}\"\n", r.one(&TEXTS)),
             };
-            let access = if kind == 7 || kind == 8 {
+            let access = if kind == 9 || kind == 10 {
                 String::new()
             } else {
                 r.maybe(50, &format!("mode = \"{mode}\""))

@@ -87,10 +87,13 @@ impl Kind for Clone {
     }
 
     fn reads(&self) -> Vec<Key> {
-        vec![
+        let dest = [
             Key::Checkout(self.dest.clone()),
             Key::Path(self.dest.clone()),
-        ]
+        ];
+        dest.into_iter()
+            .chain(self.owner.clone().map(Key::User))
+            .collect()
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
@@ -122,19 +125,36 @@ impl Kind for Clone {
             Fate::Is(Some(entry)) if entry.kind != EntryKind::Dir => Ok(Decision::Blocked(
                 format!("{} is there and is no directory", self.dest),
             )),
-            Fate::Is(_) => {
-                let at = self
-                    .rev
-                    .as_deref()
-                    .map(|rev| format!(" at {rev}"))
-                    .unwrap_or_default();
-                Ok(self.act(Verb::Create, format!("{}{at}", self.url)))
-            }
+            Fate::Is(entry) => self.judge_place(entry.is_some(), view),
         }
     }
 }
 
 impl Clone {
+    /// Whether a working tree can be made where there is none, in a directory that is there or not.
+    fn judge_place(&self, is_there: bool, view: &View<'_>) -> Result<Decision, HostError> {
+        match view.holds(&self.dest)? {
+            Fate::Is(false) => {}
+            Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+            Fate::Is(true) => {
+                return Ok(Decision::Blocked(format!(
+                    "{} holds files and is no git working tree; empty it first, or choose another `dest`",
+                    self.dest
+                )));
+            }
+        }
+        if !is_there {
+            match view.has_parent(&self.dest)? {
+                Fate::Is(true) => {}
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+                Fate::Is(false) => return Ok(Decision::without_parent(&self.dest)),
+            }
+        }
+        let at = self.rev.as_deref().map(|rev| format!(" at {rev}"));
+        let at = at.unwrap_or_default();
+        Ok(self.act(Verb::Create, format!("{}{at}", self.url)))
+    }
+
     fn judge(&self, now: &Checkout) -> Decision {
         if now.origin.as_deref() != Some(self.url.as_str()) {
             let was = now.origin.as_deref().unwrap_or("no remote");

@@ -158,6 +158,8 @@ impl Kind for File {
         let content = !(self.absent || self.dir || self.symlink_to.is_some());
         let mut keys = vec![Key::Path(self.path.clone())];
         keys.extend(content.then(|| Key::Content(self.path.clone())));
+        keys.extend(self.owner.clone().map(Key::User));
+        keys.extend(self.group.clone().map(Key::Group));
         keys
     }
 
@@ -180,7 +182,7 @@ impl Kind for File {
             Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
         };
         if self.absent {
-            return Ok(self.removal(entry.as_ref()));
+            return self.removal(entry.as_ref(), view);
         }
         if let Some(other) = self.account_fault(entry.as_ref(), view)? {
             return Ok(other);
@@ -198,32 +200,29 @@ impl File {
         self.private = true;
     }
 
-    fn removal(&self, entry: Option<&Entry>) -> Decision {
-        let Some(entry) = entry else {
-            return Decision::InPlace;
-        };
-        if entry.kind == EntryKind::Dir && !self.recurse {
-            // An empty one goes; one that holds something is kept by the host.
-            let effect = Effect::Remove {
-                path: self.path.clone(),
-                recursive: false,
-            };
-            return Decision::Act(Action::new(
-                Verb::Delete,
-                "the directory, if it is empty",
-                vec![effect],
-            ));
-        }
-        let what = match entry.kind {
-            EntryKind::Dir => "the directory and all that it holds",
-            EntryKind::Symlink(_) => "the link",
-            EntryKind::File { .. } | EntryKind::Special => "",
+    fn removal(&self, entry: Option<&Entry>, view: &View<'_>) -> Result<Decision, HostError> {
+        let what = match entry.map(|entry| &entry.kind) {
+            None => return Ok(Decision::InPlace),
+            Some(EntryKind::Dir) if self.recurse => "the directory and all that it holds",
+            Some(EntryKind::Dir) => match view.holds(&self.path)? {
+                Fate::Is(false) => "the directory, which is empty",
+                Fate::Is(true) => {
+                    return Ok(Decision::Blocked(format!(
+                        "the directory {} is not empty; `recurse = true` removes all that it holds",
+                        self.path
+                    )));
+                }
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+            },
+            Some(EntryKind::Symlink(_)) => "the link",
+            Some(EntryKind::File { .. } | EntryKind::Special) => "",
         };
         let effect = Effect::Remove {
             path: self.path.clone(),
             recursive: self.recurse,
         };
-        Decision::Act(Action::new(Verb::Delete, what, vec![effect]))
+        let action = Action::new(Verb::Delete, what, vec![effect]);
+        Ok(Decision::Act(action))
     }
 
     /// An owner or group that is not there, or cannot be given here.
@@ -273,15 +272,7 @@ impl File {
         match view.has_parent(&self.path)? {
             Fate::Is(true) => {}
             Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-            Fate::Is(false) => {
-                let parent = self
-                    .path
-                    .parent()
-                    .map_or_else(String::new, |p| p.to_string());
-                return Ok(Decision::Blocked(format!(
-                    "the directory {parent} does not exist; make it with a [[file]] block with `dir = true` before this one"
-                )));
-            }
+            Fate::Is(false) => return Ok(Decision::without_parent(&self.path)),
         }
         if let Some(to) = &self.symlink_to {
             let link = Effect::Link {

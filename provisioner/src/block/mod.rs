@@ -78,6 +78,16 @@ pub enum Decision {
     Skip(String),
 }
 
+impl Decision {
+    /// It lies in a directory that is not there.
+    pub(crate) fn without_parent(path: &AbsPath) -> Self {
+        let parent = path.parent().map_or_else(String::new, |p| p.to_string());
+        Self::Blocked(format!(
+            "the directory {parent} does not exist; make it with a [[file]] block with `dir = true` before this one"
+        ))
+    }
+}
+
 /// What is to be done, in effects and in words.
 #[derive(Clone)]
 pub struct Action {

@@ -8,8 +8,8 @@ use crate::effect::{Access, Content, Effect};
 use crate::host::facts::Facts;
 use crate::host::overlay::{Base, Overlay, fingerprint};
 use crate::host::{
-    Checkout, Done, Entry, Group, Hash, HostError, Key, Mutate, Observe, Package, Powers, Progress,
-    Unit, User,
+    Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Mutate, Observe, Package,
+    Powers, Progress, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 
@@ -17,6 +17,7 @@ use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 /// properties that need many hosts.
 pub struct Memory {
     state: Overlay,
+    checkouts: BTreeMap<AbsPath, Checkout>,
     facts: Facts,
     blobs: BTreeMap<[u8; 32], Arc<[u8]>>,
 }
@@ -26,6 +27,7 @@ impl Memory {
     pub fn new(facts: Facts) -> Self {
         let mut host = Self {
             state: Overlay::default(),
+            checkouts: BTreeMap::new(),
             facts,
             blobs: BTreeMap::new(),
         };
@@ -68,6 +70,35 @@ impl Memory {
         self.state
             .foresee(effect, "the starting state", &Base(None));
         self.state.pending_install = None; // what was pending is there now
+        if let Effect::Clone(job) = effect {
+            self.state.forget_shadows();
+            for path in [job.dest.clone(), git_of(&job.dest)] {
+                let access = Access::default();
+                self.put(&Effect::MakeDir { path, access });
+            }
+            let checkout = Checkout {
+                origin: Some(job.url.clone()),
+                head: Some("1".repeat(40)),
+                branch: None,
+                rev: job.rev.clone(),
+            };
+            self.checkouts.insert(job.dest.clone(), checkout);
+        }
+    }
+
+    /// What the host says no to.
+    fn refuse(&self, effect: &Effect) -> Result<(), HostError> {
+        let full = |path| self.holds_besides(path, &[]);
+        let why = match effect {
+            Effect::Remove { path, recursive } if !recursive && full(path)? => {
+                format!("cannot remove {path}: the directory is not empty")
+            }
+            Effect::Clone(job) if self.checkout(&job.dest)?.is_none() && full(&job.dest)? => {
+                format!("{} is neither empty nor a git working tree", job.dest)
+            }
+            _ => return Ok(()),
+        };
+        Err(HostError::Refused(why))
     }
 
     /// Adds a unit that systemd knows, stopped and disabled.
@@ -109,6 +140,15 @@ impl Observe for Memory {
         Ok(self.state.paths.get(path).cloned().flatten())
     }
 
+    fn holds_besides(&self, dir: &AbsPath, gone: &[AbsPath]) -> Result<bool, HostError> {
+        let is_in = |path: &AbsPath| path.parent().as_ref() == Some(dir) && !gone.contains(path);
+        let mut there = self.state.paths.iter().filter(|(_, entry)| entry.is_some());
+        let is_dir = self
+            .path(dir)?
+            .is_some_and(|entry| entry.kind == EntryKind::Dir);
+        Ok(is_dir && there.any(|(path, _)| is_in(path)))
+    }
+
     fn hash(&self, path: &AbsPath) -> Result<Option<Hash>, HostError> {
         Ok(self.state.content.get(path).map(Content::hash))
     }
@@ -137,8 +177,9 @@ impl Observe for Memory {
         Ok(self.state.units.get(name).cloned().flatten())
     }
 
-    fn checkout(&self, _: &AbsPath) -> Result<Option<Checkout>, HostError> {
-        Ok(None)
+    fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {
+        let is_there = self.path(&git_of(path))?.is_some();
+        Ok(self.checkouts.get(path).filter(|_| is_there).cloned())
     }
 
     fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError> {
@@ -160,10 +201,17 @@ impl Mutate for Memory {
         batch: &[Effect],
         _: &mut dyn FnMut(usize, Progress),
     ) -> Vec<Result<Done, HostError>> {
+        let mut answers = Vec::new();
         for effect in batch {
+            let answer = self.refuse(effect).map(|()| Done::default());
+            let failed = answer.is_err();
+            answers.push(answer);
+            if failed {
+                break;
+            }
             self.put(effect);
         }
-        batch.iter().map(|_| Ok(Done::default())).collect()
+        answers
     }
 
     fn guard(&mut self, _: &crate::effect::Command) -> Result<bool, HostError> {
@@ -171,4 +219,9 @@ impl Mutate for Memory {
     }
 
     fn pause(&mut self, _: std::time::Duration) {}
+}
+
+/// What makes a directory a git working tree.
+fn git_of(tree: &AbsPath) -> AbsPath {
+    tree.join(".git").expect("a plain part")
 }

@@ -202,6 +202,8 @@ pub enum Key {
     Path(AbsPath),
     /// The content of the file at a path.
     Content(AbsPath),
+    /// Whether the directory at a path holds anything.
+    Entries(AbsPath),
     /// A user.
     User(UserName),
     /// A group.
@@ -227,6 +229,12 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the path cannot be walked safely or read.
     fn path(&self, path: &AbsPath) -> Result<Option<Entry>, HostError>;
+    /// Whether the directory at a path holds anything but the paths in `gone`; `false` if there is
+    /// no directory.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn holds_besides(&self, dir: &AbsPath, gone: &[AbsPath]) -> Result<bool, HostError>;
     /// The hash of the regular file at a path, without following a symlink.
     ///
     /// # Errors

@@ -3,10 +3,10 @@
 //! Over a real host it is what planning threads through the blocks; over nothing it is a whole
 //! host in memory. One foresight of each effect serves both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::{Access, Content, Effect, GroupEdit, UnitJob, UserEdit, UserShape};
-use crate::host::{Entry, EntryKind, Group, Observe, Owner, Package, Unit, User};
+use crate::host::{Checkout, Entry, EntryKind, Group, Observe, Owner, Package, Unit, User};
 use crate::name::{AbsPath, GroupName, Mode, PackageName, UnitName, UserName};
 
 /// Why something cannot be known before an apply.
@@ -31,7 +31,8 @@ pub struct Overlay {
     pub(super) groups: BTreeMap<GroupName, Option<Group>>,
     pub(super) packages: BTreeMap<PackageName, Option<Package>>,
     pub(super) units: BTreeMap<UnitName, Option<Unit>>,
-    checkouts: BTreeMap<AbsPath, Cause>,
+    /// What was removed with all that it held: whatever a base shows below it is gone.
+    removed: BTreeSet<AbsPath>,
     /// Trees in which anything may change: a clone's destination, what an exec says it makes.
     shadows: Vec<(AbsPath, Cause)>,
     /// Set while a package installation is pending: it may bring users, units and files, so that
@@ -48,14 +49,35 @@ impl Overlay {
         if let Some(cause) = self.shadow_over(path) {
             return Some(Fate::Unknown(cause));
         }
-        let ancestors = std::iter::successors(path.parent(), AbsPath::parent);
-        let gone = ancestors
-            .filter_map(|p| self.paths.get(&p))
-            .any(|entry| match entry {
-                None => true,
-                Some(entry) => matches!(entry.kind, EntryKind::File { .. } | EntryKind::Special),
-            });
-        gone.then_some(Fate::Is(None))
+        self.is_cleared(path).then_some(Fate::Is(None))
+    }
+
+    /// Whether the directory at a path holds anything, where what is foreseen decides that alone.
+    pub fn holds(&self, dir: &AbsPath) -> Option<Fate<bool>> {
+        let below = |path: &AbsPath| path != dir && path.as_path().starts_with(dir.as_path());
+        if self
+            .paths
+            .iter()
+            .any(|(p, entry)| below(p) && entry.is_some())
+        {
+            return Some(Fate::Is(true));
+        }
+        if let Some(cause) = self.shadow_over(dir).or_else(|| self.shadow_within(dir)) {
+            return Some(Fate::Unknown(cause));
+        }
+        self.is_cleared(dir).then_some(Fate::Is(false))
+    }
+
+    /// What is foreseen to be gone from below a directory.
+    pub fn gone_from(&self, dir: &AbsPath) -> Vec<AbsPath> {
+        let below = |path: &&AbsPath| path.as_path().starts_with(dir.as_path());
+        self.removed.iter().filter(below).cloned().collect()
+    }
+
+    /// Whether all that a base shows at a path was removed.
+    fn is_cleared(&self, path: &AbsPath) -> bool {
+        std::iter::successors(Some(path.clone()), AbsPath::parent)
+            .any(|p| self.removed.contains(&p))
     }
 
     /// The foreseen content of a file.
@@ -83,9 +105,10 @@ impl Overlay {
         self.units.get(name).cloned()
     }
 
-    /// Why the working tree at a path is unknown.
-    pub fn checkout(&self, path: &AbsPath) -> Option<&Cause> {
-        self.checkouts.get(path)
+    /// What is foreseen of the working tree at a path.
+    pub fn checkout(&self, path: &AbsPath) -> Option<Fate<Option<Checkout>>> {
+        let gone = || self.is_cleared(path).then_some(Fate::Is(None));
+        self.shadow_over(path).map(Fate::Unknown).or_else(gone)
     }
 
     /// The pending installation that makes absences unknown.
@@ -99,6 +122,18 @@ impl Overlay {
             .iter()
             .find(|(tree, _)| covers(tree))
             .map(|(_, cause)| cause.clone())
+    }
+
+    /// What was unknown is made: a host in memory has no doubts about itself.
+    pub(super) fn forget_shadows(&mut self) {
+        self.shadows.clear();
+    }
+
+    /// What may make something below a path, and so the path itself.
+    pub fn shadow_within(&self, path: &AbsPath) -> Option<Cause> {
+        let below = |tree: &AbsPath| tree != path && tree.as_path().starts_with(path.as_path());
+        let found = self.shadows.iter().find(|(tree, _)| below(tree));
+        found.map(|(_, cause)| cause.clone())
     }
 
     /// Everything under `tree` becomes unknown because of `cause`.
@@ -149,7 +184,9 @@ impl Overlay {
                 let below = |p: &AbsPath| p.as_path().starts_with(path.as_path());
                 self.paths.retain(|p, _| !below(p));
                 self.content.retain(|p, _| !below(p));
+                self.shadows.retain(|(p, _)| !below(p));
                 self.paths.insert(path.clone(), None);
+                self.removed.insert(path.clone());
             }
             Effect::Packages(transaction) => {
                 for want in &transaction.install {
@@ -170,10 +207,7 @@ impl Overlay {
             Effect::Group(edit) => self.foresee_group(edit, base),
             Effect::User(edit) => self.foresee_user(edit, base),
             Effect::Unit { name, job } => self.foresee_unit(name, *job, base),
-            Effect::Clone(job) => {
-                self.cast_shadow(job.dest.clone(), cause());
-                self.checkouts.insert(job.dest.clone(), cause());
-            }
+            Effect::Clone(job) => self.cast_shadow(job.dest.clone(), cause()),
             Effect::Run(_) => {} // its declared shadow is cast by the block (see Decision::Act)
         }
     }

@@ -158,7 +158,7 @@ impl Live {
         };
         let spot = self.tree.spot(&job.dest)?.ok_or_else(none)?;
         let cannot = |e| failed("cannot look at", &job.dest, e);
-        if spot.stat().map_err(cannot)?.is_none() || spot.is_empty_dir().map_err(cannot)? {
+        if !spot.holds(|_| true).map_err(cannot)? {
             directory::make(&self.tree, &spot, &job.dest, numbers)?;
         } else if checkout::read(&self.tree, &job.dest)?.is_none() {
             let why = format!("{} is neither empty nor a git working tree", job.dest);

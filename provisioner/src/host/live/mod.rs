@@ -39,6 +39,7 @@ mod write;
 mod xattrs;
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ use self::dpkg::Packages;
 use self::managers::Manager;
 use self::paths::Tree;
 use self::snapshot::Snapshot;
-use self::spot::{failed, stat_outside};
+use self::spot::{Spot, failed, stat_outside};
 use self::stamp::{Parsed, Stamp};
 use self::systemd::Systemd;
 use self::temps::Temps;
@@ -247,6 +248,21 @@ impl Observe for Live {
             return Ok(None);
         };
         spot.entry().map_err(|e| failed("cannot look at", path, e))
+    }
+
+    fn holds_besides(&self, dir: &AbsPath, gone: &[AbsPath]) -> Result<bool, HostError> {
+        let gone: Vec<_> = gone
+            .iter()
+            .filter(|path| path.parent().as_ref() == Some(dir))
+            .collect();
+        let is_gone = |name: &OsStr| {
+            gone.iter()
+                .any(|path| path.as_path().file_name() == Some(name))
+        };
+        let spot = self.tree.spot(dir)?;
+        let holds = |spot: Spot| spot.holds(|name| !is_gone(name));
+        let cannot = |e| failed("cannot list", dir, e);
+        spot.map_or(Ok(false), holds).map_err(cannot)
     }
 
     fn hash(&self, path: &AbsPath) -> Result<Option<Hash>, HostError> {

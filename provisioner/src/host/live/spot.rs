@@ -1,8 +1,9 @@
 //! One entry of the file tree, held by its directory's descriptor: looked at, opened, never followed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,17 +65,21 @@ impl Spot {
         }))
     }
 
-    /// Whether the entry is a directory with nothing in it.
-    pub(super) fn is_empty_dir(&self) -> Result<bool, Errno> {
+    /// Whether the entry is a directory that holds something that counts.
+    pub(super) fn holds(&self, counts: impl Fn(&OsStr) -> bool) -> Result<bool, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = match rustix::fs::openat(&self.dir, &self.name, flags, Mode::empty()) {
-            Err(Errno::NOTDIR | Errno::LOOP) => return Ok(false),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
             dir => dir?,
         };
-        let others = |name: &[u8]| !matches!(name, b"." | b"..");
-        Ok(!Dir::new(dir)?
-            .flatten()
-            .any(|entry| others(entry.file_name().to_bytes())))
+        for entry in Dir::new(dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") && counts(OsStr::from_bytes(name)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn link_target(&self) -> Result<String, Errno> {

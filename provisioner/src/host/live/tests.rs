@@ -427,6 +427,21 @@ fn many_paths_are_prefetched_as_they_are_read_one_by_one() {
     }
 }
 
+#[test]
+fn a_directory_holds_what_nobody_takes_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let live = open(dir.path());
+    fs::create_dir_all(dir.path().join("d/e")).unwrap();
+    fs::write(dir.path().join("d/.hidden"), "").unwrap();
+    let holds = |at: &str, gone: &[&str]| {
+        let gone: Vec<_> = gone.iter().map(|at| path(at)).collect();
+        live.holds_besides(&path(at), &gone).unwrap()
+    };
+    assert!(holds("/d", &[]) && holds("/d", &["/d/e"]) && holds("/d", &["/d/e/.hidden", "/d/e"]));
+    assert!(!holds("/d", &["/d/e", "/d/.hidden"]) && !holds("/d/e", &[]));
+    assert!(!holds("/none", &[]) && !holds("/d/.hidden", &[]) && !holds("/d/.hidden/x", &[]));
+}
+
 /// Owners are looked up when a file is written. Needs root, to give files away.
 #[test]
 fn owners_are_resolved_by_name_in_the_tree() {
