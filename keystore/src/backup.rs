@@ -1,4 +1,4 @@
-//! Copies of a keystore, and the way back (K6).
+//! A copy of a keystore, and what can be known of it before it is put back (K6).
 
 use std::path::{Path, PathBuf};
 
@@ -6,11 +6,12 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::client;
-use crate::file::{self, Existing, FileError, Hold, Locked, Place, Staged};
+use crate::file::{self, FileError, Hold, Locked, Place, Staged};
 use crate::identity::{Identity, Role};
 use crate::own::Own;
-use crate::store::{LoadError, Store, Unfit};
+use crate::store::Store;
 use crate::target;
+use crate::unfit::{LoadError, Unfit};
 
 /// Why a backup was not made.
 #[derive(Debug, Error)]
@@ -25,41 +26,6 @@ pub enum BackupError {
     #[error("{path}: the copy differs from the keystore; is the disk failing?")]
     Differs {
         /// The copy.
-        path: PathBuf,
-    },
-}
-
-/// Why a backup was not restored. Nothing was changed.
-#[derive(Debug, Error)]
-pub enum RestoreError {
-    /// The backup, or what it should replace, cannot be used.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The keystore could not be written.
-    #[error(transparent)]
-    Write(FileError),
-    /// What it would replace was written later.
-    #[error("{path}: was written {keystore} times and the backup only {backup} times")]
-    Newer {
-        /// The keystore.
-        path: PathBuf,
-        /// Its serial.
-        keystore: u64,
-        /// The backup's serial.
-        backup: u64,
-    },
-    /// What it would replace holds other keys, which would be lost.
-    #[error("{path}: holds other keys ({fingerprint}), they would be lost")]
-    OtherKeys {
-        /// The keystore.
-        path: PathBuf,
-        /// Of the keys in it.
-        fingerprint: String,
-    },
-    /// The keystore reads back otherwise than it was written.
-    #[error("{path}: differs from the backup; is the disk failing?")]
-    Differs {
-        /// The keystore.
         path: PathBuf,
     },
 }
@@ -83,45 +49,15 @@ pub fn backup(keystore: &Path, copy: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Puts a backup in the keystore's place, byte for byte. A damaged keystore is replaced without
-/// more ado; a sound one only if it is an earlier state of the same keys, or with
-/// [`Existing::Replace`].
-///
-/// # Errors
-/// [`RestoreError::Newer`] and [`RestoreError::OtherKeys`] when something would be lost.
-pub fn restore(copy: &Path, keystore: &Path, existing: Existing) -> Result<(), RestoreError> {
-    let bytes = read_back(copy, Place::Output).map_err(LoadError::File)?;
-    let backup = examine(copy, &bytes)?;
-    let mut locked =
-        Locked::open_if_there(keystore, Hold::Exclusive, Place::Home).map_err(LoadError::File)?;
-    if let Some(locked) = &mut locked {
-        let old = locked.read().map_err(LoadError::File)?;
-        match (examine(keystore, &old), existing) {
-            (Err(LoadError::Damaged { .. }), _) => {}
-            (Err(error), _) => return Err(error.into()),
-            (Ok(old), existing) => refuse_loss(keystore, &old, &backup, existing)?,
-        }
-    }
-    Staged::write(keystore, Place::Home, &bytes, locked)
-        .and_then(Staged::publish)
-        .map_err(RestoreError::Write)?;
-    if read_back(keystore, Place::Home).map_err(RestoreError::Write)? != bytes {
-        return Err(RestoreError::Differs {
-            path: keystore.to_owned(),
-        });
-    }
-    Ok(())
-}
-
 /// What decides whether one keystore may take another's place.
-struct Summary {
-    role: Role,
-    identity: Identity,
-    serial: u64,
+pub(crate) struct Summary {
+    pub(crate) role: Role,
+    pub(crate) identity: Identity,
+    pub(crate) serial: u64,
 }
 
 /// Reads a keystore whole, so that nothing in it can turn out unfit later.
-fn examine(path: &Path, bytes: &Zeroizing<Vec<u8>>) -> Result<Summary, LoadError> {
+pub(crate) fn examine(path: &Path, bytes: &Zeroizing<Vec<u8>>) -> Result<Summary, LoadError> {
     let store = Store::from_bytes(bytes.clone()).map_err(Unfit::at(path))?;
     let all = match store.role {
         Role::Client => client::keys_of(&store).map(drop),
@@ -137,60 +73,27 @@ fn examine(path: &Path, bytes: &Zeroizing<Vec<u8>>) -> Result<Summary, LoadError
     })
 }
 
-fn refuse_loss(
-    path: &Path,
-    old: &Summary,
-    backup: &Summary,
-    existing: Existing,
-) -> Result<(), RestoreError> {
-    let path = path.to_owned();
-    if old.role != backup.role {
-        return Err(LoadError::Role {
-            path,
-            found: old.role,
-            wanted: backup.role,
-        }
-        .into());
-    }
-    if existing == Existing::Replace {
-        return Ok(());
-    }
-    if old.identity != backup.identity {
-        return Err(RestoreError::OtherKeys {
-            path,
-            fingerprint: old.identity.fingerprint(),
-        });
-    }
-    if old.serial > backup.serial {
-        return Err(RestoreError::Newer {
-            path,
-            keystore: old.serial,
-            backup: backup.serial,
-        });
-    }
-    Ok(())
-}
-
-fn read_back(path: &Path, place: Place) -> Result<Zeroizing<Vec<u8>>, FileError> {
+pub(crate) fn read_back(path: &Path, place: Place) -> Result<Zeroizing<Vec<u8>>, FileError> {
     Locked::open(path, Hold::Shared, place)?.read()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
 
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::{Address, ClientName, NewTarget, Passphrase, TargetName, gen_target};
+    use crate::{
+        Address, ClientName, Existing, NewTarget, Passphrase, TargetName, gen_target, restore,
+    };
 
-    struct Bench {
-        dir: tempfile::TempDir,
-        keystore: PathBuf,
-        copy: PathBuf,
+    /// A client's keystore in a directory with room for a copy.
+    pub(crate) struct Bench {
+        pub(crate) dir: tempfile::TempDir,
+        pub(crate) keystore: PathBuf,
+        pub(crate) copy: PathBuf,
     }
 
-    fn bench() -> Bench {
+    pub(crate) fn bench() -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let (keystore, copy) = (dir.path().join("keystore.db"), dir.path().join("copy"));
         client::create(&keystore, None, Existing::Keep).unwrap();
@@ -202,7 +105,7 @@ mod tests {
     }
 
     impl Bench {
-        fn add(&self, name: &str, address: Option<&str>, now: u64) -> PathBuf {
+        pub(crate) fn add(&self, name: &str, address: Option<&str>, now: u64) -> PathBuf {
             let output = self.dir.path().join(format!("{name}.keystore"));
             let new = NewTarget {
                 name: TargetName::parse(name).unwrap(),
@@ -213,69 +116,6 @@ mod tests {
             gen_target(&self.keystore, &output, new, Existing::Replace).unwrap();
             output
         }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-
-        /// K6: restore(backup(x)) is x, byte for byte, whatever x holds and was lost.
-        #[test]
-        fn a_restored_backup_is_the_keystore(
-            targets in proptest::collection::vec(
-                ("[A-Za-z0-9][A-Za-z0-9_-]{0,62}", proptest::option::of("[!-~]{1,255}"), any::<u64>()),
-                0..4,
-            ),
-            loss in 0..3,
-        ) {
-            let bench = bench();
-            for (name, address, now) in &targets {
-                bench.add(name, address.as_deref(), *now);
-            }
-            let bytes = fs::read(&bench.keystore).unwrap();
-            backup(&bench.keystore, &bench.copy).unwrap();
-            match loss {
-                0 => fs::remove_file(&bench.keystore).unwrap(),
-                1 => fs::write(&bench.keystore, &bytes[..bytes.len() / 2]).unwrap(),
-                _ => {}
-            }
-            restore(&bench.copy, &bench.keystore, Existing::Keep).unwrap();
-            prop_assert_eq!(fs::read(&bench.keystore).unwrap(), bytes);
-            client::load(&bench.keystore).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_newer_keystore_is_kept() {
-        let bench = bench();
-        backup(&bench.keystore, &bench.copy).unwrap();
-        bench.add("web1", None, 1);
-        match restore(&bench.copy, &bench.keystore, Existing::Keep) {
-            Err(RestoreError::Newer {
-                keystore: 2,
-                backup: 1,
-                ..
-            }) => {}
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(client::load(&bench.keystore).unwrap().targets.len(), 1);
-        restore(&bench.copy, &bench.keystore, Existing::Replace).unwrap();
-        assert_eq!(client::load(&bench.keystore).unwrap().targets.len(), 0);
-    }
-
-    #[test]
-    fn other_keys_and_another_role_are_kept() {
-        let (bench, other) = (bench(), self::bench());
-        backup(&other.keystore, &other.copy).unwrap();
-        let refused = restore(&other.copy, &bench.keystore, Existing::Keep);
-        assert!(matches!(refused, Err(RestoreError::OtherKeys { .. })));
-        let target = bench.add("web1", None, 1);
-        let copy = bench.dir.path().join("target copy");
-        backup(&target, &copy).unwrap();
-        let refused = restore(&copy, &bench.keystore, Existing::Replace);
-        assert!(matches!(
-            refused,
-            Err(RestoreError::Load(LoadError::Role { .. }))
-        ));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use crate::store::Unfit;
+use crate::unfit::Unfit;
 
 /// redb uses the first 320 bytes of its first page and leaves the rest of it alone.
 const FIRST_PAGE: usize = 4096;

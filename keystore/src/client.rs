@@ -15,7 +15,8 @@ use crate::key::Psk;
 use crate::name::TargetName;
 use crate::own::Own;
 use crate::record::Pin;
-use crate::store::{LoadError, Store, Unfit};
+use crate::store::Store;
+use crate::unfit::{LoadError, Unfit};
 
 pub use create::{CreateError, create};
 pub use passphrase::{PassphraseError, set_passphrase};

@@ -12,8 +12,9 @@ use crate::identity::{Identity, Keypair, Role};
 use crate::key::Psk;
 use crate::name::{ClientName, TargetName};
 use crate::own::Own;
-use crate::store::{LoadError, Store, Unfit};
+use crate::store::Store;
 use crate::target::{self, PinnedClient};
+use crate::unfit::{LoadError, Unfit};
 
 /// What a new target is called, on both sides.
 pub struct NewTarget {

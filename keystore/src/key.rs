@@ -4,73 +4,32 @@ use std::fmt;
 
 use thiserror::Error;
 use x25519_dalek::StaticSecret;
-use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, secret_kind};
 
-/// An X25519 private key. It cannot be printed, compared or cloned.
-pub struct SecretKey(pub(crate) Secret);
+secret_kind! {
+    /// An X25519 private key; X25519 clamps it at each use.
+    SecretKey
+}
 
 impl SecretKey {
-    /// A fresh key from the kernel's randomness.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(Secret::generate())
-    }
-
-    /// Takes 32 bytes as they are; X25519 clamps them at each use.
-    #[must_use]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the caller's copy is spent and wiped here"
-    )]
-    pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self(Secret::copy_of(&bytes))
-    }
-
     /// The public half.
     #[must_use]
     pub fn public(&self) -> PublicKey {
-        let secret = StaticSecret::from(*self.0.expose());
+        let secret = StaticSecret::from(*self.expose());
         PublicKey(x25519_dalek::PublicKey::from(&secret).to_bytes())
-    }
-
-    /// The bytes, for the Diffie-Hellman function of the channel and nothing else.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
     }
 }
 
-/// The 32 random bytes that one client and one target share, and nobody else.
-pub struct Psk(pub(crate) Secret);
+secret_kind! {
+    /// The 32 random bytes that one client and one target share, and nobody else.
+    Psk
+}
 
 impl Psk {
-    /// A fresh key from the kernel's randomness.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(Secret::generate())
-    }
-
-    /// Takes 32 bytes as they are.
-    #[must_use]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the caller's copy is spent and wiped here"
-    )]
-    pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self(Secret::copy_of(&bytes))
-    }
-
     /// A second copy: one for each side of the pair it is made for.
     pub(crate) fn duplicate(&self) -> Self {
         Self(Secret::copy_of(self.expose()))
-    }
-
-    /// The bytes, to be mixed into a handshake.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
     }
 }
 
@@ -106,10 +65,15 @@ impl PublicKey {
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PublicKey(")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
+        write_hex(f, "PublicKey", self.as_bytes())
     }
+}
+
+/// `NAME(HEX)`, as public keys are shown to programmers.
+pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, name: &str, bytes: &[u8; 32]) -> fmt::Result {
+    write!(f, "{name}(")?;
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+    f.write_str(")")
 }
 
 /// Why 32 bytes are not a public key that may be trusted.
@@ -161,6 +125,8 @@ const LOW_ORDER: [[u8; 32]; 5] = [
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
 
     /// The table really holds what its name says, and nothing was mistyped.

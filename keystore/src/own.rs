@@ -4,10 +4,11 @@ use zeroize::Zeroizing;
 
 use crate::identity::{Identity, Keypair};
 use crate::key::SecretKey;
-use crate::passphrase::{Cost, Passphrase, SealedKeys};
+use crate::passphrase::Passphrase;
 use crate::record::Reader;
+use crate::sealed::{Cost, SealedKeys};
 use crate::signing::SigningKey;
-use crate::store::Unfit;
+use crate::unfit::Unfit;
 
 /// The owner's keys as they were found.
 pub enum Own {

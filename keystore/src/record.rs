@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::identity::Identity;
 use crate::key::Psk;
 use crate::secret::Secret;
-use crate::store::Unfit;
+use crate::unfit::Unfit;
 
 /// What a client's pin of a target and a target's pin of a client have in common: identity 64
 /// bytes, pre-shared key 64 ([`Secret::split`]), time of addition 8 (unix seconds, little-endian), then a text.

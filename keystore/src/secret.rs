@@ -54,6 +54,37 @@ impl Drop for Secret {
 
 impl ZeroizeOnDrop for Secret {}
 
+/// A kind of secret: 32 bytes with a use of their own, which no other kind can stand in for. It
+/// cannot be printed, compared or cloned.
+macro_rules! secret_kind {
+    ($(#[$doc:meta])* $Kind:ident) => {
+        $(#[$doc])*
+        pub struct $Kind(pub(crate) $crate::secret::Secret);
+
+        impl $Kind {
+            /// A fresh one from the kernel's randomness.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self($crate::secret::Secret::generate())
+            }
+
+            /// Takes 32 bytes as they are; the caller's copy is spent and wiped here.
+            #[must_use]
+            pub fn from_bytes(bytes: zeroize::Zeroizing<[u8; 32]>) -> Self {
+                Self($crate::secret::Secret::copy_of(&bytes))
+            }
+
+            /// The bytes, for what this kind of secret is for and nothing else.
+            #[must_use]
+            pub fn expose(&self) -> &[u8; 32] {
+                self.0.expose()
+            }
+        }
+    };
+}
+
+pub(crate) use secret_kind;
+
 #[cfg(test)]
 mod tests {
     use std::fmt::{Debug, Display};

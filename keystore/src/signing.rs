@@ -5,31 +5,16 @@ use std::fmt;
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use sha2::Sha512;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
-use crate::key::BadKey;
-use crate::secret::Secret;
+use crate::key::{BadKey, write_hex};
+use crate::secret::secret_kind;
 
-/// An Ed25519 private key. It cannot be printed, compared or cloned.
-pub struct SigningKey(pub(crate) Secret);
+secret_kind! {
+    /// An Ed25519 private key: the seed of RFC 8032.
+    SigningKey
+}
 
 impl SigningKey {
-    /// A fresh key from the kernel's randomness.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(Secret::generate())
-    }
-
-    /// Takes the 32 byte seed of RFC 8032.
-    #[must_use]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the caller's copy is spent and wiped here"
-    )]
-    pub fn from_bytes(seed: Zeroizing<[u8; 32]>) -> Self {
-        Self(Secret::copy_of(&seed))
-    }
-
     /// The public half.
     #[must_use]
     pub fn verifying(&self) -> VerifyingKey {
@@ -43,15 +28,9 @@ impl SigningKey {
         raw_sign::<Sha512>(&expanded, message, &(&expanded).into()).to_bytes()
     }
 
-    /// The seed, to be stored and nothing else.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
-    }
-
     /// Not kept, so that nothing derived from the seed stays in memory; it wipes itself.
     fn expand(&self) -> ExpandedSecretKey {
-        ExpandedSecretKey::from(self.0.expose())
+        ExpandedSecretKey::from(self.expose())
     }
 }
 
@@ -96,11 +75,7 @@ impl VerifyingKey {
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("VerifyingKey(")?;
-        self.as_bytes()
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
+        write_hex(f, "VerifyingKey", self.as_bytes())
     }
 }
 
@@ -111,6 +86,8 @@ pub struct BadSignature;
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
 
     #[test]

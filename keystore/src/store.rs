@@ -3,15 +3,15 @@
 //! The table has the rows `role`, `schema`, `serial`, `own`, and one `peer:NAME` for each pin.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::checksum;
-use crate::file::{self, FileError, Hold, Locked, Place, Staged};
+use crate::file::{self, Hold, Locked, Place, Staged};
 use crate::identity::Role;
 use crate::image::{self, Rows};
+use crate::unfit::{LoadError, Unfit};
 
 /// The schema that this version reads and writes.
 pub(crate) const SCHEMA: u32 = 1;
@@ -25,77 +25,6 @@ pub(crate) struct Store {
     pub(crate) own: Zeroizing<Vec<u8>>,
     /// The pins by name, as [`crate::record`] writes them.
     pub(crate) peers: BTreeMap<String, Zeroizing<Vec<u8>>>,
-}
-
-/// Why a keystore could not be read.
-#[derive(Debug, Error)]
-pub enum LoadError {
-    /// The file itself could not be had.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Its content is not what was written.
-    #[error("{path}: the keystore is damaged, {reason}; `hpt restore FILE` brings back a backup")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What does not fit.
-        reason: String,
-    },
-    /// Another version of hpt wrote it.
-    #[error("{path}: the keystore has schema {found} and this hpt reads schema {SCHEMA}; use {}", match_version(*found))]
-    Schema {
-        /// The file.
-        path: PathBuf,
-        /// The schema that is needed.
-        found: u32,
-    },
-    /// It belongs to the other side.
-    #[error("{path}: this is a {found}'s keystore, and a {wanted}'s is needed here")]
-    Role {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is.
-        found: Role,
-        /// Whose it should be.
-        wanted: Role,
-    },
-}
-
-fn match_version(found: u32) -> String {
-    let age = if found > SCHEMA {
-        "a newer"
-    } else {
-        "an older"
-    };
-    format!("{age} hpt, one that reads schema {found}")
-}
-
-/// What is wrong with a content, before it is known which file it came from.
-#[derive(Debug)]
-pub(crate) enum Unfit {
-    Damaged(String),
-    Schema(u32),
-}
-
-impl Unfit {
-    pub(crate) fn damaged(reason: impl Into<String>) -> Self {
-        Self::Damaged(reason.into())
-    }
-
-    /// For `map_err`: names the file.
-    pub(crate) fn at(path: &Path) -> impl Fn(Self) -> LoadError {
-        let path = path.to_owned();
-        move |unfit| match unfit {
-            Self::Damaged(reason) => LoadError::Damaged {
-                path: path.clone(),
-                reason,
-            },
-            Self::Schema(found) => LoadError::Schema {
-                path: path.clone(),
-                found,
-            },
-        }
-    }
 }
 
 impl Store {

@@ -9,7 +9,8 @@ use crate::identity::{Identity, Keypair, Role};
 use crate::name::TargetName;
 use crate::own::Own;
 use crate::passphrase::Passphrase;
-use crate::store::{LoadError, Store, Unfit};
+use crate::store::Store;
+use crate::unfit::{LoadError, Unfit};
 
 /// Why a client's keystore was not made.
 #[derive(Debug, Error)]

@@ -7,7 +7,8 @@ use thiserror::Error;
 use crate::identity::Role;
 use crate::own::Own;
 use crate::passphrase::{Passphrase, WrongPassphrase};
-use crate::store::{LoadError, Store, Unfit};
+use crate::store::Store;
+use crate::unfit::{LoadError, Unfit};
 
 /// Why a keystore's passphrase was not changed.
 #[derive(Debug, Error)]

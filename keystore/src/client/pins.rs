@@ -9,7 +9,8 @@ use crate::address::Address;
 use crate::file::Existing;
 use crate::identity::Role;
 use crate::name::TargetName;
-use crate::store::{LoadError, Store, Unfit};
+use crate::store::Store;
+use crate::unfit::{LoadError, Unfit};
 
 /// Why a target was not pinned.
 #[derive(Debug, Error)]
