@@ -67,7 +67,8 @@ impl Site {
         let mut command = self.lab.ws(&words);
         command
             .env("HPT_KEYSTORE", self.path("client.db"))
-            .env("TEST_DB_PASSWORD", SECRET);
+            .env("TEST_DB_PASSWORD", SECRET)
+            .env("SSL_CERT_FILE", self.path("ca.pem"));
         command
     }
 
@@ -112,7 +113,8 @@ impl Site {
             keygen.is_ok_and(|status| status.success()),
             "ssh-keygen makes a key"
         );
-        // The lab's own authority, as a host with a private git server has it.
+        // The lab's own authority, as a host with a private git server has it; here it is named.
+        fs::copy(value("CA"), self.path("ca.pem")).unwrap();
         self.lab.must(
             "cp",
             &[
@@ -195,6 +197,7 @@ fn a_bare_host_becomes_what_its_config_says_and_stays_so() {
         "1"
     );
     assert_eq!(host(&["sudo", "-u", "ana", "sudo", "-n", "id", "-u"]), "0");
+    assert_eq!(host(&["cat", "/etc/app/README"]), "This is public.");
     assert_eq!(host(&["readlink", "/opt/current"]), "/opt/app");
     assert_eq!(
         host(&[
@@ -229,7 +232,7 @@ fn a_bare_host_becomes_what_its_config_says_and_stays_so() {
     assert!(second.contains("\"changed\":0"), "{second}");
     let plan = site.ok(&["--target", "web1", "plan", &config]);
     // Guards that are commands are asked when applied, not when planned.
-    assert!(plan.contains("2 perhaps, 16 in place"), "{plan}");
+    assert!(plan.contains("2 perhaps, 17 in place"), "{plan}");
 
     // What has drifted is put back, and nothing else is touched.
     host(&["chmod", "0644", "/etc/app/env"]);

@@ -1,4 +1,4 @@
-//! Sources that the workstation fetches: from a bucket and by https, both on loopback.
+//! Sources that the workstation fetches: from a bucket, by https and from a repository, all on loopback.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "a test starts processes")]
@@ -128,7 +128,8 @@ fn keys_that_are_missing_are_named() {
         .says("[secret.spaces]: the environment has no TEST_ACCESS_KEY");
 }
 
-/// `openssl s_server` with a certificate of its own; it ends with the test.
+/// `openssl s_server` with a certificate of its own, for files that are whole answers; it ends with
+/// the test.
 struct Https {
     child: Child,
     port: u16,
@@ -166,7 +167,7 @@ impl Https {
             .port();
         let child = Command::new("openssl")
             .args([
-                "s_server", "-quiet", "-WWW", "-cert", "cert.pem", "-key", "key.pem",
+                "s_server", "-quiet", "-HTTP", "-cert", "cert.pem", "-key", "key.pem",
             ])
             .args(["-accept", &format!("127.0.0.1:{port}")])
             .current_dir(place.path(""))
@@ -191,34 +192,138 @@ impl Drop for Https {
     }
 }
 
+/// An answer as a file that [`Https`] serves.
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+}
+
+const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+/// Provisions a file from `url`, with the authority of [`Https`] trusted.
+fn provision_from(place: &Place, url: &str) -> Ran {
+    let site =
+        format!("[[file]]\npath = \"/got\"\nsource = \"{url}\"\nsha256 = \"{SHA256_OF_ABC}\"\n");
+    place.write("site.toml", site);
+    let args = ["--root", "root", "provision", "site.toml"];
+    let mut command = place.command(&args);
+    command.env("SSL_CERT_FILE", place.path("cert.pem"));
+    Ran::of(&args, &command.output().unwrap())
+}
+
 #[test]
 fn https_wants_a_hash_and_an_authority_that_is_trusted() {
     let place = Place::new();
     let server = Https::serve(&place);
-    place.write("abc.txt", "abc");
-    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    place.write("abc.txt", answer("200 OK", "", "abc"));
     let url = format!("https://127.0.0.1:{}/abc.txt", server.port);
-    let site = |more: &str| format!("[[file]]\npath = \"/got\"\nsource = \"{url}\"\n{more}");
     let args = ["--root", "root", "provision", "site.toml"];
-
-    place.write("site.toml", site(""));
+    let site = format!("[[file]]\npath = \"/got\"\nsource = \"{url}\"\n");
+    place.write("site.toml", &site);
     place.run(&args).exits(3).says("needs its `sha256`");
-    place.write("site.toml", site(&format!("sha256 = \"{sha256}\"\n")));
+    place.write("site.toml", format!("{site}sha256 = \"{SHA256_OF_ABC}\"\n"));
     place
         .run(&args)
         .exits(1)
         .says("cannot fetch https://127.0.0.1");
-    let trusted = || {
-        let mut command = place.command(&args);
-        let output = command
-            .env("SSL_CERT_FILE", place.path("cert.pem"))
-            .output()
-            .unwrap();
-        Ran::of(&args, &output)
+    provision_from(&place, &url).exits(0).says("changed 1");
+    assert_eq!(place.read("root/got"), "abc");
+    place.write("abc.txt", answer("200 OK", "", "evil"));
+    provision_from(&place, &url)
+        .exits(1)
+        .says("is not what the config says");
+    assert_eq!(place.read("root/got"), "abc");
+}
+
+#[test]
+fn a_redirect_is_followed_within_https_and_its_end_is_checked() {
+    let place = Place::new();
+    let server = Https::serve(&place);
+    let origin = format!("https://127.0.0.1:{}", server.port);
+    let moved = |to: &str| answer("302 Found", &format!("Location: {to}\r\n"), "");
+    place.write("moved", moved(&format!("{origin}/abc.txt")));
+    place.write("abc.txt", answer("200 OK", "", "abc"));
+    let url = format!("{origin}/moved");
+    provision_from(&place, &url).exits(0).says("changed 1");
+    assert_eq!(place.read("root/got"), "abc");
+    place.write("abc.txt", answer("200 OK", "", "evil"));
+    provision_from(&place, &url)
+        .exits(1)
+        .says("is not what the config says");
+
+    // What would answer there is right, and is not even asked.
+    place.write("abc", "abc");
+    let (port, asked) = http("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+    for to in [
+        format!("http://127.0.0.1:{port}/abc.txt"),
+        format!("ftp://127.0.0.1:{port}/abc.txt"),
+        format!("file://{}", place.path("abc").display()),
+        url.clone(),
+    ] {
+        place.write("moved", moved(&to));
+        provision_from(&place, &url).exits(1);
+        assert_eq!(place.read("root/got"), "abc");
+    }
+    assert!(asked.try_recv().is_err(), "plain http was asked");
+}
+
+/// A `PATH` whose `ssh` is the server too: it runs here what it is asked to run there.
+fn ssh_to_here(place: &Place) -> String {
+    place.write(
+        "bin/ssh",
+        "#!/bin/sh\nfor last; do :; done\nexec sh -c \"$last\"\n",
+    );
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(place.path("bin/ssh"), mode).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    format!("{}:{path}", place.path("bin").display())
+}
+
+#[test]
+fn a_file_of_a_repository_is_a_source() {
+    let place = Place::new();
+    let script = "set -e; git init -q -b main app; cd app; git config user.email a@b; \
+                  git config user.name n; mkdir etc; echo one > etc/app.conf; git add .; \
+                  git commit -qm 1; git tag v1; echo two > etc/app.conf; git commit -qam 2";
+    let mut made = Command::new("sh");
+    let made = made.args(["-c", script]).current_dir(place.path(""));
+    assert!(made.status().unwrap().success(), "git makes a repository");
+    let site = |rev: &str, path: &str, more: &str| {
+        let url = format!("ssh://git@here{}", place.path("app").display());
+        let repo = format!("[repo.app]\nurl = \"{url}\"\n{rev}");
+        format!("{repo}[[file]]\npath = \"/got\"\nsource = \"app://{path}\"\n{more}")
     };
-    trusted().exits(0).says("changed 1");
-    assert_eq!(place.read("root/got"), "abc");
-    place.write("abc.txt", "evil");
-    trusted().exits(1).says("is not what the config says");
-    assert_eq!(place.read("root/got"), "abc");
+    let provision = |site: String| {
+        place.write("site.toml", site);
+        let args = ["--root", "root", "provision", "site.toml"];
+        let mut command = place.command(&args);
+        command.env("PATH", ssh_to_here(&place));
+        Ran::of(&args, &command.output().unwrap())
+    };
+    provision(site("", "etc/app.conf", ""))
+        .exits(0)
+        .says("changed 1");
+    assert_eq!(place.read("root/got"), "two\n");
+    provision(site("", "etc/app.conf", ""))
+        .exits(0)
+        .says("1 in place, nothing to do");
+    provision(site("rev = \"v1\"\n", "etc/app.conf", ""))
+        .exits(0)
+        .says("changed 1");
+    assert_eq!(place.read("root/got"), "one\n");
+    let sha256 = format!("sha256 = \"{SHA256_OF_ABC}\"\n");
+    for (wrong, words) in [
+        (site("", "etc/none", ""), "etc/none"),
+        (site("", "etc", ""), "cannot fetch ssh://git@here"),
+        (site("rev = \"v9\"\n", "etc/app.conf", ""), "v9"),
+        (
+            site("", "etc/app.conf", &sha256),
+            "is not what the config says",
+        ),
+    ] {
+        provision(wrong).exits(1).says(words);
+        assert_eq!(place.read("root/got"), "one\n");
+    }
 }

@@ -113,6 +113,10 @@ fn git(dir: &Path, args: &[&str]) -> Command {
             command.env(name, value);
         }
     }
+    // git's own word for it: not every libcurl looks at the other.
+    if let Some(bundle) = env("SSL_CERT_FILE") {
+        command.env("GIT_SSL_CAINFO", bundle);
+    }
     command
         .env("GIT_ALLOW_PROTOCOL", "https:ssh")
         .env("GIT_TERMINAL_PROMPT", "0")
