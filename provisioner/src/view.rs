@@ -210,6 +210,24 @@ impl<'a> View<'a> {
         Ok(self.unless_pending(self.group(name)?))
     }
 
+    /// The name of the group with a number, on which a block relies.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn group_numbered(&self, gid: u32) -> Result<Fate<Option<GroupName>>, HostError> {
+        if let Some(name) = self.overlay.group_numbered(gid) {
+            return Ok(Fate::Is(Some(name)));
+        }
+        let seen = self.base.group_numbered(gid)?;
+        self.record(Key::GroupNumber(gid), &seen);
+        // What is foreseen of that group is that it goes, or gets another number.
+        let seen = seen.filter(|name| self.overlay.group(name).is_none());
+        Ok(match (seen, self.pending_install()) {
+            (None, Some(cause)) => Fate::Unknown(cause),
+            (seen, _) => Fate::Is(seen),
+        })
+    }
+
     /// An installed package by name.
     ///
     /// # Errors

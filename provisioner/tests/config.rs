@@ -328,3 +328,56 @@ fn limits_hold() {
     let big = "# ".repeat(1 << 20);
     assert!(faults(&big)[0].contains("at most 1 MiB"));
 }
+
+#[test]
+fn a_value_of_another_type_is_answered_with_the_spelling_that_works() {
+    for (text, words) in [
+        (
+            "[[file]]\npath = \"/x\"\ncontent = \"\"\nowner = 1000",
+            "`id -nu 1000` prints it",
+        ),
+        (
+            "[[file]]\npath = \"/x\"\ncontent = \"\"\ngroup = 0",
+            "`getent group 0` shows it",
+        ),
+        (
+            "[[user]]\nname = \"a\"\ngroups = \"sudo, web\"",
+            "write a list: [\"sudo\", \"web\"]",
+        ),
+        (
+            "[[user]]\nname = \"a\"\nsystem = \"yes\"",
+            "write true or false, without quotes",
+        ),
+        ("[[user]]\nname = \"a\"\nuid = \"x1\"", "expected u32"),
+        (
+            "[[package]]\nname = \"nginx\"\nversion = 1.10",
+            "in quotes, with all its digits",
+        ),
+        (
+            "[[clone]]\nurl = \"https://h/p\"\ndest = \"/p\"\nrev = 12",
+            "write it in quotes: \"12\"",
+        ),
+        (
+            "[[exec]]\ncmd = \"/x\"\nalways = true\nargs = [\"-p\", 80]",
+            "write it in quotes: \"80\"",
+        ),
+        (
+            "[[exec]]\ncmd = \"/x\"\nalways = true\nenv = { PORT = 80 }",
+            "write it in quotes: \"80\"",
+        ),
+        (
+            "[[exec]]\ncmd = \"/x\"\nalways = true\nenv = { DEBUG = true }",
+            "write it in quotes",
+        ),
+        (
+            "[[exec]]\ncmd = \"/x\"\nalways = true\nsuccess = [\"3\"]",
+            "write it without quotes: 3",
+        ),
+    ] {
+        let said = faults(text);
+        assert!(
+            said.len() == 1 && said[0].contains(words),
+            "{text}\n{said:#?}"
+        );
+    }
+}

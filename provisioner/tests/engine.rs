@@ -234,6 +234,7 @@ impl Observe for Faulty {
         read(path: &AbsPath) -> Result<Option<std::sync::Arc<[u8]>>, HostError>;
         user(name: &hpt_provisioner::name::UserName) -> Result<Option<hpt_provisioner::host::User>, HostError>;
         group(name: &hpt_provisioner::name::GroupName) -> Result<Option<hpt_provisioner::host::Group>, HostError>;
+        group_numbered(gid: u32) -> Result<Option<hpt_provisioner::name::GroupName>, HostError>;
         package(name: &hpt_provisioner::name::PackageName) -> Result<Option<hpt_provisioner::host::Package>, HostError>;
         unit(name: &hpt_provisioner::name::UnitName) -> Result<Option<hpt_provisioner::host::Unit>, HostError>;
         checkout(path: &AbsPath) -> Result<Option<hpt_provisioner::host::Checkout>, HostError>;

@@ -92,6 +92,7 @@ impl Observe for Host {
         read(path: &AbsPath) -> Result<Option<Arc<[u8]>>, HostError>;
         user(name: &UserName) -> Result<Option<User>, HostError>;
         group(name: &GroupName) -> Result<Option<Group>, HostError>;
+        group_numbered(gid: u32) -> Result<Option<GroupName>, HostError>;
         checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;
         blob(hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;
         has_blob(hash: &Hash) -> bool;
@@ -648,6 +649,35 @@ fn a_clone_that_is_there_is_left_alone_and_another_one_is_not_replaced() {
     let mut host = Host::new();
     host.inner.put(&written("/opt/app", "", 0o644));
     assert!(blocked(text, &host).contains("is no directory"));
+}
+
+#[test]
+fn a_primary_group_goes_by_name_or_by_number() {
+    let mut host = Host::new();
+    let numbered = "[[user]]\nname = \"ana\"\ngid = 1000\n";
+    let why = blocked(numbered, &host);
+    assert!(
+        why.contains("no group has the number 1000; make it"),
+        "{why}"
+    );
+    let made = format!("[[group]]\nname = \"staff\"\ngid = 1000\n{numbered}");
+    settles(&made, &mut host);
+    let name = GroupName::parse("staff").unwrap();
+    let ana = host.inner.user(&UserName::parse("ana").unwrap()).unwrap();
+    assert_eq!(ana.unwrap().group, Some(name));
+    for same in [
+        "gid = \"1000\"",
+        "group = 1000",
+        "group = \"staff\"",
+        "gid = \"staff\"",
+    ] {
+        let text = numbered.replace("gid = 1000", same);
+        assert_eq!(planned(&text, &host).0, Verdict::Ok, "{same}");
+    }
+    // A number that its group is about to lose.
+    let moved = format!("[[group]]\nname = \"staff\"\ngid = 1001\n{numbered}");
+    let plan = look(&config(&moved), &host);
+    assert_eq!(plan.blocks[1].verdict, Verdict::Blocked);
 }
 
 #[test]

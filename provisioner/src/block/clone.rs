@@ -105,12 +105,7 @@ impl Kind for Clone {
             match view.has_user(owner)? {
                 Fate::Is(true) => {}
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(false) => {
-                    let why = format!(
-                        "the user {owner} does not exist; make it with a [[user]] block before this one"
-                    );
-                    return Ok(Decision::Blocked(why));
-                }
+                Fate::Is(false) => return Ok(Decision::without_user(owner)),
             }
         }
         let checkout = match view.checkout(&self.dest)? {

@@ -231,21 +231,16 @@ impl File {
         entry: Option<&Entry>,
         view: &View<'_>,
     ) -> Result<Option<Decision>, HostError> {
-        let blocked = |what: &str, name: &dyn std::fmt::Display, kind: &str| {
-            Ok(Some(Decision::Blocked(format!(
-                "the {what} {name} does not exist; make it with a [[{kind}]] block before this one"
-            ))))
-        };
         if let Some(owner) = &self.owner {
             match view.has_user(owner)? {
-                Fate::Is(false) => return blocked("user", owner, "user"),
+                Fate::Is(false) => return Ok(Some(Decision::without_user(owner))),
                 Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
                 Fate::Is(true) => {}
             }
         }
         if let Some(group) = &self.group {
             match view.has_group(group)? {
-                Fate::Is(false) => return blocked("group", group, "group"),
+                Fate::Is(false) => return Ok(Some(Decision::without_group(group))),
                 Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
                 Fate::Is(true) => {}
             }

@@ -7,7 +7,6 @@ pub mod group;
 pub mod package;
 pub mod packages;
 pub mod service;
-mod ssh_keys;
 mod sudo;
 pub mod user;
 
@@ -17,7 +16,7 @@ use crate::effect::{Command, Effect};
 use crate::fault::Place;
 use crate::host::overlay::Cause;
 use crate::host::{HostError, Key};
-use crate::name::AbsPath;
+use crate::name::{AbsPath, GroupName, UserName};
 use crate::source::Need;
 use crate::view::View;
 
@@ -79,6 +78,20 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// It needs a group that is not there.
+    pub(crate) fn without_group(group: &GroupName) -> Self {
+        Self::Blocked(format!(
+            "the group {group} does not exist; make it with a [[group]] block before this one"
+        ))
+    }
+
+    /// It needs a user who is not there.
+    pub(crate) fn without_user(user: &UserName) -> Self {
+        Self::Blocked(format!(
+            "the user {user} does not exist; make it with a [[user]] block before this one"
+        ))
+    }
+
     /// It lies in a directory that is not there.
     pub(crate) fn without_parent(path: &AbsPath) -> Self {
         let parent = path.parent().map_or_else(String::new, |p| p.to_string());

@@ -32,7 +32,13 @@ pub(super) fn read(
         let Some(key) = between(message, "unknown field `", "`") else {
             let follows = misspelled > 0 && message.starts_with("missing field");
             if !findings.deferred && !follows {
-                faults.push(wrong_value(kind, message, at, findings.secret));
+                let spelled = spelling_that_works(&fields, message, &at);
+                let fault = wrong_value(kind, message, at, findings.secret);
+                let hint = spelled.filter(|_| !findings.secret);
+                faults.push(match hint {
+                    Some(hint) => fault.hint(hint),
+                    None => fault,
+                });
             }
             return None;
         };
@@ -81,6 +87,55 @@ fn wrong_value(kind: &str, message: &str, at: Place, secret: bool) -> Fault {
         message.to_owned()
     };
     Fault::error(what, at)
+}
+
+/// How a value of another type, as other tools would take it, is written here.
+fn spelling_that_works(fields: &DeTable<'_>, message: &str, at: &Place) -> Option<String> {
+    let (found, wanted) = message
+        .strip_prefix("invalid type: ")?
+        .split_once(", expected ")?;
+    let holds =
+        |span: std::ops::Range<usize>| span.start <= at.span.start && at.span.end <= span.end;
+    let (key, _) = fields.iter().find(|(_, value)| holds(value.span()))?;
+    let number = between(found, "integer `", "`");
+    let text = between(found, "string \"", "\"");
+    match (number, text) {
+        (Some(id), _)
+            if wanted == "a string" && ["owner", "user"].contains(&key.get_ref().as_ref()) =>
+        {
+            Some(format!("a user goes by name here; `id -nu {id}` prints it"))
+        }
+        (Some(id), _)
+            if wanted == "a string" && ["group", "groups"].contains(&key.get_ref().as_ref()) =>
+        {
+            Some(format!(
+                "a group goes by name here; `getent group {id}` shows it"
+            ))
+        }
+        (Some(number), _) if wanted == "a string" => {
+            Some(format!("write it in quotes: \"{number}\""))
+        }
+        _ if wanted == "a string" && found.starts_with("floating point") => {
+            Some("write it in quotes, with all its digits".to_owned())
+        }
+        _ if wanted == "a string" && found.starts_with("boolean") => {
+            Some("write it in quotes".to_owned())
+        }
+        (_, Some(_)) if wanted == "a boolean" => {
+            Some("write true or false, without quotes".to_owned())
+        }
+        (_, Some(text)) if wanted == "a sequence" => {
+            let list: Vec<_> = text
+                .split(',')
+                .map(|part| format!("\"{}\"", part.trim()))
+                .collect();
+            Some(format!("write a list: [{}]", list.join(", ")))
+        }
+        (_, Some(digits)) if !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) => {
+            Some(format!("write it without quotes: {digits}"))
+        }
+        _ => None,
+    }
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

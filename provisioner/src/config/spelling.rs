@@ -62,7 +62,7 @@ pub(super) fn modernise(
             octal(key, value, file, faults);
         }
     }
-    for key in ["gid", "uid"] {
+    for key in ["gid", "uid", "depth"] {
         if let Some(value) = fields.get_mut(key) {
             number(key, value, file, faults);
         }

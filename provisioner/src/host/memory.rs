@@ -169,6 +169,10 @@ impl Observe for Memory {
         Ok(self.state.groups.get(name).cloned().flatten())
     }
 
+    fn group_numbered(&self, gid: u32) -> Result<Option<GroupName>, HostError> {
+        Ok(self.state.group_numbered(gid))
+    }
+
     fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError> {
         Ok(self.state.packages.get(name).cloned().flatten())
     }

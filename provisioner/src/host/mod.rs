@@ -208,6 +208,8 @@ pub enum Key {
     User(UserName),
     /// A group.
     Group(GroupName),
+    /// The group with a number.
+    GroupNumber(u32),
     /// A package.
     Package(PackageName),
     /// A unit.
@@ -255,6 +257,11 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the account files cannot be read.
     fn group(&self, name: &GroupName) -> Result<Option<Group>, HostError>;
+    /// The name of the group with a number.
+    ///
+    /// # Errors
+    /// If the account files cannot be read.
+    fn group_numbered(&self, gid: u32) -> Result<Option<GroupName>, HostError>;
     /// An installed package by name.
     ///
     /// # Errors

@@ -95,6 +95,13 @@ impl Overlay {
         self.groups.get(name).cloned()
     }
 
+    /// The group that is foreseen to have a number.
+    pub fn group_numbered(&self, gid: u32) -> Option<GroupName> {
+        let has = |group: &Option<Group>| group.as_ref().is_some_and(|g| g.gid == Some(gid));
+        let found = self.groups.iter().find(|(_, group)| has(group));
+        found.map(|(name, _)| name.clone())
+    }
+
     /// Whether a package is foreseen.
     pub fn package(&self, name: &PackageName) -> Option<Option<Package>> {
         self.packages.get(name).cloned()

@@ -103,11 +103,10 @@ impl Accounts {
         let line = self.passwd(name.as_str())?;
         let password = self.shadow.get(name.as_str()).map_or("", Secret::expose);
         let bare = password.trim_start_matches('!');
-        let primary = self.groups.iter().find(|(_, group)| group.gid == line.gid);
         Some(User {
             uid: Some(line.uid),
             gid: Some(line.gid),
-            group: primary.and_then(|(group, _)| GroupName::parse(group).ok()),
+            group: self.group_numbered(line.gid),
             comment: line.comment.clone(),
             home: line.home.clone(),
             shell: line.shell.clone(),
@@ -135,6 +134,12 @@ impl Accounts {
             gid: Some(line.gid),
             members,
         })
+    }
+
+    /// The name of the group with a number, if a config could name it.
+    pub(super) fn group_numbered(&self, gid: u32) -> Option<GroupName> {
+        let (name, _) = self.groups.iter().find(|(_, group)| group.gid == gid)?;
+        GroupName::parse(name).ok()
     }
 
     /// Adds lines of passwd or group from another source of accounts; what is known comes first.

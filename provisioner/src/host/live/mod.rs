@@ -290,6 +290,10 @@ impl Observe for Live {
             .group(name))
     }
 
+    fn group_numbered(&self, gid: u32) -> Result<Option<GroupName>, HostError> {
+        Ok(self.accounts()?.group_numbered(gid))
+    }
+
     fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError> {
         Ok(self.packages()?.get(name).cloned())
     }

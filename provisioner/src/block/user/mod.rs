@@ -1,14 +1,20 @@
 //! `[[user]]`: a user of the host, with home, keys and sudo.
 
+mod account;
+mod home;
+mod primary_group;
+mod ssh_keys;
+
 use serde::Deserialize;
 
-use crate::block::ssh_keys::{self, Judged, PublicKey, SshFiles};
+use self::primary_group::PrimaryGroup;
+use self::ssh_keys::PublicKey;
 use crate::block::sudo::{self, Sudo};
 use crate::block::{Action, Decision, Kind, Verb};
-use crate::effect::{Access, Effect, UserEdit, UserShape};
+use crate::effect::{Effect, UserEdit};
 use crate::host::overlay::Fate;
-use crate::host::{Entry, EntryKind, HostError, Key, User as Seen};
-use crate::name::{AbsPath, GroupName, Mode, UserName};
+use crate::host::{HostError, Key, User as Seen};
+use crate::name::{AbsPath, GroupName, UserName};
 use crate::secret::Secret;
 use crate::source::{Need, Source};
 use crate::view::View;
@@ -25,8 +31,8 @@ pub struct User {
     name: UserName,
     /// Its number; the system picks one if it is not given.
     uid: Option<u32>,
-    /// The primary group; a group of the user's own name if it is not given.
-    group: Option<GroupName>,
+    /// The primary group, by name or number; a group of the user's own name if it is not given.
+    group: Option<PrimaryGroup>,
     /// The home directory. Without it the system's default is noted, and none is made.
     home: Option<AbsPath>,
     /// Whether the home directory is made; yes if `home` is given.
@@ -122,13 +128,8 @@ impl Kind for User {
 
     fn reads(&self) -> Vec<Key> {
         let mut keys = vec![Key::User(self.name.clone()), Key::Group(self.own_group())];
-        keys.extend(
-            self.groups
-                .iter()
-                .chain(&self.group)
-                .cloned()
-                .map(Key::Group),
-        );
+        keys.extend(self.group.iter().map(PrimaryGroup::key));
+        keys.extend(self.groups.iter().cloned().map(Key::Group));
         keys.extend(sudo::reads(&self.sudoers()));
         keys
     }
@@ -145,26 +146,32 @@ impl Kind for User {
         if self.absent {
             return self.removal(user.as_ref(), view);
         }
-        for group in self.group.iter().chain(&self.groups) {
+        let primary = match self
+            .group
+            .as_ref()
+            .map(|group| group.find(view))
+            .transpose()?
+        {
+            None => None,
+            Some(Ok(group)) => Some(group),
+            Some(Err(decision)) => return Ok(decision),
+        };
+        let primary = primary.as_ref();
+        for group in &self.groups {
             match view.has_group(group)? {
                 Fate::Is(true) => {}
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(false) => {
-                    let why = format!(
-                        "the group {group} does not exist; make it with a [[group]] block before this one"
-                    );
-                    return Ok(Decision::Blocked(why));
-                }
+                Fate::Is(false) => return Ok(Decision::without_group(group)),
             }
         }
         let (verb, mut effects, mut words) = match &user {
             None => (
                 Verb::Create,
-                vec![Effect::User(self.creation(view)?)],
+                vec![Effect::User(self.creation(primary, view)?)],
                 self.creation_words(),
             ),
             Some(user) => {
-                let (shape, words) = self.difference(user, view)?;
+                let (shape, words) = self.difference(user, primary, view)?;
                 let edit = UserEdit::Modify {
                     name: self.name.clone(),
                     to: shape,
@@ -177,7 +184,9 @@ impl Kind for User {
                 (Verb::Update, effects, words)
             }
         };
-        if let Some(other) = self.home_and_keys(user.as_ref(), view, &mut effects, &mut words)? {
+        if let Some(other) =
+            self.home_and_keys(user.as_ref(), primary, view, &mut effects, &mut words)?
+        {
             return Ok(other);
         }
         match sudo::decide(&self.sudoers(), &self.rules(), view)? {
@@ -244,179 +253,6 @@ impl User {
 
     fn creates_home(&self) -> bool {
         self.create_home.unwrap_or(self.home.is_some())
-    }
-
-    fn creation(&self, view: &View<'_>) -> Result<UserEdit, HostError> {
-        // A group of the user's own name may be there already; useradd would refuse to make it.
-        let own = self.own_group();
-        let there = matches!(view.group(&own)?, Fate::Is(Some(_)));
-        let group = self.group.clone().or(there.then_some(own));
-        Ok(UserEdit::Add {
-            name: self.name.clone(),
-            system: self.system,
-            create_home: self.creates_home(),
-            as_: UserShape {
-                uid: self.uid,
-                group,
-                comment: self.comment.clone(),
-                home: self.home.clone(),
-                shell: self.shell.clone(),
-                join: self.groups.clone(),
-                leave: Vec::new(),
-                password_hash: self.password_hash.clone(),
-                locked: self.locked,
-            },
-        })
-    }
-
-    fn creation_words(&self) -> Vec<String> {
-        let groups: Vec<_> = self.groups.iter().map(GroupName::as_str).collect();
-        let words = [
-            self.uid.map(|uid| format!("uid {uid}")),
-            self.home.as_ref().map(ToString::to_string),
-            self.shell.as_ref().map(ToString::to_string),
-            (!groups.is_empty()).then(|| format!("groups {}", groups.join(" "))),
-        ];
-        words.into_iter().flatten().collect()
-    }
-
-    /// What of the account is not as asked for, and in words.
-    fn difference(
-        &self,
-        user: &Seen,
-        view: &View<'_>,
-    ) -> Result<(UserShape, Vec<String>), HostError> {
-        let mut shape = UserShape::default();
-        let mut words = Vec::new();
-        if let Some(uid) = self.uid
-            && user.uid != Some(uid)
-        {
-            let was = user.uid.map_or_else(|| "?".to_owned(), |u| u.to_string());
-            words.push(format!("uid {was} -> {uid}"));
-            shape.uid = Some(uid);
-        }
-        if let Some(group) = &self.group {
-            let gid = match view.group(group)? {
-                Fate::Is(Some(group)) => group.gid,
-                _ => None,
-            };
-            let same = user.group.as_ref() == Some(group) || (gid.is_some() && gid == user.gid);
-            if !same {
-                words.push(format!("group {group}"));
-                shape.group = Some(group.clone());
-            }
-        }
-        if let Some(comment) = self.comment.as_ref().filter(|c| **c != user.comment) {
-            words.push("comment".to_owned());
-            shape.comment = Some(comment.clone());
-        }
-        if let Some(home) = self.home.as_ref().filter(|h| h.to_string() != user.home) {
-            words.push(format!("home {} -> {home}", user.home));
-            shape.home = Some(home.clone());
-        }
-        if let Some(shell) = self.shell.as_ref().filter(|s| s.to_string() != user.shell) {
-            words.push(format!("shell {} -> {shell}", user.shell));
-            shape.shell = Some(shell.clone());
-        }
-        shape.join = self
-            .groups
-            .iter()
-            .filter(|g| !user.groups.contains(g))
-            .cloned()
-            .collect();
-        if !shape.join.is_empty() {
-            let names: Vec<_> = shape.join.iter().map(GroupName::as_str).collect();
-            words.push(format!("joins {}", names.join(" ")));
-        }
-        if self.groups_exclusive {
-            shape.leave = user
-                .groups
-                .iter()
-                .filter(|g| !self.groups.contains(g))
-                .cloned()
-                .collect();
-            if !shape.leave.is_empty() {
-                let names: Vec<_> = shape.leave.iter().map(GroupName::as_str).collect();
-                words.push(format!("leaves {}", names.join(" ")));
-            }
-        }
-        if let Some(hash) = &self.password_hash
-            && user.password.as_ref() != Some(&view.fingerprint(hash.expose().as_bytes()))
-        {
-            words.push("password".to_owned());
-            shape.password_hash = Some(hash.clone());
-        }
-        if let Some(locked) = self.locked.filter(|locked| *locked != user.locked) {
-            words.push(if locked { "locked" } else { "unlocked" }.to_owned());
-            shape.locked = Some(locked);
-        }
-        Ok((shape, words))
-    }
-
-    /// The home directory of an account that has none, and the files in `~/.ssh`.
-    fn home_and_keys(
-        &self,
-        user: Option<&Seen>,
-        view: &View<'_>,
-        effects: &mut Vec<Effect>,
-        words: &mut Vec<String>,
-    ) -> Result<Option<Decision>, HostError> {
-        let home = match (&self.home, user) {
-            (Some(home), _) => home.clone(),
-            (None, Some(user)) => match AbsPath::parse(&user.home) {
-                Ok(home) => home,
-                Err(_) => return Ok(None),
-            },
-            (None, None) => AbsPath::parse(&format!("/home/{}", self.name)).expect("a plain name"),
-        };
-        let own = self.own_group();
-        let group = self
-            .group
-            .clone()
-            .or_else(|| user?.group.clone())
-            .unwrap_or(own);
-        let made = user.is_none() && self.creates_home();
-        let there: Option<Entry> = match view.path(&home)? {
-            Fate::Is(entry) => entry,
-            Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-        };
-        let is_dir = there.as_ref().is_some_and(|e| e.kind == EntryKind::Dir);
-        if !is_dir && !made && self.creates_home() {
-            let access = Access {
-                owner: Some(self.name.clone()),
-                group: Some(group.clone()),
-                mode: Some(Mode::new(0o755)),
-            };
-            effects.push(Effect::MakeDir {
-                path: home.clone(),
-                access,
-            });
-            words.push(format!("makes {home}"));
-        }
-        let files = SshFiles {
-            owner: &self.name,
-            group: &group,
-            home: &home,
-            public: self.ssh_public_key.as_ref(),
-            private: self.ssh_private_key.as_ref(),
-            authorized: &self.authorized_keys,
-            exclusive: self.authorized_exclusive,
-        };
-        match files.decide(view)? {
-            Judged::Maybe(cause) => Ok(Some(Decision::Maybe(cause))),
-            Judged::Act(keys) if keys.is_empty() => Ok(None),
-            Judged::Act(_) if !is_dir && !self.creates_home() => {
-                Ok(Some(Decision::Blocked(format!(
-                    "{}'s home {home} does not exist, and its keys lie there; give the block a `home`",
-                    self.name
-                ))))
-            }
-            Judged::Act(keys) => {
-                effects.extend(keys);
-                words.push("ssh keys".to_owned());
-                Ok(None)
-            }
-        }
     }
 }
 
