@@ -185,18 +185,13 @@ mod tests {
         checksum::check(&bytes).unwrap();
     }
 
-    /// K5: every length that is too short, and some that are too long.
+    /// K5: `tests/damage.rs` has the shorter ones.
     #[test]
-    fn every_other_length_is_noticed() {
+    fn every_longer_file_is_noticed() {
         let good = small().to_bytes();
-        for length in 0..good.len() {
-            assert!(checksum::check(&good[..length]).is_err(), "{length} bytes");
-        }
         for more in [1, 40, 4096] {
-            assert!(
-                checksum::check(&[&good[..], &vec![0; more]].concat()).is_err(),
-                "{more}"
-            );
+            let longer = [&good[..], &vec![0; more]].concat();
+            assert!(checksum::check(&longer).is_err(), "{more}");
         }
     }
 
