@@ -1,10 +1,13 @@
 //! `[[file]]`: a file, a directory or a symbolic link.
 
+mod access;
+mod content;
+
 use serde::Deserialize;
 
+use self::content::Wanted;
 use crate::block::{Action, Decision, Kind, Verb};
-use crate::config::scope::Rendered;
-use crate::effect::{Access, Content, Effect, WriteFile};
+use crate::effect::{Access, Effect};
 use crate::host::overlay::Fate;
 use crate::host::{Entry, EntryKind, HostError, Key};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
@@ -225,41 +228,6 @@ impl File {
         Ok(Decision::Act(action))
     }
 
-    /// An owner or group that is not there, or cannot be given here.
-    fn account_fault(
-        &self,
-        entry: Option<&Entry>,
-        view: &View<'_>,
-    ) -> Result<Option<Decision>, HostError> {
-        if let Some(owner) = &self.owner {
-            match view.has_user(owner)? {
-                Fate::Is(false) => return Ok(Some(Decision::without_user(owner))),
-                Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-                Fate::Is(true) => {}
-            }
-        }
-        if let Some(group) = &self.group {
-            match view.has_group(group)? {
-                Fate::Is(false) => return Ok(Some(Decision::without_group(group))),
-                Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-                Fate::Is(true) => {}
-            }
-        }
-        if view.powers().chown || !self.changes_hands(entry, view)? {
-            return Ok(None);
-        }
-        let why = "only root can give a file to another owner or group; run hpt as root";
-        Ok(Some(Decision::Blocked(why.to_owned())))
-    }
-
-    fn changes_hands(&self, entry: Option<&Entry>, view: &View<'_>) -> Result<bool, HostError> {
-        let Some(entry) = entry else {
-            return Ok(self.owner.is_some() || self.group.is_some());
-        };
-        let access = self.difference(entry, view)?;
-        Ok(access.owner.is_some() || access.group.is_some())
-    }
-
     fn creation(&self, view: &View<'_>) -> Result<Decision, HostError> {
         if self.dir {
             return self.new_directory(view);
@@ -359,152 +327,4 @@ impl File {
             _ => blocked("a file"),
         }
     }
-
-    fn change_file(
-        &self,
-        entry: &Entry,
-        size: u64,
-        view: &View<'_>,
-    ) -> Result<Decision, HostError> {
-        let (content, secret) = match self.wanted(view)? {
-            Wanted::Content(content, secret) if self.overwrite != Some(false) => (content, secret),
-            _ => return self.only_access(entry, view),
-        };
-        let same = size == content.size()
-            && match view.hash(&self.path)? {
-                Fate::Is(hash) => hash == Some(content.hash()),
-                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-            };
-        if same {
-            return self.only_access(entry, view);
-        }
-        let file = self.write(content, secret);
-        Ok(Decision::Act(Action::new(
-            Verb::Update,
-            "content",
-            vec![file],
-        )))
-    }
-
-    /// The content is right: whether owner, group and mode are.
-    fn only_access(&self, entry: &Entry, view: &View<'_>) -> Result<Decision, HostError> {
-        let access = self.difference(entry, view)?;
-        if access == Access::default() {
-            return Ok(Decision::InPlace);
-        }
-        let words = [
-            access.mode.map(|_| "mode"),
-            access.owner.as_ref().map(|_| "owner"),
-            access.group.as_ref().map(|_| "group"),
-        ];
-        let summary = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
-        let effect = Effect::SetAccess {
-            path: self.path.clone(),
-            access,
-        };
-        Ok(Decision::Act(Action::new(
-            Verb::Update,
-            summary,
-            vec![effect],
-        )))
-    }
-
-    /// What is asked for and not so yet.
-    fn difference(&self, entry: &Entry, view: &View<'_>) -> Result<Access, HostError> {
-        let mut access = self.access();
-        if access.mode == Some(entry.mode) {
-            access.mode = None;
-        }
-        if let Some(owner) = &access.owner
-            && view.owned_by(entry, owner)?
-        {
-            access.owner = None;
-        }
-        if let Some(group) = &access.group
-            && view.grouped_by(entry, group)?
-        {
-            access.group = None;
-        }
-        Ok(access)
-    }
-
-    fn access(&self) -> Access {
-        Access {
-            owner: self.owner.clone(),
-            group: self.group.clone(),
-            mode: self.mode,
-        }
-    }
-
-    /// What a new entry is born with, for a plan's line: "0644 root:root".
-    fn born(&self, mode: u32) -> String {
-        let mode = self.mode.unwrap_or(Mode::new(mode));
-        let owner = self.owner.as_ref().map_or("root", UserName::as_str);
-        let group = self.group.as_ref().map_or("root", GroupName::as_str);
-        format!("{mode} {owner}:{group}")
-    }
-
-    fn write(&self, content: Content, secret: bool) -> Effect {
-        let words = |v: &String| v.split_whitespace().map(ToOwned::to_owned).collect();
-        Effect::WriteFile(WriteFile {
-            path: self.path.clone(),
-            content,
-            access: self.access(),
-            verify: self.verify.as_ref().map(words),
-            secret,
-        })
-    }
-
-    fn wanted(&self, view: &View<'_>) -> Result<Wanted, HostError> {
-        if let Some(text) = &self.content {
-            return Ok(Wanted::Content(
-                Content::Inline(text.as_bytes().into()),
-                self.private,
-            ));
-        }
-        if let Some(source) = &self.source {
-            let blob = view
-                .source(source)
-                .ok_or_else(|| HostError::MissingBlob(source.to_string()))?;
-            let content = Content::Blob {
-                hash: blob.hash,
-                size: blob.size,
-                only: view.is_only_use(blob),
-            };
-            return Ok(Wanted::Content(content, self.private));
-        }
-        let Some(source) = &self.template else {
-            return Ok(Wanted::Anything);
-        };
-        let missing = || HostError::MissingBlob(source.to_string());
-        let blob = view.source(source).ok_or_else(missing)?;
-        let bytes = view.blob(&blob.hash)?.ok_or_else(missing)?;
-        let refuse = |why: String| HostError::Refused(format!("template {source}: {why}"));
-        let text = std::str::from_utf8(&bytes).map_err(|_| refuse("it is not UTF-8".to_owned()))?;
-        match view.render(text, &self.template_vars) {
-            Ok(Rendered::Value { value, secret }) => {
-                let text = match value {
-                    toml::Value::String(text) => text,
-                    other => other.to_string(), // a template that is one lone expression
-                };
-                Ok(Wanted::Content(
-                    Content::Inline(text.into_bytes().into()),
-                    secret || self.private,
-                ))
-            }
-            Ok(Rendered::Deferred) => Err(refuse("its values are not known here".to_owned())),
-            Err(error) => Err(refuse(match error.line {
-                Some(line) => format!("line {line}: {error}"),
-                None => error.to_string(),
-            })),
-        }
-    }
-}
-
-/// What the file should hold.
-enum Wanted {
-    /// This, and whether a secret went into it.
-    Content(Content, bool),
-    /// Only owner, group and mode are asked for.
-    Anything,
 }

@@ -3,10 +3,15 @@
 //! Whatever holds one of these types may go into an argument vector after `--`: none can be empty,
 //! begin with `-`, or hold a NUL, a line break or a control character (X4).
 
+mod mode;
+mod path;
+
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub use self::mode::Mode;
+pub use self::path::AbsPath;
 
 /// Why a text is not the name it should be. Words for a person, without the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -190,126 +195,6 @@ fn check_unit(text: &str) -> Result<(), BadName> {
     ))
 }
 
-/// An absolute path without `.`, `..`, empty components, NUL or control characters, at most 4,095
-/// bytes (I2). `/` itself is one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AbsPath(PathBuf);
-
-impl AbsPath {
-    /// Checks `text`; one trailing slash is dropped.
-    ///
-    /// # Errors
-    /// Says which rule the path breaks.
-    pub fn parse(text: &str) -> Result<Self, BadName> {
-        if !text.starts_with('/') {
-            return Err(BadName("a path is absolute: it begins with `/`"));
-        }
-        if text.len() > 4095 {
-            return Err(BadName("a path is at most 4,095 bytes"));
-        }
-        if text.chars().any(char::is_control) {
-            return Err(BadName("a path holds no control characters"));
-        }
-        let trimmed = text
-            .strip_suffix('/')
-            .filter(|t| !t.is_empty())
-            .unwrap_or(text);
-        if text != "/"
-            && trimmed[1..]
-                .split('/')
-                .any(|part| matches!(part, "" | "." | ".."))
-        {
-            return Err(BadName("a path has no empty, `.` or `..` parts"));
-        }
-        Ok(Self(PathBuf::from(trimmed)))
-    }
-
-    /// The path.
-    pub fn as_path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The directory it lies in; `None` for `/`.
-    pub fn parent(&self) -> Option<Self> {
-        self.0.parent().map(|p| Self(p.to_owned()))
-    }
-
-    /// This path with one more part.
-    ///
-    /// # Errors
-    /// If `part` is not one plain part of a path.
-    pub fn join(&self, part: &str) -> Result<Self, BadName> {
-        if part.contains('/') {
-            return Err(BadName("one part of a path holds no `/`"));
-        }
-        let base = self.0.to_str().expect("made from a str");
-        Self::parse(&format!("{}/{part}", base.trim_end_matches('/')))
-    }
-}
-
-impl fmt::Display for AbsPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.display().fmt(f)
-    }
-}
-
-impl<'de> Deserialize<'de> for AbsPath {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        deserialize(d, Self::parse)
-    }
-}
-
-/// Permission bits, written `"0644"` in a config or `0o644` as an integer; a bare decimal is refused,
-/// since nobody means it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mode(u32);
-
-impl Mode {
-    /// The bits, at most `0o7777`.
-    pub const fn new(bits: u32) -> Self {
-        Self(bits & 0o7777)
-    }
-
-    /// The bits as an integer.
-    pub const fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// Whether set-uid or set-gid is among them.
-    pub const fn sets_id(self) -> bool {
-        self.0 & 0o6000 != 0
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04o}", self.0)
-    }
-}
-
-impl std::str::FromStr for Mode {
-    type Err = BadName;
-
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        const RULE: BadName =
-            BadName("a mode is three or four octal digits in quotes, such as \"0644\"");
-        let digits = text.strip_prefix("0o").unwrap_or(text);
-        if !(3..=4).contains(&digits.len()) || !digits.bytes().all(|c| (b'0'..=b'7').contains(&c)) {
-            return Err(RULE);
-        }
-        u32::from_str_radix(digits, 8)
-            .map(Self::new)
-            .map_err(|_| RULE)
-    }
-}
-
-impl<'de> Deserialize<'de> for Mode {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        // Octal integers are rewritten to text by config::spelling, which still sees the radix.
-        deserialize(d, str::parse)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,28 +240,5 @@ mod tests {
             UnitName::service("getty@tty1").map(|u| u.to_string()),
             Ok("getty@tty1.service".into())
         );
-    }
-
-    #[test]
-    fn paths_are_absolute_and_plain() {
-        for bad in [
-            "", "etc", "//", "/a//", "/a/../b", "/a//b", "/./a", "/a\0", "/a\nb",
-        ] {
-            assert!(AbsPath::parse(bad).is_err(), "{bad:?}");
-        }
-        assert_eq!(
-            AbsPath::parse("/opt/app/").map(|p| p.to_string()),
-            Ok("/opt/app".into())
-        );
-        assert_eq!(AbsPath::parse("/").map(|p| p.to_string()), Ok("/".into()));
-    }
-
-    #[test]
-    fn a_mode_is_octal_text() {
-        assert_eq!("0644".parse::<Mode>().map(Mode::bits), Ok(0o644));
-        assert_eq!("0o755".parse::<Mode>().map(Mode::bits), Ok(0o755));
-        for bad in ["644x", "9", "08", "00644", "-644", "0888"] {
-            assert!(bad.parse::<Mode>().is_err(), "{bad:?}");
-        }
     }
 }

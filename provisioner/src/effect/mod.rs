@@ -1,0 +1,175 @@
+//! The closed list of what hpt can do to a host. Diff, apply and undo are written once, over these.
+
+mod account;
+mod command;
+mod file;
+
+use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
+use crate::secret::Secret;
+
+pub use self::account::{GroupEdit, UserEdit, UserShape};
+pub use self::command::{Command, Program};
+pub use self::file::{Access, Content, WriteFile};
+
+/// One change to a host.
+#[derive(Clone)]
+pub enum Effect {
+    /// Puts a whole file in place, or replaces it, atomically (A1).
+    WriteFile(WriteFile),
+    /// Makes one directory; its parent exists by then.
+    MakeDir {
+        /// Where.
+        path: AbsPath,
+        /// Owner, group and mode it is born with.
+        access: Access,
+    },
+    /// Makes or replaces a symbolic link.
+    Link {
+        /// The link.
+        path: AbsPath,
+        /// Where it points, as stored.
+        to: String,
+    },
+    /// Changes owner, group or mode of what is there; `None` in [`Access`] leaves it.
+    SetAccess {
+        /// Whose.
+        path: AbsPath,
+        /// The wanted values.
+        access: Access,
+    },
+    /// Removes a file, a link or, if `recursive`, a directory with all it holds on this file system.
+    Remove {
+        /// What.
+        path: AbsPath,
+        /// Whether a directory may hold anything.
+        recursive: bool,
+    },
+    /// One transaction of the package manager.
+    Packages(Transaction),
+    /// Makes a group or changes one.
+    Group(GroupEdit),
+    /// Makes a user or changes one.
+    User(UserEdit),
+    /// Asks systemd to do something with a unit.
+    Unit {
+        /// Which.
+        name: UnitName,
+        /// What.
+        job: UnitJob,
+    },
+    /// Clones a git repository, or moves an existing clone to another revision.
+    Clone(Box<CloneJob>),
+    /// Runs a command that the config gives.
+    Run(Box<Command>),
+}
+
+/// Which effects may share a batch, and so a durable step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// Plain file-system changes: one `syncfs` for all.
+    Files,
+    /// Package installations: one transaction for all.
+    Packages,
+    /// A batch of its own.
+    Alone,
+}
+
+impl Effect {
+    /// Which batch this may go into. A file with a check on its new content goes alone, since the
+    /// check may look at what earlier effects wrote.
+    pub fn sort(&self) -> Sort {
+        match self {
+            Self::WriteFile(file) if file.verify.is_some() => Sort::Alone,
+            Self::WriteFile(_)
+            | Self::MakeDir { .. }
+            | Self::Link { .. }
+            | Self::SetAccess { .. } => Sort::Files,
+            Self::Packages(t) if t.remove.is_empty() => Sort::Packages,
+            _ => Sort::Alone,
+        }
+    }
+
+    /// The path that a plain file effect is about.
+    pub fn path(&self) -> Option<&AbsPath> {
+        match self {
+            Self::WriteFile(file) => Some(&file.path),
+            Self::MakeDir { path, .. }
+            | Self::Link { path, .. }
+            | Self::SetAccess { path, .. }
+            | Self::Remove { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whether hpt cannot see into what this does, so that it may undo an earlier block (rule 9).
+    pub fn is_opaque(&self) -> bool {
+        matches!(
+            self,
+            Self::Packages(_) | Self::Run(_) | Self::Clone(_) | Self::Unit { .. }
+        ) || matches!(self, Self::WriteFile(file) if file.verify.is_some())
+    }
+}
+
+/// What the package manager is asked for, at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// Packages to install or upgrade.
+    pub install: Vec<Want>,
+    /// Packages to remove; conffiles stay.
+    pub remove: Vec<PackageName>,
+    /// Refresh the package lists first.
+    pub refresh: bool,
+}
+
+/// A package that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// Its name.
+    pub name: PackageName,
+    /// This version exactly, or whichever the manager picks.
+    pub version: Option<PackageVersion>,
+}
+
+/// What systemd can be asked to do with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitJob {
+    /// Start it and wait for the job.
+    Start,
+    /// Stop it and wait for the job.
+    Stop,
+    /// Restart it.
+    Restart,
+    /// Reload it.
+    Reload,
+    /// Start it at boot.
+    Enable,
+    /// Do not start it at boot.
+    Disable,
+}
+
+/// A git repository to have at a path.
+#[derive(Clone)]
+pub struct CloneJob {
+    /// An https or ssh URL (X5).
+    pub url: String,
+    /// The working tree.
+    pub dest: AbsPath,
+    /// Branch, tag or commit; the remote's HEAD if `None`.
+    pub rev: Option<String>,
+    /// Only so many commits of history.
+    pub depth: Option<u32>,
+    /// Clone submodules too.
+    pub submodules: bool,
+    /// Run git as this user, who owns the result.
+    pub owner: Option<UserName>,
+    /// Throw local changes away.
+    pub force: bool,
+    /// Private key for ssh, never on a disk that outlives the command.
+    pub deploy_key: Option<Secret>,
+    /// Lines of `known_hosts` that pin the server's key.
+    pub known_hosts: Option<String>,
+    /// Name for https.
+    pub user: Option<String>,
+    /// Password for https, handed over by a helper and not in any argument.
+    pub password: Option<Secret>,
+}

@@ -1,0 +1,160 @@
+//! What earlier effects will have made of a host, foreseen: a map over whatever lies under it.
+//!
+//! Over a real host it is what planning threads through the blocks; over nothing it is a whole
+//! host in memory. One foresight of each effect serves both.
+
+mod accounts;
+mod foresee;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::effect::Content;
+use crate::host::{Checkout, Entry, Group, Package, Unit, User};
+use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+
+pub(super) use self::accounts::fingerprint;
+pub use self::foresee::Base;
+
+/// Why something cannot be known before an apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause(pub String);
+
+/// What a key shows, or why that cannot be known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate<T> {
+    /// Known; `Is(None)` is a known absence.
+    Is(T),
+    /// An earlier block decides it when it runs.
+    Unknown(Cause),
+}
+
+/// The foreseen state of what earlier effects touch. A key that is not here shows the base.
+#[derive(Clone, Default)]
+pub struct Overlay {
+    pub(super) paths: BTreeMap<AbsPath, Option<Entry>>,
+    pub(super) content: BTreeMap<AbsPath, Content>,
+    pub(super) users: BTreeMap<UserName, Option<User>>,
+    pub(super) groups: BTreeMap<GroupName, Option<Group>>,
+    pub(super) packages: BTreeMap<PackageName, Option<Package>>,
+    pub(super) units: BTreeMap<UnitName, Option<Unit>>,
+    /// What was removed with all that it held: whatever a base shows below it is gone.
+    removed: BTreeSet<AbsPath>,
+    /// Trees in which anything may change: a clone's destination, what an exec says it makes.
+    shadows: Vec<(AbsPath, Cause)>,
+    /// Set while a package installation is pending: it may bring users, units and files, so that
+    /// "absent" is no longer known for them.
+    pub(super) pending_install: Option<Cause>,
+}
+
+impl Overlay {
+    /// Whether an entry at this path is foreseen.
+    pub fn path(&self, path: &AbsPath) -> Option<Fate<Option<Entry>>> {
+        if let Some(entry) = self.paths.get(path) {
+            return Some(Fate::Is(entry.clone()));
+        }
+        if let Some(cause) = self.shadow_over(path) {
+            return Some(Fate::Unknown(cause));
+        }
+        self.is_cleared(path).then_some(Fate::Is(None))
+    }
+
+    /// Whether the directory at a path holds anything, where what is foreseen decides that alone.
+    pub fn holds(&self, dir: &AbsPath) -> Option<Fate<bool>> {
+        let below = |path: &AbsPath| path != dir && path.as_path().starts_with(dir.as_path());
+        if self
+            .paths
+            .iter()
+            .any(|(p, entry)| below(p) && entry.is_some())
+        {
+            return Some(Fate::Is(true));
+        }
+        if let Some(cause) = self.shadow_over(dir).or_else(|| self.shadow_within(dir)) {
+            return Some(Fate::Unknown(cause));
+        }
+        self.is_cleared(dir).then_some(Fate::Is(false))
+    }
+
+    /// What is foreseen to be gone from below a directory.
+    pub fn gone_from(&self, dir: &AbsPath) -> Vec<AbsPath> {
+        let below = |path: &&AbsPath| path.as_path().starts_with(dir.as_path());
+        self.removed.iter().filter(below).cloned().collect()
+    }
+
+    /// Whether all that a base shows at a path was removed.
+    fn is_cleared(&self, path: &AbsPath) -> bool {
+        std::iter::successors(Some(path.clone()), AbsPath::parent)
+            .any(|p| self.removed.contains(&p))
+    }
+
+    /// The foreseen content of a file.
+    pub fn content(&self, path: &AbsPath) -> Option<&Content> {
+        self.content.get(path)
+    }
+
+    /// Whether a user is foreseen.
+    pub fn user(&self, name: &UserName) -> Option<Option<User>> {
+        self.users.get(name).cloned()
+    }
+
+    /// Whether a group is foreseen.
+    pub fn group(&self, name: &GroupName) -> Option<Option<Group>> {
+        self.groups.get(name).cloned()
+    }
+
+    /// The group that is foreseen to have a number.
+    pub fn group_numbered(&self, gid: u32) -> Option<GroupName> {
+        let has = |group: &Option<Group>| group.as_ref().is_some_and(|g| g.gid == Some(gid));
+        let found = self.groups.iter().find(|(_, group)| has(group));
+        found.map(|(name, _)| name.clone())
+    }
+
+    /// Whether a package is foreseen.
+    pub fn package(&self, name: &PackageName) -> Option<Option<Package>> {
+        self.packages.get(name).cloned()
+    }
+
+    /// Whether a unit is foreseen.
+    pub fn unit(&self, name: &UnitName) -> Option<Option<Unit>> {
+        self.units.get(name).cloned()
+    }
+
+    /// What is foreseen of the working tree at a path.
+    pub fn checkout(&self, path: &AbsPath) -> Option<Fate<Option<Checkout>>> {
+        let gone = || self.is_cleared(path).then_some(Fate::Is(None));
+        self.shadow_over(path).map(Fate::Unknown).or_else(gone)
+    }
+
+    /// The pending installation that makes absences unknown.
+    pub fn pending_install(&self) -> Option<&Cause> {
+        self.pending_install.as_ref()
+    }
+
+    fn shadow_over(&self, path: &AbsPath) -> Option<Cause> {
+        let covers = |tree: &AbsPath| path.as_path().starts_with(tree.as_path());
+        self.shadows
+            .iter()
+            .find(|(tree, _)| covers(tree))
+            .map(|(_, cause)| cause.clone())
+    }
+
+    /// What was unknown is made: a host in memory has no doubts about itself.
+    pub(super) fn forget_shadows(&mut self) {
+        self.shadows.clear();
+    }
+
+    /// What may make something below a path, and so the path itself.
+    pub fn shadow_within(&self, path: &AbsPath) -> Option<Cause> {
+        let below = |tree: &AbsPath| tree != path && tree.as_path().starts_with(path.as_path());
+        let found = self.shadows.iter().find(|(tree, _)| below(tree));
+        found.map(|(_, cause)| cause.clone())
+    }
+
+    /// Everything under `tree` becomes unknown because of `cause`.
+    pub fn cast_shadow(&mut self, tree: AbsPath, cause: Cause) {
+        self.paths
+            .retain(|p, _| !p.as_path().starts_with(tree.as_path()));
+        self.content
+            .retain(|p, _| !p.as_path().starts_with(tree.as_path()));
+        self.shadows.push((tree, cause));
+    }
+}
