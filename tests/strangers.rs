@@ -73,7 +73,8 @@ fn allow_sockets() {
             current: Some(wanted),
             ..limit
         };
-        setrlimit(Resource::Nofile, raised).expect("5,500 files may be open (ulimit -Hn)");
+        setrlimit(Resource::Nofile, raised)
+            .unwrap_or_else(|why| panic!("{wanted} files must be allowed (ulimit -Hn): {why}"));
     }
 }
 

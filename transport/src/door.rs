@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::allow::AllowList;
 use crate::half_open::{HalfOpen, HalfOpenLimits, Place};
 use crate::handshake::{BadHello, CONFIRM, ExpectHello};
+use crate::idle::Accepted;
 use crate::link::Link;
 use crate::local::LocalKey;
 use crate::penalty::{Offence, Penalties, Record};
@@ -34,6 +35,8 @@ pub struct Limits {
     pub penalties: Penalties,
     /// Sessions of one key.
     pub sessions: SessionLimits,
+    /// How long a session may last in which no call runs (C2).
+    pub idle: Duration,
 }
 
 impl Default for Limits {
@@ -43,9 +46,13 @@ impl Default for Limits {
             half_open: HalfOpenLimits::default(),
             penalties: Penalties::default(),
             sessions: SessionLimits::default(),
+            idle: Duration::from_mins(15),
         }
     }
 }
+
+/// Where authenticated links go.
+pub(crate) type Links = mpsc::Sender<Link<Accepted>>;
 
 /// What every connection of a listener shares.
 #[derive(Clone)]
@@ -55,6 +62,7 @@ pub(crate) struct Door {
     deadline: Duration,
     half_open: HalfOpen,
     sessions: Sessions,
+    idle: Duration,
     ledger: Arc<Mutex<Ledger>>,
 }
 
@@ -103,6 +111,7 @@ impl Door {
             deadline: limits.deadline,
             half_open: HalfOpen::new(limits.half_open),
             sessions: Sessions::new(limits.sessions),
+            idle: limits.idle,
             ledger: Arc::new(Mutex::new(Ledger {
                 offences: Record::new(limits.penalties),
                 quiet: Quiet::new(),
@@ -139,7 +148,7 @@ impl Door {
     }
 
     /// Shakes hands, and passes the link on or keeps record of why there is none.
-    pub(crate) async fn greet(self, stream: TcpStream, place: Place, links: mpsc::Sender<Link>) {
+    pub(crate) async fn greet(self, stream: TcpStream, place: Place, links: Links) {
         let source = place.source();
         let _watch = CrashWatch {
             door: &self,
@@ -158,7 +167,7 @@ impl Door {
         }
     }
 
-    async fn shake(&self, mut stream: TcpStream, place: &Place) -> Result<Link, Refusal> {
+    async fn shake(&self, mut stream: TcpStream, place: &Place) -> Result<Link<Accepted>, Refusal> {
         let mut hello = [0; HELLO];
         tokio::select! {
             biased;
@@ -190,7 +199,8 @@ impl Door {
         let session = self
             .sessions
             .admit(established.peer, place.source(), &self.allow)?;
-        Ok(Link::new(stream, established, Some(session)))
+        let accepted = Accepted::new(stream, self.idle);
+        Ok(Link::new(accepted, established, Some(session)))
     }
 
     fn refuse(&self, source: Source, refusal: &Refusal) {

@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tonic::Status;
 use tonic::transport::server::Connected;
 use tonic::transport::{Channel, Endpoint, Server, Uri};
+use tower::layer::util::{Identity, Stack};
 
 use hpt_keystore::PublicKey;
 
 use crate::dial::{DialError, Dialer};
+use crate::idle::{Accepted, Calls};
 use crate::link::Link;
+
+pub use crate::count::{Count, Counted};
 
 /// The longest message of gRPC, in bytes. Generated code takes it as
 /// `max_decoding_message_size` and `max_encoding_message_size` (C2).
@@ -28,7 +31,7 @@ const STREAMS: u32 = 32;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Who is at the other end of a call; the server finds it in a request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// The key that the caller has proved to hold.
     pub key: PublicKey,
@@ -36,23 +39,26 @@ pub struct Peer {
     pub handshake_hash: [u8; 32],
     /// Where it calls from, if the socket still knows.
     pub address: Option<SocketAddr>,
+    /// What else it calls in this session.
+    pub(crate) calls: Calls,
 }
 
-impl Connected for Link<TcpStream> {
+impl Connected for Link<Accepted> {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
         Peer {
             key: self.peer(),
             handshake_hash: self.handshake_hash(),
-            address: self.io().peer_addr().ok(),
+            address: self.io().tcp().peer_addr().ok(),
+            calls: self.io().calls().clone(),
         }
     }
 }
 
 /// A server with hpt's limits, to be given a service and an [`Incoming`](crate::Incoming).
 #[must_use]
-pub fn server() -> Server {
+pub fn server() -> Server<Stack<Count, Identity>> {
     Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -61,6 +67,7 @@ pub fn server() -> Server {
         .max_concurrent_streams(STREAMS)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
+        .layer(Count)
 }
 
 /// Dials now, and again with a fresh handshake whenever the channel has to reconnect.

@@ -9,11 +9,13 @@
 )]
 
 mod allow;
+mod count;
 mod dial;
 mod door;
 pub mod grpc;
 mod half_open;
 mod handshake;
+mod idle;
 mod link;
 mod listener;
 mod local;
@@ -36,6 +38,7 @@ pub use allow::{AllowList, Pin};
 pub use dial::{DialError, Dialer};
 pub use door::Limits;
 pub use half_open::HalfOpenLimits;
+pub use idle::Accepted;
 pub use link::{Link, LinkError};
 pub use listener::{Incoming, bind, listen};
 pub use local::LocalKey;

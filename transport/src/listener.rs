@@ -11,24 +11,25 @@ use tokio::task::JoinSet;
 use tokio_stream::Stream;
 
 use crate::allow::AllowList;
-use crate::door::{Door, Limits};
+use crate::door::{Door, Limits, Links};
+use crate::idle::Accepted;
 use crate::link::Link;
 use crate::local::LocalKey;
 use crate::trouble::Trouble;
 
 /// Connections that the kernel keeps until they are accepted. With the usual 128, a flood would make
 /// honest callers wait for retransmissions of their SYN.
-const QUEUE: u32 = 1024;
+const QUEUE: u32 = 4096;
 
 /// Links that wait to be taken by the server above.
 const BACKLOG: usize = 16;
 
 /// Authenticated links, in the order in which they proved themselves. Never ends by itself;
 /// dropping it closes the port and every handshake under way, and leaves live links alone.
-pub struct Incoming(mpsc::Receiver<Link>);
+pub struct Incoming(mpsc::Receiver<Link<Accepted>>);
 
 impl Stream for Incoming {
-    type Item = io::Result<Link>;
+    type Item = io::Result<Link<Accepted>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_recv(cx).map(|link| link.map(Ok))
@@ -63,7 +64,7 @@ pub fn listen(tcp: TcpListener, local: LocalKey, allow: AllowList, limits: Limit
 }
 
 /// The accept loop. It ends when nobody wants its links any more, and takes its handshakes along.
-async fn accept(door: Door, tcp: TcpListener, links: mpsc::Sender<Link>) {
+async fn accept(door: Door, tcp: TcpListener, links: Links) {
     let mut handshakes = JoinSet::new();
     let mut trouble = Trouble::new();
     loop {

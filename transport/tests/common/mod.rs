@@ -9,7 +9,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,14 +18,17 @@ use hpt_transport::grpc::{self, MAX_MESSAGE, Peer};
 use hpt_transport::{
     AllowList, Dialer, Incoming, Limits, LocalKey, Penalties, Pin as KeyPin, bind, listen,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::IntervalStream;
 use tonic::body::Body;
-use tonic::codegen::http;
+use tonic::codegen::{BoxFuture, BoxStream, http};
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 pub type Bytes = Vec<u8>;
@@ -113,15 +115,16 @@ pub fn lenient() -> Limits {
 }
 
 /// Unary calls that give back what they got; "panic" panics, "who" names the caller's key.
+/// `/echo/Stream` gives it back every 20 ms, "panic later" just twice; `/echo/Panic` is no call.
 #[derive(Clone)]
 pub struct Echo;
 
 impl tonic::server::UnaryService<Bytes> for Echo {
     type Response = Bytes;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Status>> + Send>>;
+    type Future = BoxFuture<Response<Bytes>, Status>;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let peer = request.extensions().get::<Peer>().copied();
+        let peer = request.extensions().get::<Peer>().cloned();
         Box::pin(async move {
             let said = request.into_inner();
             let answer = match said.as_slice() {
@@ -136,37 +139,79 @@ impl tonic::server::UnaryService<Bytes> for Echo {
     }
 }
 
+impl tonic::server::ServerStreamingService<Bytes> for Echo {
+    type Response = Bytes;
+    type ResponseStream = BoxStream<Bytes>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let said = request.into_inner();
+        assert_ne!(said, b"panic", "asked to");
+        let every = tokio::time::interval(Duration::from_millis(20));
+        let mut beats = 0;
+        let answers: Self::ResponseStream = Box::pin(IntervalStream::new(every).map(move |_| {
+            beats += 1;
+            assert!(said != b"panic later" || beats < 3, "asked to");
+            Ok(said.clone())
+        }));
+        Box::pin(async move { Ok(Response::new(answers)) })
+    }
+}
+
 impl tower::Service<http::Request<Body>> for Echo {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = BoxFuture<Self::Response, Infallible>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let path = request.uri().path().to_owned();
+        assert_ne!(path, "/echo/Panic", "asked to");
         Box::pin(async move {
             let mut server = tonic::server::Grpc::new(ProstCodec::<Bytes, Bytes>::default())
                 .max_decoding_message_size(MAX_MESSAGE);
-            Ok(server.unary(Echo, request).await)
+            Ok(match path.as_str() {
+                "/echo/Stream" => server.server_streaming(Echo, request).await,
+                _ => server.unary(Echo, request).await,
+            })
         })
     }
 }
 
 /// One echo call.
 pub async fn echo(channel: &Channel, message: &[u8]) -> Result<Bytes, Status> {
-    let mut client = tonic::client::Grpc::new(channel.clone());
-    client
-        .ready()
-        .await
-        .map_err(|error| Status::unavailable(error.to_string()))?;
-    let codec = ProstCodec::<Bytes, Bytes>::default();
-    let path = http::uri::PathAndQuery::from_static("/echo/Echo");
-    let reply = client
-        .unary(Request::new(message.to_vec()), path, codec)
-        .await?;
+    call(channel, "/echo/Echo", message).await
+}
+
+/// One call of this path.
+pub async fn call(channel: &Channel, path: &'static str, message: &[u8]) -> Result<Bytes, Status> {
+    let path = http::uri::PathAndQuery::from_static(path);
+    let request = Request::new(message.to_vec());
+    let reply = ready(channel).await?.unary(request, path, codec()).await?;
     Ok(reply.into_inner())
+}
+
+/// A stream of echoes.
+pub async fn echoes(channel: &Channel, message: &[u8]) -> Result<Streaming<Bytes>, Status> {
+    let path = http::uri::PathAndQuery::from_static("/echo/Stream");
+    let request = Request::new(message.to_vec());
+    let mut client = ready(channel).await?;
+    let reply = client.server_streaming(request, path, codec()).await?;
+    Ok(reply.into_inner())
+}
+
+async fn ready(channel: &Channel) -> Result<tonic::client::Grpc<Channel>, Status> {
+    let mut client = tonic::client::Grpc::new(channel.clone());
+    let ready = client.ready().await;
+    ready.map_err(|error| Status::unavailable(error.to_string()))?;
+    Ok(client)
+}
+
+fn codec() -> ProstCodec<Bytes, Bytes> {
+    ProstCodec::default()
 }
 
 /// Hellos that the pair's client meant for the pair's target, caught on the way.
@@ -187,6 +232,19 @@ pub async fn captured_hellos(pair: &Pair, count: usize) -> Vec<[u8; 113]> {
     }
     dialing.await.unwrap();
     hellos
+}
+
+/// Lets this process hold so many files and sockets.
+pub fn allow_files(wanted: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            ..limit
+        };
+        setrlimit(Resource::Nofile, raised)
+            .unwrap_or_else(|why| panic!("{wanted} files must be allowed (ulimit -Hn): {why}"));
+    }
 }
 
 /// Connects from another address of the loopback network, so as to be another source.
