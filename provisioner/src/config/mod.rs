@@ -5,8 +5,10 @@ mod document;
 mod fields;
 pub mod limits;
 mod reader;
+mod renderer;
 pub mod resource;
 pub mod scope;
+mod secrets;
 mod spelling;
 mod values;
 

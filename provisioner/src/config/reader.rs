@@ -8,8 +8,9 @@ use toml::de::{DeValue, ValueDeserializer};
 
 use crate::block::{Block, Body};
 use crate::config::document::{self, RawBlock};
+use crate::config::renderer::Renderer;
 use crate::config::resource::Resources;
-use crate::config::scope::{Renderer, Scope};
+use crate::config::scope::Scope;
 use crate::config::{File, common, fields, limits, spelling, values};
 use crate::fault::{Fault, Place};
 
@@ -57,7 +58,7 @@ impl Reader {
             return;
         }
         let scope = std::mem::take(&mut self.scope);
-        let renderer = scope.renderer();
+        let renderer = Renderer::of(&scope);
         let (mut errors, mut looked_at) = (0, 0);
         for raw in blocks {
             self.block(raw, &renderer);

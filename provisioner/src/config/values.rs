@@ -4,7 +4,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::limits;
-use crate::config::scope::{Rendered, Renderer, is_template};
+use crate::config::renderer::Renderer;
+use crate::config::scope::{Rendered, is_template};
 use crate::fault::{Fault, Place};
 
 /// The fields that a secret may go into, since nothing shows them.

@@ -317,5 +317,4 @@ pub(super) fn is_installed() -> Result<(), HostError> {
 }
 
 #[cfg(test)]
-#[path = "git_tests.rs"]
 mod tests;

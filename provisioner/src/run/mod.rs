@@ -1,21 +1,18 @@
 //! An apply: the blocks of a config brought about on a host, in order, each judged again just
 //! before it acts and once more afterwards.
 
-use std::collections::HashSet;
+mod act;
+mod batch;
 
+use self::batch::{BATCH, Batch, sort_of};
 use crate::block::{Action, Block, Decision};
 use crate::config::Config;
 use crate::effect::{Effect, Sort};
 use crate::host::overlay::Overlay;
-use crate::host::{Done, HostError, Mutate, Progress, Stream};
-use crate::mask::Mask;
-use crate::name::AbsPath;
+use crate::host::{Done, HostError, Mutate};
 use crate::plan::{Digest, Reveal, foresee, plan};
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::view::View;
-
-/// The most effects that are made durable at once.
-const BATCH: usize = 1024;
 
 /// Who a run tells what it does, and who may stop it.
 pub trait Witness {
@@ -93,20 +90,6 @@ struct Run<'a> {
     stopped: bool,
 }
 
-/// Adjacent blocks whose effects are of one sort and are made durable together.
-#[derive(Default)]
-struct Batch {
-    sort: Option<Sort>,
-    /// What the host will show once the batch is done.
-    overlay: Overlay,
-    /// Each block with its action; `None` for one that is in place already and waits for its turn.
-    blocks: Vec<(usize, Option<Action>)>,
-    effects: usize,
-    /// What the effects are about. A block is judged once more when its batch is done, so that
-    /// another one may change the same path only in a later batch.
-    paths: HashSet<AbsPath>,
-}
-
 impl Run<'_> {
     fn step(&mut self, index: usize) {
         if self.stopped || !self.witness.go_on() {
@@ -167,121 +150,6 @@ impl Run<'_> {
             Ok(Decision::Act(action)) => self.act(index, &action),
             Err(error) => self.fail(index, &error.to_string()),
         }
-    }
-
-    /// Performs the effects of one block, adjacent ones of a sort together.
-    fn act(&mut self, index: usize, action: &Action) {
-        self.witness.tell(Event::Started { block: index });
-        let mut last = Done::default();
-        for effects in action
-            .effects
-            .chunk_by(|a, b| a.sort() == b.sort() && a.sort() != Sort::Alone)
-        {
-            for result in self.perform(effects, &vec![index; effects.len()]) {
-                match result {
-                    Ok(done) => {
-                        let note = if done.note.is_empty() {
-                            last.note
-                        } else {
-                            done.note
-                        };
-                        last = Done {
-                            note,
-                            exit: done.exit.or(last.exit),
-                        };
-                    }
-                    Err(error) => return self.fail(index, &error.to_string()),
-                }
-            }
-        }
-        self.conclude(index, action, last);
-    }
-
-    fn flush(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        let acting = batch
-            .blocks
-            .iter()
-            .filter_map(|(i, action)| Some((*i, action.as_ref()?)));
-        let (owners, effects): (Vec<usize>, Vec<Effect>) = acting
-            .flat_map(|(i, action)| action.effects.iter().map(move |e| (i, e.clone())))
-            .unzip();
-        for (index, action) in &batch.blocks {
-            if action.is_some() {
-                self.witness.tell(Event::Started { block: *index });
-            }
-        }
-        let mut results = self.perform(&effects, &owners).into_iter();
-        for (index, action) in batch.blocks {
-            let Some(action) = action else {
-                if !self.stopped {
-                    self.finish(ended(index, Outcome::Ok, ""));
-                }
-                continue;
-            };
-            let mine: Vec<_> = results.by_ref().take(action.effects.len()).collect();
-            let answered = mine.len() == action.effects.len();
-            let mut done = Done::default();
-            let mut failure = None;
-            for result in mine {
-                match result {
-                    Ok(d) => done = d,
-                    Err(error) => failure = Some(error),
-                }
-            }
-            match failure {
-                _ if self.stopped => self.finish(not_run(index)),
-                Some(error) => self.fail(index, &error.to_string()),
-                None if answered => self.conclude(index, &action, done),
-                None => self.finish(not_run(index)),
-            }
-        }
-    }
-
-    fn perform(&mut self, effects: &[Effect], owners: &[usize]) -> Vec<Result<Done, HostError>> {
-        self.opaque |= effects.iter().any(Effect::is_opaque);
-        let secrets = || {
-            self.config
-                .scope
-                .secrets
-                .iter()
-                .flat_map(|all| all.values())
-        };
-        let mut masks = [
-            (Stream::Stdout, Mask::new(secrets())),
-            (Stream::Stderr, Mask::new(secrets())),
-        ];
-        let witness = &mut *self.witness;
-        let results = self.host.perform(effects, &mut |effect, progress| {
-            let block = owners[effect];
-            match progress {
-                Progress::Note(text) => witness.tell(Event::Note { block, text }),
-                Progress::Output { stream, bytes } => {
-                    let mask = masks.iter_mut().find(|(s, _)| *s == stream);
-                    let bytes = mask.map(|(_, m)| m.feed(&bytes)).unwrap_or_default();
-                    if !bytes.is_empty() {
-                        witness.tell(Event::Output {
-                            block,
-                            stream,
-                            bytes,
-                        });
-                    }
-                }
-            }
-        });
-        if let Some(block) = owners.last().copied() {
-            for (stream, mask) in &mut masks {
-                let bytes = mask.finish();
-                if !bytes.is_empty() {
-                    witness.tell(Event::Output {
-                        block,
-                        stream: *stream,
-                        bytes,
-                    });
-                }
-            }
-        }
-        results
     }
 
     /// A block has acted: whether the host shows it now. Tools exit 0 and lie.
@@ -358,23 +226,6 @@ impl Run<'_> {
         self.witness.tell(Event::Finished(finished.clone()));
         let block = finished.block;
         self.finished[block] = Some(finished);
-    }
-}
-
-impl Batch {
-    fn takes(&self, sort: Sort, action: &Action) -> bool {
-        let mut paths = action.effects.iter().filter_map(Effect::path);
-        self.sort.is_none_or(|mine| mine == sort) && !paths.any(|path| self.paths.contains(path))
-    }
-}
-
-fn sort_of(action: &Action) -> Sort {
-    let mut sorts = action.effects.iter().map(Effect::sort);
-    let first = sorts.next().unwrap_or(Sort::Alone);
-    if action.repeats || sorts.any(|sort| sort != first) {
-        Sort::Alone
-    } else {
-        first
     }
 }
 

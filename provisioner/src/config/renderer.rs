@@ -1,0 +1,237 @@
+//! Renders the texts of one config: minijinja, with undefined names as errors, fuel-limited, without
+//! access to files.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
+
+use crate::config::limits;
+use crate::config::scope::{RenderError, Rendered, Scope, is_template};
+use crate::config::secrets::Secrets;
+
+/// Instructions a single template may spend; a loop over 10,000 items fits.
+const FUEL: u64 = 1_000_000;
+
+/// Instructions that all templates of a config may spend together.
+const ALL_FUEL: u64 = 4_000_000;
+
+/// What a lone expression is taken to spend, which cannot be asked.
+const EXPRESSION: u64 = 50;
+
+/// After so many wrong templates the others are not looked at: the config is refused anyway.
+const WRONG: u32 = 10;
+
+/// The namespaces that only the target knows.
+const DEFERRABLE: [&str; 2] = ["facts", "secret"];
+
+/// Renders the texts of one config. What they may take is limited for all together (I1).
+pub(super) struct Renderer<'a> {
+    scope: &'a Scope,
+    env: RefCell<Environment<'static>>,
+    values: Value,
+    secrets: Arc<Secrets>,
+    /// Instructions that are left.
+    fuel: Cell<u64>,
+    /// Bytes that may still be rendered.
+    room: Cell<usize>,
+    /// Templates that were wrong.
+    wrong: Cell<u32>,
+}
+
+impl<'a> Renderer<'a> {
+    /// What renders many texts with the values of a scope, and limits what they take together.
+    pub(super) fn of(scope: &'a Scope) -> Self {
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        env.set_syntax(syntax());
+        let secrets = Arc::new(Secrets {
+            values: scope.secrets.clone().unwrap_or_default(),
+            touched: AtomicBool::new(false),
+        });
+        Self {
+            scope,
+            env: RefCell::new(env),
+            values: context! {
+                vars => Value::from(Serde(&scope.vars)),
+                facts => Value::from(Serde(&scope.facts)),
+                target => context! { name => scope.target.as_str() },
+                secret => Value::from_dyn_object(secrets.clone()),
+            },
+            secrets,
+            fuel: Cell::new(ALL_FUEL),
+            room: Cell::new(limits::RENDERED),
+            wrong: Cell::new(0),
+        }
+    }
+
+    /// Renders a text with a block's own values besides the scope's.
+    ///
+    /// # Errors
+    /// Where the template is wrong, or too much together with those before it.
+    pub(super) fn render(&self, text: &str, own: &toml::Table) -> Result<Rendered, RenderError> {
+        if !is_template(text) {
+            let value = toml::Value::String(text.to_owned());
+            return Ok(Rendered::Value {
+                value,
+                secret: false,
+            });
+        }
+        if self.wrong.get() >= WRONG {
+            return Ok(Rendered::Deferred);
+        }
+        self.template(text, own)
+            .inspect_err(|_| self.wrong.set(self.wrong.get() + 1))
+    }
+
+    fn template(&self, text: &str, own: &toml::Table) -> Result<Rendered, RenderError> {
+        let fuel = self.fuel.get().min(FUEL);
+        self.env.borrow_mut().set_fuel(Some(fuel));
+        let env = self.env.borrow();
+        let template = env.template_from_str(text).map_err(|e| words(&e))?;
+        let names = template.undeclared_variables(false);
+        let known = |name: &str| match name {
+            "facts" => self.scope.facts.is_some(),
+            _ => self.scope.secrets.is_some(),
+        };
+        if DEFERRABLE
+            .iter()
+            .any(|name| names.contains(*name) && !known(name))
+        {
+            return Ok(Rendered::Deferred);
+        }
+        self.secrets.touched.store(false, Ordering::Relaxed);
+        let touched = || self.secrets.touched.load(Ordering::Relaxed);
+        let hide = |error: &minijinja::Error| {
+            if matches!(error.kind(), ErrorKind::OutOfFuel) {
+                self.spend(fuel);
+            }
+            if touched() {
+                hidden(error)
+            } else {
+                words(error)
+            }
+        };
+        let context = if own.is_empty() {
+            self.values.clone()
+        } else {
+            context! { ..self.values.clone(), ..Value::from(Serde(own)) }
+        };
+        let value = if let Some(expression) = lone_expression(text) {
+            let value = env
+                .compile_expression(expression)
+                .and_then(|e| e.eval(context))
+                .map_err(|e| hide(&e))?;
+            if value.is_undefined() {
+                let what = format!("`{}` is not defined", expression.trim());
+                return Err(RenderError { what, line: None });
+            }
+            self.spend(EXPRESSION);
+            self.fill(value.as_str().map_or(0, str::len))?;
+            toml::Value::try_from(&value).map_err(|_| RenderError {
+                what: format!("`{}` is no value that TOML has", expression.trim()),
+                line: None,
+            })?
+        } else {
+            let mut page = Page {
+                bytes: Vec::new(),
+                room: self.room.get(),
+            };
+            let done = template.render_captured_to(context, &mut page);
+            if page.bytes.len() >= page.room {
+                self.fill(page.room + 1)?;
+            }
+            let done = done.map_err(|e| hide(&e))?;
+            self.spend(done.state().fuel_levels().map_or(0, |(spent, _)| spent));
+            self.fill(page.bytes.len())?;
+            toml::Value::String(String::from_utf8(page.bytes).expect("templates are text"))
+        };
+        Ok(Rendered::Value {
+            value,
+            secret: touched(),
+        })
+    }
+
+    fn spend(&self, fuel: u64) {
+        self.fuel.set(self.fuel.get().saturating_sub(fuel));
+    }
+
+    /// Takes so many bytes of what all templates may render to.
+    fn fill(&self, bytes: usize) -> Result<(), RenderError> {
+        let Some(room) = self.room.get().checked_sub(bytes) else {
+            let most = limits::RENDERED >> 20;
+            let what = format!("the templates become longer than {most} MiB in all");
+            return Err(RenderError { what, line: None });
+        };
+        self.room.set(room);
+        Ok(())
+    }
+}
+
+/// What a template writes to: as much as there is room for, and an error at the first byte more.
+struct Page {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl io::Write for Page {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        let left = self.room.saturating_sub(self.bytes.len());
+        if more.len() > left {
+            self.bytes.resize(self.room, 0); // full: what is in it is not used any more
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// As configuration files want it: a line that holds nothing but a block tag leaves no line behind,
+/// and the last line feed stays.
+fn syntax() -> SyntaxConfig {
+    SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build()
+        .expect("the usual delimiters")
+}
+
+/// The expression of a text that is one `{{ expression }}` and nothing else.
+fn lone_expression(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    (!inner.contains("{{") && !inner.contains("}}")).then_some(inner)
+}
+
+fn words(error: &minijinja::Error) -> RenderError {
+    let what = match error.kind() {
+        ErrorKind::OutOfFuel => "the template does not come to an end".to_owned(),
+        ErrorKind::UndefinedError => match error.detail() {
+            Some(detail) => format!("undefined value: {detail}"),
+            None => "a name in the template is not defined".to_owned(),
+        },
+        _ => error
+            .detail()
+            .map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
+    };
+    RenderError {
+        what,
+        line: error.line(),
+    }
+}
+
+/// The same without any detail, which could quote a secret.
+fn hidden(error: &minijinja::Error) -> RenderError {
+    RenderError {
+        what: format!("{} in a template that uses a secret", error.kind()),
+        line: error.line(),
+    }
+}

@@ -1,0 +1,126 @@
+//! Performs the effects of a block or of a batch, and passes on what they say without secrets.
+
+use super::{Run, ended, not_run};
+use crate::block::Action;
+use crate::effect::{Effect, Sort};
+use crate::host::{Done, HostError, Progress, Stream};
+use crate::mask::Mask;
+use crate::report::{Event, Outcome};
+
+impl Run<'_> {
+    /// Performs the effects of one block, adjacent ones of a sort together.
+    pub(super) fn act(&mut self, index: usize, action: &Action) {
+        self.witness.tell(Event::Started { block: index });
+        let mut last = Done::default();
+        for effects in action
+            .effects
+            .chunk_by(|a, b| a.sort() == b.sort() && a.sort() != Sort::Alone)
+        {
+            for result in self.perform(effects, &vec![index; effects.len()]) {
+                match result {
+                    Ok(done) => {
+                        let note = if done.note.is_empty() {
+                            last.note
+                        } else {
+                            done.note
+                        };
+                        last = Done {
+                            note,
+                            exit: done.exit.or(last.exit),
+                        };
+                    }
+                    Err(error) => return self.fail(index, &error.to_string()),
+                }
+            }
+        }
+        self.conclude(index, action, last);
+    }
+
+    /// Performs a batch; then each of its blocks has ended.
+    pub(super) fn flush(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let acting = batch
+            .blocks
+            .iter()
+            .filter_map(|(i, action)| Some((*i, action.as_ref()?)));
+        let (owners, effects): (Vec<usize>, Vec<Effect>) = acting
+            .flat_map(|(i, action)| action.effects.iter().map(move |e| (i, e.clone())))
+            .unzip();
+        for (index, action) in &batch.blocks {
+            if action.is_some() {
+                self.witness.tell(Event::Started { block: *index });
+            }
+        }
+        let mut results = self.perform(&effects, &owners).into_iter();
+        for (index, action) in batch.blocks {
+            let Some(action) = action else {
+                if !self.stopped {
+                    self.finish(ended(index, Outcome::Ok, ""));
+                }
+                continue;
+            };
+            let mine: Vec<_> = results.by_ref().take(action.effects.len()).collect();
+            let answered = mine.len() == action.effects.len();
+            let mut done = Done::default();
+            let mut failure = None;
+            for result in mine {
+                match result {
+                    Ok(d) => done = d,
+                    Err(error) => failure = Some(error),
+                }
+            }
+            match failure {
+                _ if self.stopped => self.finish(not_run(index)),
+                Some(error) => self.fail(index, &error.to_string()),
+                None if answered => self.conclude(index, &action, done),
+                None => self.finish(not_run(index)),
+            }
+        }
+    }
+
+    fn perform(&mut self, effects: &[Effect], owners: &[usize]) -> Vec<Result<Done, HostError>> {
+        self.opaque |= effects.iter().any(Effect::is_opaque);
+        let secrets = || {
+            self.config
+                .scope
+                .secrets
+                .iter()
+                .flat_map(|all| all.values())
+        };
+        let mut masks = [
+            (Stream::Stdout, Mask::new(secrets())),
+            (Stream::Stderr, Mask::new(secrets())),
+        ];
+        let witness = &mut *self.witness;
+        let results = self.host.perform(effects, &mut |effect, progress| {
+            let block = owners[effect];
+            match progress {
+                Progress::Note(text) => witness.tell(Event::Note { block, text }),
+                Progress::Output { stream, bytes } => {
+                    let mask = masks.iter_mut().find(|(s, _)| *s == stream);
+                    let bytes = mask.map(|(_, m)| m.feed(&bytes)).unwrap_or_default();
+                    if !bytes.is_empty() {
+                        witness.tell(Event::Output {
+                            block,
+                            stream,
+                            bytes,
+                        });
+                    }
+                }
+            }
+        });
+        if let Some(block) = owners.last().copied() {
+            for (stream, mask) in &mut masks {
+                let bytes = mask.finish();
+                if !bytes.is_empty() {
+                    witness.tell(Event::Output {
+                        block,
+                        stream: *stream,
+                        bytes,
+                    });
+                }
+            }
+        }
+        results
+    }
+}

@@ -1,0 +1,42 @@
+//! Adjacent blocks whose effects are made durable together.
+
+use std::collections::HashSet;
+
+use crate::block::Action;
+use crate::effect::{Effect, Sort};
+use crate::host::overlay::Overlay;
+use crate::name::AbsPath;
+
+/// The most effects that are made durable at once.
+pub(super) const BATCH: usize = 1024;
+
+/// Adjacent blocks whose effects are of one sort and are made durable together.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) sort: Option<Sort>,
+    /// What the host will show once the batch is done.
+    pub(super) overlay: Overlay,
+    /// Each block with its action; `None` for one that is in place already and waits for its turn.
+    pub(super) blocks: Vec<(usize, Option<Action>)>,
+    pub(super) effects: usize,
+    /// What the effects are about. A block is judged once more when its batch is done, so that
+    /// another one may change the same path only in a later batch.
+    pub(super) paths: HashSet<AbsPath>,
+}
+
+impl Batch {
+    pub(super) fn takes(&self, sort: Sort, action: &Action) -> bool {
+        let mut paths = action.effects.iter().filter_map(Effect::path);
+        self.sort.is_none_or(|mine| mine == sort) && !paths.any(|path| self.paths.contains(path))
+    }
+}
+
+pub(super) fn sort_of(action: &Action) -> Sort {
+    let mut sorts = action.effects.iter().map(Effect::sort);
+    let first = sorts.next().unwrap_or(Sort::Alone);
+    if action.repeats || sorts.any(|sort| sort != first) {
+        Sort::Alone
+    } else {
+        first
+    }
+}

@@ -1,0 +1,136 @@
+//! `[[file]]`.
+
+use super::*;
+
+#[test]
+fn removing_a_file_that_is_gone_does_not_make_it() {
+    // The original fell through from removal to creation.
+    let mut host = Host::new();
+    host.inner.put(&written("/etc/old", "x", 0o644));
+    for spelling in ["absent", "remove"] {
+        let text = format!("[[file]]\npath = \"/etc/old\"\n{spelling} = true\n");
+        if spelling == "absent" {
+            assert_eq!(planned(&text, &host).0, Verdict::Delete);
+            settles(&text, &mut host);
+        }
+        assert_eq!(planned(&text, &host).0, Verdict::Ok, "{spelling}");
+        assert!(host.entry("/etc/old").is_none());
+    }
+}
+
+#[test]
+fn a_directory_is_made_with_its_parents_and_may_be_there() {
+    let mut host = Host::new();
+    let text = "[[file]]\npath = \"/srv/a/b\"\ndir = true\nmode = \"0750\"\n";
+    settles(text, &mut host);
+    let mode = |at| host.entry(at).unwrap().mode;
+    assert_eq!(
+        (mode("/srv/a"), mode("/srv/a/b")),
+        (Mode::new(0o755), Mode::new(0o750))
+    );
+}
+
+#[test]
+fn a_wrong_mode_alone_is_set_right_without_writing_the_content() {
+    let mut host = Host::new();
+    host.inner.put(&written("/etc/x", "same\n", 0o644));
+    let text = "[[file]]\npath = \"/etc/x\"\ncontent = \"same\\n\"\nmode = \"0600\"\n";
+    assert_eq!(planned(text, &host), (Verdict::Update, "mode".to_owned()));
+    settles(text, &mut host);
+}
+
+#[test]
+fn a_file_and_a_directory_never_replace_each_other() {
+    let mut host = Host::new();
+    host.inner.put(&written("/etc/x", "", 0o644));
+    let why = blocked("[[file]]\npath = \"/etc/x\"\ndir = true\n", &host);
+    assert!(
+        why.contains("/etc/x is a file and not a directory"),
+        "{why}"
+    );
+    let why = blocked("[[file]]\npath = \"/opt\"\ncontent = \"\"\n", &host);
+    assert!(why.contains("/opt is a directory and not a file"), "{why}");
+    let why = blocked("[[file]]\npath = \"/etc/x\"\nsymlink_to = \"y\"\n", &host);
+    assert!(why.contains("not a symbolic link"), "{why}");
+}
+
+#[test]
+fn a_link_is_made_and_moved() {
+    let mut host = Host::new();
+    settles(
+        "[[file]]\npath = \"/opt/now\"\nsymlink_to = \"v1\"\n",
+        &mut host,
+    );
+    let moved = "[[file]]\npath = \"/opt/now\"\nsymlink_to = \"v2\"\n";
+    assert_eq!(
+        planned(moved, &host),
+        (Verdict::Update, "v1 -> v2".to_owned())
+    );
+    settles(moved, &mut host);
+}
+
+#[test]
+fn a_file_that_may_not_be_overwritten_is_only_made() {
+    let mut host = Host::new();
+    let text = "[[file]]\npath = \"/etc/x\"\ncontent = \"mine\"\noverwrite = false\n";
+    settles(text, &mut host);
+    host.inner.put(&written("/etc/x", "theirs", 0o644));
+    assert_eq!(planned(text, &host).0, Verdict::Ok);
+}
+
+#[test]
+fn what_a_file_lacks_is_named_in_the_plan() {
+    let mut host = Host::new();
+    let why = blocked("[[file]]\npath = \"/no/x\"\ncontent = \"\"\n", &host);
+    assert!(why.contains("the directory /no does not exist"), "{why}");
+    let why = blocked(
+        "[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"ana\"\n",
+        &host,
+    );
+    assert!(why.contains("the user ana does not exist"), "{why}");
+    let why = blocked(
+        "[[file]]\npath = \"/etc/x\"\ncontent = \"\"\ngroup = \"web\"\n",
+        &host,
+    );
+    assert!(why.contains("the group web does not exist"), "{why}");
+    host.powers.chown = false;
+    host.inner.put(&Effect::User(user("ana")));
+    let why = blocked(
+        "[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"ana\"\n",
+        &host,
+    );
+    assert!(
+        why.contains("only root can give a file to another"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_file_with_a_secret_in_it_is_born_private() {
+    let mut host = Host::new();
+    let text = "[[file]]\npath = \"/etc/env\"\ncontent = \"DB={{ secret.db }}\\n\"\n";
+    assert!(
+        planned(text, &host).1.starts_with("0600"),
+        "{:?}",
+        planned(text, &host)
+    );
+    settles(text, &mut host);
+    assert_eq!(host.entry("/etc/env").unwrap().mode, Mode::new(0o600));
+    // Whoever says a mode gets it.
+    let text = "[[file]]\npath = \"/etc/env2\"\ncontent = \"{{ secret.db }}\"\nmode = \"0640\"\n";
+    settles(text, &mut host);
+    assert_eq!(host.entry("/etc/env2").unwrap().mode, Mode::new(0o640));
+}
+
+#[test]
+fn a_template_is_rendered_with_its_own_values_and_secrets_make_it_private() {
+    let mut host = Host::new();
+    let hash = host.inner.put_blob(b"{{ who }} {{ secret.db }}\n");
+    let blobs = BTreeMap::from([(Source::File("x.j2".to_owned()), Blob { hash, size: 26 })]);
+    let text =
+        "[[file]]\npath = \"/etc/x\"\ntemplate = \"x.j2\"\ntemplate_vars = { who = \"ana\" }\n";
+    let config = config_with(text, blobs);
+    settles_with(&config, &mut host);
+    assert_eq!(host.text("/etc/x"), "ana hunter2\n");
+    assert_eq!(host.entry("/etc/x").unwrap().mode, Mode::new(0o600));
+}
