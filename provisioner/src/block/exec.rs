@@ -219,29 +219,9 @@ impl Kind for Exec {
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
             }
         }
-        if let Some(user) = &self.user {
-            match view.has_user(user)? {
-                Fate::Is(true) => {}
-                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(false) => {
-                    let why = format!(
-                        "the user {user} does not exist; make it with a [[user]] block before this one"
-                    );
-                    return Ok(Decision::Blocked(why));
-                }
-            }
-        }
-        if let Some(group) = &self.group {
-            match view.has_group(group)? {
-                Fate::Is(true) => {}
-                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(false) => {
-                    let why = format!(
-                        "the group {group} does not exist; make it with a [[group]] block before this one"
-                    );
-                    return Ok(Decision::Blocked(why));
-                }
-            }
+        let (user, group) = (self.user.as_ref(), self.group.as_ref());
+        if let Some(other) = Decision::without_accounts(user, group, view)? {
+            return Ok(other);
         }
         let action = Action {
             verb: Verb::Run,

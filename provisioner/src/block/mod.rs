@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::effect::{Command, Effect};
 use crate::fault::Place;
-use crate::host::overlay::Cause;
+use crate::host::overlay::{Cause, Fate};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
 use crate::source::Need;
@@ -90,6 +90,29 @@ impl Decision {
         Self::Blocked(format!(
             "the user {user} does not exist; make it with a [[user]] block before this one"
         ))
+    }
+
+    /// What becomes of a block without the accounts that it relies on; `None` if they are there.
+    pub(crate) fn without_accounts(
+        user: Option<&UserName>,
+        group: Option<&GroupName>,
+        view: &View<'_>,
+    ) -> Result<Option<Self>, HostError> {
+        if let Some(user) = user {
+            match view.has_user(user)? {
+                Fate::Is(true) => {}
+                Fate::Is(false) => return Ok(Some(Self::without_user(user))),
+                Fate::Unknown(cause) => return Ok(Some(Self::Maybe(cause))),
+            }
+        }
+        if let Some(group) = group {
+            match view.has_group(group)? {
+                Fate::Is(true) => {}
+                Fate::Is(false) => return Ok(Some(Self::without_group(group))),
+                Fate::Unknown(cause) => return Ok(Some(Self::Maybe(cause))),
+            }
+        }
+        Ok(None)
     }
 
     /// It lies in a directory that is not there.

@@ -3,7 +3,6 @@
 use crate::block::file::File;
 use crate::block::{Action, Decision, Verb};
 use crate::effect::{Access, Effect};
-use crate::host::overlay::Fate;
 use crate::host::{Entry, HostError};
 use crate::name::{GroupName, Mode, UserName};
 use crate::view::View;
@@ -15,19 +14,9 @@ impl File {
         entry: Option<&Entry>,
         view: &View<'_>,
     ) -> Result<Option<Decision>, HostError> {
-        if let Some(owner) = &self.owner {
-            match view.has_user(owner)? {
-                Fate::Is(false) => return Ok(Some(Decision::without_user(owner))),
-                Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-                Fate::Is(true) => {}
-            }
-        }
-        if let Some(group) = &self.group {
-            match view.has_group(group)? {
-                Fate::Is(false) => return Ok(Some(Decision::without_group(group))),
-                Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-                Fate::Is(true) => {}
-            }
+        let (owner, group) = (self.owner.as_ref(), self.group.as_ref());
+        if let Some(other) = Decision::without_accounts(owner, group, view)? {
+            return Ok(Some(other));
         }
         if view.powers().chown || !self.changes_hands(entry, view)? {
             return Ok(None);

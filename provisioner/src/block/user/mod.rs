@@ -158,10 +158,8 @@ impl Kind for User {
         };
         let primary = primary.as_ref();
         for group in &self.groups {
-            match view.has_group(group)? {
-                Fate::Is(true) => {}
-                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(false) => return Ok(Decision::without_group(group)),
+            if let Some(other) = Decision::without_accounts(None, Some(group), view)? {
+                return Ok(other);
             }
         }
         let (verb, mut effects, mut words) = match &user {

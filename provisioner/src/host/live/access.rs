@@ -23,22 +23,11 @@ pub(super) struct Numbers {
 impl Numbers {
     /// Looks the names up among the accounts as they are now.
     pub(super) fn resolve(access: &Access, accounts: &Accounts) -> Result<Self, HostError> {
-        let absent = |what, name: &str| {
-            HostError::Refused(format!("there is no {what} `{name}` on this host"))
-        };
-        let uid = access.owner.as_ref().map(|name| {
-            let user = accounts.passwd(name.as_str());
-            user.map(|user| user.uid)
-                .ok_or_else(|| absent("user", name.as_str()))
-        });
-        let gid = access.group.as_ref().map(|name| {
-            accounts
-                .gid(name.as_str())
-                .ok_or_else(|| absent("group", name.as_str()))
-        });
+        let uid = |name| accounts.needed_user(name).map(|user| user.uid);
+        let gid = |name| accounts.needed_gid(name);
         Ok(Self {
-            uid: uid.transpose()?,
-            gid: gid.transpose()?,
+            uid: access.owner.as_ref().map(uid).transpose()?,
+            gid: access.group.as_ref().map(gid).transpose()?,
             mode: access.mode,
         })
     }

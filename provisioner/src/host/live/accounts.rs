@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::host::{Group, User};
+use crate::host::{Group, HostError, User};
 use crate::name::{GroupName, UserName};
 use crate::secret::Secret;
 
@@ -92,6 +92,18 @@ impl Accounts {
             }
         }
         gids
+    }
+
+    /// The user whom something that is about to happen needs.
+    pub(super) fn needed_user(&self, name: &UserName) -> Result<&Passwd, HostError> {
+        let absent = || HostError::Refused(format!("there is no user `{name}` on this host"));
+        self.passwd(name.as_str()).ok_or_else(absent)
+    }
+
+    /// The number of a group, likewise.
+    pub(super) fn needed_gid(&self, name: &GroupName) -> Result<u32, HostError> {
+        let absent = || HostError::Refused(format!("there is no group `{name}` on this host"));
+        self.gid(name.as_str()).ok_or_else(absent)
     }
 
     /// A user as a plan sees it; `fingerprint` makes a password hash comparable and no more.

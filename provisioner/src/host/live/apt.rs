@@ -301,29 +301,7 @@ fn blame(program: &str, end: End, tail: &Tail) -> HostError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::{PackageName, PackageVersion};
-
-    fn want(name: &str, version: Option<&str>) -> Want {
-        let version = version.map(|v| PackageVersion::parse(v).unwrap());
-        Want {
-            name: PackageName::parse(name).unwrap(),
-            version,
-        }
-    }
-
-    fn transaction(install: &[(&str, Option<&str>)], remove: &[&str]) -> Transaction {
-        Transaction {
-            install: install
-                .iter()
-                .map(|(name, version)| want(name, *version))
-                .collect(),
-            remove: remove
-                .iter()
-                .map(|name| PackageName::parse(name).unwrap())
-                .collect(),
-            refresh: false,
-        }
-    }
+    use crate::host::live::apt_calls::tests::transaction;
 
     #[test]
     fn a_failure_falls_to_the_first_that_is_not_in_place() {

@@ -114,7 +114,7 @@ fn operand(want: &Want) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::name::{PackageName, PackageVersion};
 
@@ -126,7 +126,11 @@ mod tests {
         }
     }
 
-    fn transaction(install: &[(&str, Option<&str>)], remove: &[&str]) -> Transaction {
+    /// A transaction in short, for the tests of apt too.
+    pub(in super::super) fn transaction(
+        install: &[(&str, Option<&str>)],
+        remove: &[&str],
+    ) -> Transaction {
         Transaction {
             install: install
                 .iter()

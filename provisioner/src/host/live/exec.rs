@@ -34,22 +34,13 @@ impl Login {
     ) -> Result<Self, HostError> {
         let me = rustix::process::geteuid();
         let (name, line) = match user {
-            Some(user) => {
-                let line = accounts.passwd(user.as_str()).cloned();
-                let absent =
-                    || HostError::Refused(format!("there is no user `{user}` on this host"));
-                (user.to_string(), line.ok_or_else(absent)?)
-            }
+            Some(user) => (user.to_string(), accounts.needed_user(user)?.clone()),
             None => accounts
                 .passwd_by_uid(me.as_raw())
                 .map_or_else(nameless, |(name, line)| (name.to_owned(), line.clone())),
         };
         let gid = match group {
-            Some(group) => {
-                let absent =
-                    || HostError::Refused(format!("there is no group `{group}` on this host"));
-                accounts.gid(group.as_str()).ok_or_else(absent)?
-            }
+            Some(group) => accounts.needed_gid(group)?,
             None => line.gid,
         };
         let same = line.uid == me.as_raw() && group.is_none();
