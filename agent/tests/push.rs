@@ -1,4 +1,4 @@
-//! Blobs through a link: whole or not at all; and how fast, for who asks (`--ignored`, release).
+//! Blobs through a link: whole or not at all.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -59,34 +59,4 @@ async fn a_cut_push_leaves_nothing() {
         assert!(start.elapsed().as_secs() < 10, "a torn blob is left");
         tokio::task::yield_now().await;
     }
-}
-
-/// Run it so: `cargo test --release -p hpt-agent --test push -- --ignored --nocapture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures"]
-async fn one_gib() {
-    const SIZE: u64 = 1 << 30;
-    let laptop = TestClient::new("laptop");
-    let server = TestServer::start(&[laptop.pin("apply")]);
-    let mut client = server.connect(&laptop).await;
-    let chunk = Bytes::from(vec![0x5a; 512 << 10]);
-    let chunks = SIZE / u64::try_from(chunk.len()).unwrap();
-    let mut hasher = blake3::Hasher::new();
-    (0..chunks).for_each(|_| {
-        hasher.update(&chunk);
-    });
-    let hash = hasher.finalize().as_bytes().to_vec();
-    let begin = wire::PutBlobsRequest {
-        hash,
-        size: SIZE,
-        chunk: Bytes::new(),
-    };
-    let rest = (0..chunks).map(move |_| wire::PutBlobsRequest {
-        chunk: chunk.clone(),
-        ..Default::default()
-    });
-    let start = Instant::now();
-    let messages = tokio_stream::iter(std::iter::once(begin).chain(rest));
-    client.put_blobs(messages).await.unwrap();
-    println!("1 GiB, durable: {:?}", start.elapsed());
 }

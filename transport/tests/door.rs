@@ -132,7 +132,8 @@ async fn dripping_does_not_move_the_deadline() {
     }
     while let Some(closed) = drips.join_next().await {
         let after = closed.unwrap();
-        let expected = Duration::from_millis(4900)..Duration::from_millis(5500);
+        // On an idle machine within 5.5 s; a byte every 400 ms would have kept it open for a minute.
+        let expected = Duration::from_millis(4900)..Duration::from_secs(10);
         assert!(expected.contains(&after), "{after:?}");
     }
 }

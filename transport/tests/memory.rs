@@ -1,26 +1,21 @@
 //! The private key lies in one place of a serving target's memory, and in none once it is dropped
 //! (H14).
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the memory under test is that of a process of its own"
-)]
 #![allow(clippy::unwrap_used, reason = "what a test leans on must hold")]
+#![allow(clippy::print_stdout, reason = "one process tells the other")]
 
 mod common;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
-use common::{Pair, echo, lenient};
+use common::{Pair, echo, is_target, lenient, target_process};
 use hpt_keystore::SecretKey;
 use hpt_transport::grpc;
 
-/// Not a test: the target of the one below, which starts it.
-#[test]
-#[ignore = "the other test runs it in a process of its own"]
+/// The process that is looked into.
 fn target() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -98,10 +93,10 @@ fn copies(memory: &[Vec<u8>], key: &[u8; 32]) -> usize {
 
 #[test]
 fn a_private_key_lies_in_one_place() {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "target", "--ignored", "--nocapture"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+    if is_target() {
+        return target();
+    }
+    let mut child = target_process("a_private_key_lies_in_one_place")
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();

@@ -3,12 +3,14 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "each test binary takes a part of it"
 )]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -30,6 +32,9 @@ use tonic::codegen::{BoxFuture, BoxStream, http};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
+
+/// Set where a test plays the target of itself.
+const TARGET: &str = "HPT_TEST_TARGET";
 
 pub type Bytes = Vec<u8>;
 
@@ -232,6 +237,23 @@ pub async fn captured_hellos(pair: &Pair, count: usize) -> Vec<[u8; 113]> {
     }
     dialing.await.unwrap();
     hellos
+}
+
+/// Starts the one test of this binary named `test` again, in a process of its own where it plays the
+/// target: there [`is_target`] holds.
+pub fn target_process(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--nocapture"])
+        .env(TARGET, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    command
+}
+
+/// Whether this process was started by [`target_process`].
+pub fn is_target() -> bool {
+    std::env::var_os(TARGET).is_some()
 }
 
 /// Lets this process hold so many files and sockets.
