@@ -35,8 +35,8 @@ impl CryptoResolver for Resolver {
     }
 
     fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        matches!(choice, CipherChoice::ChaChaPoly)
-            .then(|| -> Box<dyn Cipher> { Box::new(ChaChaPoly(chacha(&[0; 32]))) })
+        matches!(choice, CipherChoice::AESGCM)
+            .then(|| -> Box<dyn Cipher> { Box::new(AesGcm(aes(&[0; 32]))) })
     }
 }
 
@@ -77,27 +77,27 @@ impl Hash for Blake2s {
     }
 }
 
-struct ChaChaPoly(LessSafeKey);
+struct AesGcm(LessSafeKey);
 
-fn chacha(key: &[u8; 32]) -> LessSafeKey {
-    let key = UnboundKey::new(&aead::CHACHA20_POLY1305, key).expect("the key has 32 bytes");
+fn aes(key: &[u8; 32]) -> LessSafeKey {
+    let key = UnboundKey::new(&aead::AES_256_GCM, key).expect("the key has 32 bytes");
     LessSafeKey::new(key)
 }
 
-/// Noise's nonce for this cipher: four zero bytes, then the counter, little-endian.
+/// Noise's nonce for this cipher: four zero bytes, then the counter, big-endian.
 fn nonce(n: u64) -> Nonce {
     let mut bytes = [0; 12];
-    bytes[4..].copy_from_slice(&n.to_le_bytes());
+    bytes[4..].copy_from_slice(&n.to_be_bytes());
     Nonce::assume_unique_for_key(bytes)
 }
 
-impl Cipher for ChaChaPoly {
+impl Cipher for AesGcm {
     fn name(&self) -> &'static str {
-        "ChaChaPoly"
+        "AESGCM"
     }
 
     fn set(&mut self, key: &[u8; 32]) {
-        self.0 = chacha(key);
+        self.0 = aes(key);
     }
 
     fn encrypt(&self, n: u64, ad: &[u8], plaintext: &[u8], out: &mut [u8]) -> usize {

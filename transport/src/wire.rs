@@ -8,8 +8,8 @@ use blake2::{Blake2s256, Blake2sMac};
 
 use hpt_keystore::PublicKey;
 
-/// The one suite; there is nothing to negotiate (H1).
-pub(crate) const SUITE: &str = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
+/// The one suite; there is nothing to negotiate (H1). WIRE.md says why this cipher.
+pub(crate) const SUITE: &str = "Noise_IKpsk2_25519_AESGCM_BLAKE2s";
 
 /// The first byte of a connection; any other closes it (H1).
 pub const VERSION: u8 = 1;

@@ -15,7 +15,7 @@ import sys
 
 from noise.connection import Keypair, NoiseConnection
 
-SUITE = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
+SUITE = b"Noise_IKpsk2_25519_AESGCM_BLAKE2s"
 PROLOGUE = b"hpt/1" + bytes([1, 1, 1, 1])
 HELLO, REPLY, TAG, RECORD = 113, 48, 16, 16384
 
