@@ -9,9 +9,9 @@
 )]
 
 mod apply;
-mod beside;
 pub mod blobs;
 pub mod child;
+mod direct;
 mod fit;
 mod gate;
 mod grants;
@@ -24,6 +24,7 @@ pub mod run;
 mod runner;
 pub mod serve;
 mod service;
+mod sink;
 pub mod state;
 mod systemd;
 pub mod unit_file;

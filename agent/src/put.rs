@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use hpt_provisioner::host::Hash;
 
-use crate::beside::Beside;
 use crate::blobs::Store;
+use crate::sink::Sink;
 
 /// The longest blob, in bytes (I1).
 const LONGEST: u64 = 2 << 30;
@@ -56,8 +56,7 @@ struct Current {
     announced: Hash,
     left: u64,
     temp: PathBuf,
-    file: File,
-    beside: Beside,
+    sink: Sink,
 }
 
 impl<'a> Batch<'a> {
@@ -85,16 +84,12 @@ impl<'a> Batch<'a> {
             ));
         }
         let temp = self.store.dir().join(temp_name());
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(&temp);
-        let opened = file.and_then(|file| Ok((Beside::new(size, &file)?, file)));
-        let (beside, file) = opened.map_err(|why| self.cannot(why))?;
+        let sink = Sink::create(&temp, size).map_err(|why| self.cannot(why))?;
         self.current = Some(Current {
             announced,
             left: size,
             temp,
-            file,
-            beside,
+            sink,
         });
         self.end_if_whole()
     }
@@ -114,8 +109,7 @@ impl<'a> Batch<'a> {
             return Err(PutError::BadSender("sent more bytes than it announced"));
         };
         current.left = left;
-        let written = current.file.write_all(&chunk);
-        current.beside.wrote(chunk);
+        let written = current.sink.write(chunk);
         written.map_err(|why| self.cannot(why))?;
         self.end_if_whole()
     }
@@ -145,7 +139,7 @@ impl<'a> Batch<'a> {
         };
         let announced = current.announced;
         self.whole.push((current.temp, announced));
-        let hash = current.beside.finish().map_err(|why| self.cannot(why))?;
+        let hash = current.sink.finish().map_err(|why| self.cannot(why))?;
         if hash == announced {
             Ok(())
         } else {

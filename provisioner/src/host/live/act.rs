@@ -10,11 +10,12 @@ use super::exec::Login;
 use super::git::{self, Git};
 use super::managers::Manager;
 use super::spot::failed;
+use super::stamp::Stamp;
 use super::write::Writer;
 use super::{
-    Live, checkout, directory, edit_accounts, exec, git_auth, no_services, remove, unit_jobs,
+    Live, checkout, directory, edit_accounts, exec, fresh, git_auth, no_services, remove, unit_jobs,
 };
-use crate::effect::{Access, CloneJob, Command, Effect, Transaction};
+use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
 use crate::host::{Done, HostError, Mutate, Progress};
 
 /// A check of a file's new content takes no longer.
@@ -98,7 +99,25 @@ impl Live {
             spawn.timeout = CHECK_TIMEOUT;
             spawn.succeed(&mut |_, _| {}).map(drop)
         };
-        Writer::new(&self.tree, &accounts, &self.blobs, &self.temps, &mut check).perform(batch)
+        let answers =
+            Writer::new(&self.tree, &accounts, &self.blobs, &self.temps, &mut check).perform(batch);
+        for (effect, answer) in batch.iter().zip(&answers) {
+            if let (Effect::WriteFile(file), Ok(_)) = (effect, answer) {
+                self.know_moved(file);
+            }
+        }
+        answers
+    }
+
+    /// A long blob that became its file was hashed on its way in, and is not read once more.
+    fn know_moved(&self, file: &WriteFile) {
+        if let Some(hash) = fresh::movable(&file.content)
+            && !self.blobs.has(hash)
+            && let Ok(Some(spot)) = self.tree.spot(&file.path)
+            && let Ok(Some(stat)) = spot.stat()
+        {
+            self.hashes.keep(Stamp::of(&stat), *hash);
+        }
     }
 
     fn packages_at_once<'e>(

@@ -35,7 +35,8 @@ impl HashCache {
             .copied()
     }
 
-    fn keep(&self, stamp: Stamp, hash: Hash) {
+    /// The content that shows this stamp has this hash.
+    pub(super) fn keep(&self, stamp: Stamp, hash: Hash) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT {
             kept.clear();

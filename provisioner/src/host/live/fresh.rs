@@ -17,7 +17,7 @@ use super::temps::Temps;
 use super::write::occupied;
 use super::xattrs;
 use crate::effect::{Content, WriteFile};
-use crate::host::HostError;
+use crate::host::{Hash, HostError};
 use crate::name::{self, AbsPath};
 
 /// A blob of this many bytes is worth moving. Shorter ones stay, to be there for another run.
@@ -65,18 +65,12 @@ impl Fresh<'_> {
     /// A long blob that nothing else needs becomes the file itself: it is on the disk already.
     /// `None` if it has to be copied.
     fn take(&self, spot: &Spot, content: &Content) -> Option<(OwnedFd, OsString)> {
-        match content {
-            Content::Blob {
-                hash,
-                size,
-                only: true,
-            } if *size >= LONG => {
-                let temp = self.temps.name();
-                let new = self.blobs.hand_over(hash, *size, &spot.dir, &temp)?;
-                Some((new, temp))
-            }
-            _ => None,
-        }
+        let hash = movable(content)?;
+        let temp = self.temps.name();
+        let new = self
+            .blobs
+            .hand_over(hash, content.size(), &spot.dir, &temp)?;
+        Some((new, temp))
     }
 
     fn fill(&self, new: &OwnedFd, content: &Content, path: &AbsPath) -> Result<(), HostError> {
@@ -100,6 +94,18 @@ impl Fresh<'_> {
                 )))
             }
         }
+    }
+}
+
+/// The blob that is worth moving instead of copying, if the content is one.
+pub(super) fn movable(content: &Content) -> Option<&Hash> {
+    match content {
+        Content::Blob {
+            hash,
+            size,
+            only: true,
+        } if *size >= LONG => Some(hash),
+        _ => None,
     }
 }
 

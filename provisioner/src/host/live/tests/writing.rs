@@ -177,12 +177,16 @@ fn a_long_blob_that_one_file_needs_becomes_it_and_a_shared_one_stays() {
         all_done(&mut live, &[Effect::WriteFile(file)]);
         assert_eq!(blob.exists(), !only);
         assert_eq!(fs::read(dir.path().join("f")).unwrap(), content);
+        assert_eq!(live.hash(&path("/f")).unwrap(), Some(hash));
         assert_eq!(
             fs::metadata(dir.path().join("f")).unwrap().mode() & 0o7777,
             0o604
         );
         assert_eq!(leftovers(dir.path()), 0);
     }
+    // What is known of the moved one is no longer believed once it is touched.
+    fs::write(dir.path().join("f"), vec![7; 9 << 20]).unwrap();
+    assert_ne!(live.hash(&path("/f")).unwrap(), Some(hash));
 }
 
 /// Owners are looked up when a file is written. Needs root, to give files away.
