@@ -100,6 +100,37 @@ async fn an_unknown_call_is_refused() {
     }
 }
 
+/// I5: what a request says and this version does not know would not be done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_is_not_known_is_refused() {
+    /// A [`wire::ApplyRequest`] of a version to come.
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Newer {
+        #[prost(bool, tag = "99")]
+        only_pretend: bool,
+    }
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin("status facts plan apply exec pins")]);
+    let channel = hpt_transport::grpc::connect(server.dialer(&laptop))
+        .await
+        .unwrap();
+    for path in ["/hpt.v1.Target/Plan", "/hpt.v1.Target/Status"] {
+        for only_pretend in [false, true] {
+            let mut grpc = tonic::client::Grpc::new(channel.clone());
+            grpc.ready().await.unwrap();
+            let codec = tonic_prost::ProstCodec::<Newer, wire::PlanReply>::default();
+            let path = tonic::codegen::http::uri::PathAndQuery::from_static(path);
+            let request = tonic::Request::new(Newer { only_pretend });
+            let said = match grpc.unary(request, path, codec).await {
+                Ok(_) => String::new(),
+                Err(status) => status.message().to_owned(),
+            };
+            let refused = said.contains("does not know");
+            assert_eq!(refused, only_pretend, "{said}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn old_content_is_shown_to_those_who_may_print_it() {
     let (laptop, intern) = (TestClient::new("laptop"), TestClient::new("intern"));

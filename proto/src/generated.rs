@@ -589,7 +589,7 @@ pub mod target_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::exact::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Status");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Status"));
@@ -608,7 +608,7 @@ pub mod target_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::exact::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Facts");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Facts"));
@@ -630,7 +630,7 @@ pub mod target_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::exact::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/hpt.v1.Target/MissingBlobs",
             );
@@ -653,7 +653,7 @@ pub mod target_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::exact::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/PutBlobs");
             let mut req = request.into_streaming_request();
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "PutBlobs"));
@@ -672,7 +672,7 @@ pub mod target_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::exact::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Plan");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Plan"));
@@ -695,7 +695,7 @@ pub mod target_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::exact::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Apply");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Apply"));
@@ -714,7 +714,7 @@ pub mod target_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::exact::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Health");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Health"));
@@ -887,7 +887,7 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StatusSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -930,7 +930,7 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = FactsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -975,7 +975,7 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = MissingBlobsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1022,7 +1022,7 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PutBlobsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1065,7 +1065,7 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PlanSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1111,7 +1111,7 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ApplySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1154,7 +1154,7 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = HealthSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

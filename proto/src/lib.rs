@@ -5,6 +5,7 @@
 //! [`convert`], which refuses a message that says something impossible (I5).
 
 pub mod convert;
+mod exact;
 #[allow(
     clippy::all,
     clippy::pedantic,

@@ -28,6 +28,7 @@ fn generate(out: &Path) -> String {
     let parsed = protox::compile(["target.proto"], [here]).expect("target.proto is sound");
     tonic_prost_build::configure()
         .build_transport(false)
+        .codec_path("crate::exact::ExactCodec")
         .bytes(".hpt.v1.PutBlobsRequest.chunk")
         .bytes(".hpt.v1.Source.content")
         .bytes(".hpt.v1.Output.bytes")
