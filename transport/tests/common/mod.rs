@@ -256,6 +256,11 @@ pub fn is_target() -> bool {
     std::env::var_os(TARGET).is_some()
 }
 
+/// Whether somebody has the time for the long form of a test.
+pub fn is_long() -> bool {
+    std::env::var_os("HPT_LONG").is_some()
+}
+
 /// Lets this process hold so many files and sockets.
 pub fn allow_files(wanted: u64) {
     let limit = getrlimit(Resource::Nofile);
