@@ -80,10 +80,15 @@ fn bare(text: &str) -> &str {
 
 fn from_env(name: &str, variable: &str) -> Result<Secret, CommandError> {
     env(variable).map(Secret::new).ok_or_else(|| {
-        CommandError::new(
-            Exit::Config,
-            format!("[secret.{name}]: the environment has no {variable}"),
-        )
+        let bad = |what: &str| CommandError::new(Exit::Config, format!("[secret.{name}]: {what}"));
+        let is_usual = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_';
+        if variable.bytes().all(is_usual) {
+            bad(&format!("the environment has no {variable}"))
+        } else {
+            // It may be the secret itself, and is not repeated.
+            bad("the environment has no variable of the name in `env`")
+                .hint("`env` is the name of a variable, not its value")
+        }
     })
 }
 

@@ -140,7 +140,7 @@ impl Sources {
         let lent = need.read || need.secret;
         if lent && size > LONGEST_LENT {
             let what = format!(
-                "{} is {size} bytes long; a template or key has at most 1 MiB",
+                "{} is {size} bytes long; a template, key or sensitive source has at most 1 MiB",
                 need.source
             );
             return Err(CommandError::new(Exit::Config, what));
@@ -167,7 +167,7 @@ impl Sources {
         let mut room = LENT;
         for (hash, origin) in self.origins.iter().filter(|(_, origin)| origin.lent) {
             let Some(rest) = room.checked_sub(origin.size) else {
-                let what = "the templates and keys of this config have more than 2 MiB together";
+                let what = "the templates, keys and sensitive sources of this config have more than 2 MiB together";
                 return Err(CommandError::new(Exit::Config, what).hint("split the config"));
             };
             room = rest;

@@ -50,6 +50,13 @@ impl Mask {
         self.shown(true)
     }
 
+    /// A whole text, without what was fed before or after it.
+    pub(crate) fn whole(&mut self, text: &str) -> String {
+        let mut shown = self.feed(text.as_bytes());
+        shown.extend(self.finish());
+        String::from_utf8_lossy(&shown).into_owned()
+    }
+
     fn shown(&mut self, last: bool) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.held.len());
         let mut at = 0;

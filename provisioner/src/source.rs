@@ -43,6 +43,9 @@ impl Source {
             ));
         };
         match scheme {
+            "https" if holds_password(text) => Err(BadName(
+                "a URL holds no name and no password: everybody can see it",
+            )),
             "https" => Ok(Self::Https(text.to_owned())),
             "http" | "ftp" => Err(BadName(
                 "plain http can be altered on the way; use https with a sha256",
@@ -61,6 +64,27 @@ impl Source {
 pub fn is_bucket_name(text: &str) -> bool {
     let good = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
     !text.is_empty() && text.len() <= 64 && text.bytes().all(good)
+}
+
+/// Whether a URL has somebody's password in it: `https://token@host`, `ssh://ana:word@host`. A name
+/// alone is none where ssh asks for one.
+pub fn holds_password(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let login = authority.rsplit_once('@').map(|(login, _)| login);
+    login.is_some_and(|login| login.contains(':') || scheme.eq_ignore_ascii_case("https"))
+}
+
+/// The same URL without the password that it holds.
+pub fn without_password(url: &str) -> String {
+    if !holds_password(url) {
+        return url.to_owned();
+    }
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let login = authority.rfind('@').map_or(0, |at| at + 1);
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{}", &rest[login..])
 }
 
 impl fmt::Display for Source {
@@ -117,8 +141,39 @@ mod tests {
             Source::parse("https://a/b"),
             Ok(Source::Https("https://a/b".into()))
         );
-        for bad in ["", "http://a/b", "a b://x", "bkt://", "x\ny"] {
+        for bad in [
+            "https://ana:pw@a/b",
+            "https://pw@a/b",
+            "",
+            "http://a/b",
+            "a b://x",
+            "bkt://",
+            "x\ny",
+        ] {
             assert!(Source::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls() {
+        for (url, without) in [
+            ("https://ana:pw@h/x", "https://h/x"),
+            ("https://pw@h", "https://h"),
+            ("ssh://ana:p@w@h:22/x@y", "ssh://h:22/x@y"),
+            ("ana:pw@h", "h"),
+        ] {
+            assert!(holds_password(url), "{url}");
+            assert_eq!(without_password(url), without);
+        }
+        for url in [
+            "https://h/@",
+            "ssh://git@h/x",
+            "git@h:x",
+            "",
+            "https://h?a@b:c",
+        ] {
+            assert!(!holds_password(url), "{url}");
+            assert_eq!(without_password(url), url);
         }
     }
 }

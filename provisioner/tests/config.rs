@@ -363,7 +363,7 @@ fn a_value_of_another_type_is_answered_with_the_spelling_that_works() {
         ),
         (
             "[[exec]]\ncmd = \"/x\"\nalways = true\nenv = { PORT = 80 }",
-            "write it in quotes: \"80\"",
+            "write it in quotes",
         ),
         (
             "[[exec]]\ncmd = \"/x\"\nalways = true\nenv = { DEBUG = true }",

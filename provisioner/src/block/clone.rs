@@ -8,6 +8,7 @@ use crate::host::overlay::Fate;
 use crate::host::{Checkout, EntryKind, HostError, Key};
 use crate::name::{AbsPath, UserName};
 use crate::secret::Secret;
+use crate::source::{holds_password, without_password};
 use crate::view::View;
 
 /// A git repository's working tree.
@@ -96,6 +97,10 @@ impl Kind for Clone {
             .collect()
     }
 
+    fn secrets(&self) -> Vec<&Secret> {
+        self.key.iter().chain(&self.password).collect()
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         if !view.powers().exec {
             let why = "git runs on a host that runs; this is a directory";
@@ -152,7 +157,8 @@ impl Clone {
 
     fn judge(&self, now: &Checkout) -> Decision {
         if now.origin.as_deref() != Some(self.url.as_str()) {
-            let was = now.origin.as_deref().unwrap_or("no remote");
+            let was = now.origin.as_deref().map(without_password);
+            let was = was.as_deref().unwrap_or("no remote");
             return Decision::Blocked(format!(
                 "{} is a clone of {was}; remove it first, or choose another `dest`",
                 self.dest
@@ -243,6 +249,9 @@ fn check_url(url: &str) -> Result<(), &'static str> {
         }
         (authority, path)
     } else if let Some(rest) = url.strip_prefix("ssh://") {
+        if holds_password(url) {
+            return Err("a URL holds no password; ssh takes a `key`");
+        }
         rest.split_once('/').ok_or(FORMS)?
     } else if url.contains("://") || url.starts_with('/') {
         return Err(FORMS);

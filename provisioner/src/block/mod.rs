@@ -17,6 +17,7 @@ use crate::fault::Place;
 use crate::host::overlay::{Cause, Fate};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
+use crate::secret::Secret;
 use crate::source::Need;
 use crate::view::View;
 
@@ -43,6 +44,11 @@ pub trait Kind: DeserializeOwned {
 
     /// The sources that must be fetched for it.
     fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    /// What of its fields nobody may see, also when a config has it in so many words.
+    fn secrets(&self) -> Vec<&Secret> {
         Vec::new()
     }
 
@@ -238,6 +244,11 @@ macro_rules! kinds {
             /// See [`Kind::needs`].
             pub fn needs(&self) -> Vec<Need> {
                 match self { $(Self::$variant(block) => block.needs()),* }
+            }
+
+            /// See [`Kind::secrets`].
+            pub fn secrets(&self) -> Vec<&Secret> {
+                match self { $(Self::$variant(block) => block.secrets()),* }
             }
 
             /// See [`Kind::decide`].

@@ -4,17 +4,21 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::block::Body;
-use crate::config::values::Findings;
+use crate::config::values::{self, Findings};
 use crate::config::{limits, nearest};
 use crate::fault::{Fault, Place};
 
+/// How hints begin that are about a text which is not written as one.
+const IN_QUOTES: &str = "write it in quotes";
+
 /// Reads the fields that are the kind's own. Unknown ones are all named; of other errors serde
-/// says the first.
+/// says the first, without the value if nothing of the block may be shown.
 pub(super) fn read(
     kind: &'static str,
     place: &Place,
     mut fields: DeTable<'_>,
     findings: &Findings,
+    sensitive: bool,
     faults: &mut Vec<Fault>,
 ) -> Option<Body> {
     let mut misspelled = 0;
@@ -33,8 +37,13 @@ pub(super) fn read(
             let follows = misspelled > 0 && message.starts_with("missing field");
             if !findings.deferred && !follows {
                 let spelled = spelling_that_works(&fields, message, &at);
-                let fault = wrong_value(kind, message, at, findings.secret);
-                let hint = spelled.filter(|_| !findings.secret);
+                let hide = sensitive || is_private(&fields, &at);
+                let fault = wrong_value(kind, message, at, hide);
+                // Where the value is hidden, of a hint only what does not repeat it.
+                let hint = match spelled {
+                    Some(hint) if hide && hint.starts_with(IN_QUOTES) => Some(IN_QUOTES.to_owned()),
+                    other => other.filter(|_| !hide),
+                };
                 faults.push(match hint {
                     Some(hint) => fault.hint(hint),
                     None => fault,
@@ -48,6 +57,15 @@ pub(super) fn read(
         fields.remove(key.as_str())?;
     }
     None
+}
+
+/// Whether a place lies in a field whose value is a secret.
+fn is_private(fields: &DeTable<'_>, at: &Place) -> bool {
+    let private = |key: &str| values::PRIVATE.contains(&key);
+    fields.iter().any(|(key, value)| {
+        let span = value.span();
+        private(key.get_ref()) && span.start <= at.span.start && at.span.end <= span.end
+    })
 }
 
 fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
@@ -69,13 +87,15 @@ fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
     }
 }
 
-fn wrong_value(kind: &str, message: &str, at: Place, secret: bool) -> Fault {
+fn wrong_value(kind: &str, message: &str, at: Place, hide: bool) -> Fault {
     if let Some(key) = between(message, "missing field `", "`") {
         return Fault::error(format!("[[{kind}]] needs `{key}`"), at);
     }
-    // serde quotes the value that it found, which must not be when a secret went into the block.
-    let what = if secret {
-        format!("a field of this [[{kind}]], which uses a secret, has a value of the wrong form")
+    // serde quotes the value that it found, which must not be where it can be a secret.
+    let what = if hide {
+        let wanted = message.rsplit_once(", expected ").map(|(_, words)| words);
+        let wanted = wanted.map_or_else(String::new, |words| format!(", expected {words}"));
+        format!("a value of the wrong form in this [[{kind}]], which holds a secret{wanted}")
     } else if let Some((found, words)) = message
         .strip_prefix("unknown variant `")
         .and_then(|rest| rest.split_once("`, expected "))
@@ -112,15 +132,11 @@ fn spelling_that_works(fields: &DeTable<'_>, message: &str, at: &Place) -> Optio
                 "a group goes by name here; `getent group {id}` shows it"
             ))
         }
-        (Some(number), _) if wanted == "a string" => {
-            Some(format!("write it in quotes: \"{number}\""))
-        }
+        (Some(number), _) if wanted == "a string" => Some(format!("{IN_QUOTES}: \"{number}\"")),
         _ if wanted == "a string" && found.starts_with("floating point") => {
-            Some("write it in quotes, with all its digits".to_owned())
+            Some(format!("{IN_QUOTES}, with all its digits"))
         }
-        _ if wanted == "a string" && found.starts_with("boolean") => {
-            Some("write it in quotes".to_owned())
-        }
+        _ if wanted == "a string" && found.starts_with("boolean") => Some(IN_QUOTES.to_owned()),
         (_, Some(_)) if wanted == "a boolean" => {
             Some("write true or false, without quotes".to_owned())
         }

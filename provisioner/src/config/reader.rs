@@ -136,7 +136,9 @@ impl Reader {
             })
             .collect();
         let sensitive = common.sensitive || findings.secret;
-        let Some(mut body) = fields::read(kind, &place, fields, &findings, &mut self.faults) else {
+        let Some(mut body) =
+            fields::read(kind, &place, fields, &findings, sensitive, &mut self.faults)
+        else {
             return;
         };
         if sensitive && let Body::File(file) = &mut body {

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::document::RawBlock;
 use crate::fault::{Fault, Place};
-use crate::source::{Need, Source, is_bucket_name};
+use crate::source::{Need, Source, holds_password, is_bucket_name};
 
 /// Everything that a config names besides its blocks.
 #[derive(Default)]
@@ -162,6 +162,17 @@ impl Resources {
             }
         }
         let span = table.span();
+        if let Some(url) = table.get_ref().get("url")
+            && url.get_ref().as_str().is_some_and(holds_password)
+        {
+            let at = Place {
+                file: place.file,
+                span: url.span(),
+            };
+            let what = format!("the url of [{kind}.{name}] holds a password");
+            faults.push(Fault::error(what, at).hint("whoever sees the config would see it"));
+            return clone;
+        }
         let fields = ValueDeserializer::from(table);
         let result = match kind {
             "bucket" => {
@@ -178,10 +189,21 @@ impl Resources {
                 file: place.file,
                 span: error.span().unwrap_or(span),
             };
+            let hidden;
             // serde's words for a choice are about its own types.
             let what = match error.message() {
                 message if message.starts_with("wanted exactly 1 element") => {
                     "a secret has one origin, either `env` or `file`,"
+                }
+                // It may quote the secret itself, which somebody wrote here.
+                message if kind == "secret" => {
+                    hidden = match message.rsplit_once(", expected ") {
+                        Some((_, words)) => {
+                            format!("a secret is not written here; expected {words},")
+                        }
+                        None => "this is not where a secret comes from,".to_owned(),
+                    };
+                    &hidden
                 }
                 message => message,
             };

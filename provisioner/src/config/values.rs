@@ -9,18 +9,19 @@ use crate::config::scope::{Rendered, is_template};
 use crate::fault::{Fault, Place};
 
 /// The fields that a secret may go into, since nothing shows them.
-const SECRET_FIELDS: [&str; 10] = [
+const SECRET_FIELDS: [&str; 8] = [
     "content",
     "template_vars",
     "env",
     "stdin",
     "script",
-    "cmd",
-    "args",
     "key",
     "password",
     "password_hash",
 ];
+
+/// The fields whose values are secrets, however they were written.
+pub(super) const PRIVATE: [&str; 5] = ["env", "key", "password", "password_hash", "stdin"];
 
 /// What rendering found about a block.
 #[derive(Default)]
@@ -87,8 +88,15 @@ impl Walk<'_> {
                 None
             }
             Ok(Rendered::Value { secret: true, .. }) if !SECRET_FIELDS.contains(&field) => {
-                let what = format!("a secret may not go into `{field}`, which is shown");
-                self.faults.push(Fault::error(what, place));
+                let fault = |why: &str| {
+                    Fault::error(format!("a secret may not go into `{field}`, {why}"), place)
+                };
+                self.faults.push(match field {
+                    // Everybody on the host can read the arguments of whatever runs.
+                    "args" | "cmd" => fault("which all users of the host can see")
+                        .hint("a command takes it from `stdin`, `env` or a `script`"),
+                    _ => fault("which is shown"),
+                });
                 None
             }
             Ok(Rendered::Value { value, .. })
@@ -106,7 +114,12 @@ impl Walk<'_> {
                 Some(value.to_string())
             }
             Err(error) => {
-                let fault = Fault::error(error.what, place);
+                let what = if PRIVATE.contains(&field) {
+                    format!("the template in `{field}` cannot be rendered")
+                } else {
+                    error.what
+                };
+                let fault = Fault::error(what, place);
                 let hint =
                     "a text that is not for hpt to render goes between {% raw %} and {% endraw %}";
                 self.faults.push(fault.hint(hint));

@@ -78,24 +78,26 @@ impl Run<'_> {
         }
     }
 
+    /// What hides the secrets of this config in what programs say.
+    pub(super) fn mask(&self) -> Mask {
+        let named = self.config.scope.secrets.iter();
+        let written = self.config.blocks.iter();
+        let written = written.flat_map(|block| block.body.secrets());
+        Mask::new(named.flat_map(|all| all.values()).chain(written))
+    }
+
     fn perform(&mut self, effects: &[Effect], owners: &[usize]) -> Vec<Result<Done, HostError>> {
         self.opaque |= effects.iter().any(Effect::is_opaque);
-        let secrets = || {
-            self.config
-                .scope
-                .secrets
-                .iter()
-                .flat_map(|all| all.values())
-        };
-        let mut masks = [
-            (Stream::Stdout, Mask::new(secrets())),
-            (Stream::Stderr, Mask::new(secrets())),
-        ];
+        let mut masks = [(Stream::Stdout, self.mask()), (Stream::Stderr, self.mask())];
+        let mut words = self.mask();
         let witness = &mut *self.witness;
         let results = self.host.perform(effects, &mut |effect, progress| {
             let block = owners[effect];
             match progress {
-                Progress::Note(text) => witness.tell(Event::Note { block, text }),
+                Progress::Note(text) => {
+                    let text = words.whole(&text);
+                    witness.tell(Event::Note { block, text });
+                }
                 Progress::Output { stream, bytes } => {
                     let mask = masks.iter_mut().find(|(s, _)| *s == stream);
                     let bytes = mask.map(|(_, m)| m.feed(&bytes)).unwrap_or_default();

@@ -222,7 +222,11 @@ impl Run<'_> {
         self.finish(ended(index, Outcome::Failed, why));
     }
 
-    fn finish(&mut self, finished: Finished) {
+    fn finish(&mut self, mut finished: Finished) {
+        // An error repeats the last words of a tool, which may have been about a secret.
+        if !finished.note.is_empty() {
+            finished.note = self.mask().whole(&finished.note);
+        }
         self.witness.tell(Event::Finished(finished.clone()));
         let block = finished.block;
         self.finished[block] = Some(finished);

@@ -170,7 +170,7 @@ impl Kind for File {
         let need = |source: &Source, read| Need {
             source: source.clone(),
             sha256: self.sha256.clone(),
-            secret: false,
+            secret: self.private,
             read,
         };
         let source = self.source.iter().map(|s| need(s, false));

@@ -138,6 +138,10 @@ impl Kind for User {
         ssh_keys::needs(self.ssh_public_key.as_ref(), self.ssh_private_key.as_ref())
     }
 
+    fn secrets(&self) -> Vec<&Secret> {
+        self.password_hash.iter().collect()
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let user = match view.user(&self.name)? {
             Fate::Is(user) => user,

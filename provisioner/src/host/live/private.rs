@@ -1,23 +1,28 @@
 //! A directory for one command that only its user can enter, gone when the command is (S1, X3).
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{
     DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown,
 };
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
 use super::sys::Identity;
 use super::temps::random;
 use crate::host::HostError;
 
-/// How the name of every private directory begins; the maker's process number follows.
+/// How the name of every private directory begins. Its maker holds a lock on it, which goes with the
+/// maker.
 const PREFIX: &str = "hpt-private-";
 
 /// Files that a command may read and nobody else; removed on drop.
 pub(super) struct PrivateDir {
     path: PathBuf,
     owner: Option<(u32, u32)>,
+    _lock: File,
 }
 
 impl PrivateDir {
@@ -30,12 +35,11 @@ impl PrivateDir {
             "/tmp"
         };
         sweep(Path::new(base));
-        let name = format!("{PREFIX}{}-{}{}", std::process::id(), random(), random());
-        let path = Path::new(base).join(name);
+        let made = make(Path::new(base));
+        let (path, _lock) =
+            made.map_err(|e| HostError::io("cannot make a directory in", base, &e))?;
         let owner = identity.map(|id| (id.uid.as_raw(), id.gid.as_raw()));
-        let made = DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|e| HostError::io("cannot make", path.display(), &e))?;
-        let dir = Self { path, owner };
+        let dir = Self { path, owner, _lock };
         if let Some((uid, gid)) = owner {
             // Only root may rename in the base, so that the path is still the directory just made.
             chown(&dir.path, Some(uid), Some(gid))
@@ -71,25 +75,43 @@ impl PrivateDir {
     }
 }
 
+/// Makes a directory and locks it. Between the two somebody else's sweep may take it away.
+fn make(base: &Path) -> io::Result<(PathBuf, File)> {
+    loop {
+        let path = base.join(format!("{PREFIX}{}{}", random(), random()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        match locked(&path) {
+            Ok(lock) if path.exists() => return Ok((path, lock)),
+            Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::NotFound) => {
+                return Err(e);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Removes what processes that were killed have left: a key must not stay for longer than its use.
-/// The names say whose each is; others than root cannot make any in `/run`.
+/// Others than root cannot make any in `/run`.
 fn sweep(base: &Path) {
     let me = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let maker = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
-        let Some((pid, _)) = maker.filter(|(pid, _)| pid.bytes().all(|b| b.is_ascii_digit()))
-        else {
+        if !entry.file_name().as_bytes().starts_with(PREFIX.as_bytes()) {
             continue;
-        };
+        }
         let mine = me == 0 && base == Path::new("/run")
             || entry.metadata().is_ok_and(|meta| meta.uid() == me);
-        if mine && !Path::new("/proc").join(pid).exists() {
+        if mine && let Ok(_lock) = locked(&entry.path()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// The lock of a directory, unless somebody has it.
+fn locked(path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(path, flags, Mode::empty())?;
+    rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(dir.into())
 }
 
 impl Drop for PrivateDir {
@@ -119,14 +141,12 @@ mod tests {
     #[test]
     fn what_a_killed_process_left_is_swept() {
         let base = tempfile::tempdir().unwrap();
-        let dead = base.path().join(format!("{PREFIX}999999999-00"));
-        let alive = base
-            .path()
-            .join(format!("{PREFIX}{}-00", std::process::id()));
-        let other = base.path().join("hpt-private-x-00");
+        let named = |name: &str| base.path().join(name);
+        let [dead, alive, other] = ["hpt-private-0", "hpt-private-1", "other"].map(named);
         for dir in [&dead, &alive, &other] {
             fs::create_dir(dir).unwrap();
         }
+        let _lock = locked(&alive).unwrap();
         sweep(base.path());
         assert!(!dead.exists() && alive.exists() && other.exists());
     }
