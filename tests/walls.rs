@@ -95,6 +95,35 @@ fn only_the_terminal_reads_the_environment_or_prints() {
     }
 }
 
+/// docs/SECURITY.md names tests and files; whoever renames one keeps the page true.
+#[test]
+fn what_shows_a_promise_is_there() {
+    let page = fs::read_to_string(root().join("docs/SECURITY.md")).unwrap();
+    let folders = [
+        "agent",
+        "cmd",
+        "keystore",
+        "provisioner",
+        "tests",
+        "transport",
+    ];
+    let files = folders.iter().flat_map(|folder| sources(folder));
+    let code: String = files.map(|f| fs::read_to_string(f).unwrap()).collect();
+    let rows: Vec<&str> = page.lines().filter(|l| l.starts_with("| ")).collect();
+    assert!(rows.len() > 40, "the promises are rows");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_./".contains(c);
+    for row in rows {
+        let shown = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        for word in shown.split(|c| !is_name(c)) {
+            if word.contains('/') && word.ends_with(".rs") {
+                assert!(root().join(word).exists(), "no {word}: {row}");
+            } else if word.matches('_').count() > 1 && word.starts_with(char::is_lowercase) {
+                assert!(code.contains(&format!("fn {word}(")), "no {word}: {row}");
+            }
+        }
+    }
+}
+
 /// Every Rust file below a folder, build output left out.
 fn sources(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
