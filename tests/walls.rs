@@ -115,7 +115,7 @@ fn what_shows_a_promise_is_there() {
     for row in rows {
         let shown = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         for word in shown.split(|c| !is_name(c)) {
-            if word.contains('/') && word.ends_with(".rs") {
+            if word.contains('/') && Path::new(word).extension().is_some_and(|e| e == "rs") {
                 assert!(root().join(word).exists(), "no {word}: {row}");
             } else if word.matches('_').count() > 1 && word.starts_with(char::is_lowercase) {
                 assert!(code.contains(&format!("fn {word}(")), "no {word}: {row}");

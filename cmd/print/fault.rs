@@ -5,6 +5,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::{Fault, Place, Severity};
 
+use super::veil::veiled;
 use crate::terminal::visible;
 
 /// Faults shown of one config; whoever has more mends these first.
@@ -12,7 +13,14 @@ const MOST: usize = 20;
 
 /// All faults, each as a person reads it.
 pub(crate) fn faults(files: &[File], faults: &[Fault]) -> String {
-    let shown = faults.iter().take(MOST).map(|fault| one(files, fault));
+    let files: Vec<File> = files
+        .iter()
+        .map(|file| File {
+            name: file.name.clone(),
+            text: veiled(&file.text),
+        })
+        .collect();
+    let shown = faults.iter().take(MOST).map(|fault| one(&files, fault));
     let mut text = shown.collect::<Vec<_>>().join("\n\n");
     if faults.len() > MOST {
         text += &format!("\n\nand {} more", faults.len() - MOST);

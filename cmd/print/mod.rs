@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod style;
+mod veil;
 
 use std::fmt::Display;
 use std::time::Duration;

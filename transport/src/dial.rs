@@ -43,8 +43,8 @@ pub enum DialError {
     },
     /// The target shut the door without a word, which is all that strangers get.
     #[error(
-        "the target at {address} closed the connection: it does not know this client's key, or \
-         its own key is not the pinned one"
+        "the target at {address} closed the connection: it does not know this client's key, its own \
+         key is not the pinned one, or too many call it at once"
     )]
     Closed {
         /// The host and port dialled.

@@ -36,10 +36,14 @@ impl PrivateDir {
         };
         sweep(Path::new(base));
         let made = make(Path::new(base));
-        let (path, _lock) =
+        let (path, lock) =
             made.map_err(|e| HostError::io("cannot make a directory in", base, &e))?;
         let owner = identity.map(|id| (id.uid.as_raw(), id.gid.as_raw()));
-        let dir = Self { path, owner, _lock };
+        let dir = Self {
+            path,
+            owner,
+            _lock: lock,
+        };
         if let Some((uid, gid)) = owner {
             // Only root may rename in the base, so that the path is still the directory just made.
             chown(&dir.path, Some(uid), Some(gid))
