@@ -98,10 +98,7 @@ impl Site {
             Ok(config) => config,
             Err(faults) => return Ok(Prepared::Over(End::Faults(faults))),
         };
-        let command = config
-            .blocks
-            .iter()
-            .find(|block| block.body.kind() == "exec");
+        let command = config.blocks.iter().find(|block| block.runs_commands());
         if let Some(block) = command.filter(|_| !order.exec) {
             return Err(RunError::NoExec {
                 block: block.id.clone(),

@@ -24,4 +24,5 @@ pub mod request;
 pub mod run;
 pub mod secret;
 pub mod source;
+mod time;
 pub mod view;

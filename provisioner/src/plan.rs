@@ -117,7 +117,7 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         &config
             .blocks
             .iter()
-            .flat_map(|b| b.body.reads())
+            .flat_map(Block::reads)
             .collect::<Vec<_>>(),
     );
     let lines: Vec<Lines> = config
@@ -134,8 +134,8 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         missing: Vec::new(),
     };
     for block in &config.blocks {
-        let view = View::new(host, &overlay, &config.scope);
-        let decision = block.body.decide(&view);
+        let view = View::new(host, &overlay, &config.scope, &block.own);
+        let decision = block.decide(&view);
         if let Ok(Decision::Act(action)) = &decision {
             read_replaced(action, &view);
         }
@@ -145,7 +145,7 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         );
         let reads = view.into_reads();
         // What is read for the asker's eyes alone must not go into the digest: a view of its own.
-        let shown = View::new(host, &overlay, &config.scope);
+        let shown = View::new(host, &overlay, &config.scope, &block.own);
         let planned = judge(config, block, place, &decision, &shown, reveal);
         if planned.verdict.is_pending() {
             missing(config, block, host, &mut plan.missing);
@@ -227,7 +227,7 @@ pub(crate) fn foresee(
             }
         }
         Ok(Decision::Maybe(_)) => {
-            for key in block.body.reads() {
+            for key in block.reads() {
                 if let Key::Path(path) | Key::Checkout(path) = key {
                     overlay.cast_shadow(path, cause());
                 }
@@ -248,7 +248,7 @@ fn foresee_action(overlay: &mut Overlay, block: &Block, action: &Action, host: &
 
 /// Adds the blobs that this block needs and the host lacks.
 fn missing(config: &Config, block: &Block, host: &dyn Observe, missing: &mut Vec<Hash>) {
-    for need in block.body.needs() {
+    for need in block.needs() {
         if let Some(blob) = config.scope.blobs.get(&need.source)
             && !host.has_blob(&blob.hash)
             && !missing.contains(&blob.hash)
@@ -288,7 +288,7 @@ fn seal(
         }
     }
     let part = part.finalize();
-    let secret = block.sensitive || block.body.needs().iter().any(|need| need.secret);
+    let secret = block.sensitive || block.needs().iter().any(|need| need.secret);
     if secret {
         digest.update(host.fingerprint(part.as_bytes()).as_bytes());
     } else {

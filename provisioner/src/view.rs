@@ -24,16 +24,23 @@ pub struct View<'a> {
     base: &'a dyn Observe,
     overlay: &'a Overlay,
     scope: &'a Scope,
+    own: &'a toml::Table,
     reads: RefCell<Reads>,
 }
 
 impl<'a> View<'a> {
-    /// A view of `base` as `overlay` foresees it, with the values of `scope`.
-    pub fn new(base: &'a dyn Observe, overlay: &'a Overlay, scope: &'a Scope) -> Self {
+    /// A view of `base` as `overlay` foresees it, with the values of `scope` and of the block alone.
+    pub fn new(
+        base: &'a dyn Observe,
+        overlay: &'a Overlay,
+        scope: &'a Scope,
+        own: &'a toml::Table,
+    ) -> Self {
         Self {
             base,
             overlay,
             scope,
+            own,
             reads: RefCell::default(),
         }
     }
@@ -53,12 +60,14 @@ impl<'a> View<'a> {
         self.base.facts()
     }
 
-    /// Renders the text of a template with this run's values and a block's own (`template_vars`).
+    /// Renders the text of a template with this run's values, the block's and `template_vars`.
     ///
     /// # Errors
     /// Where the template is wrong, without the values of secrets.
-    pub fn render(&self, text: &str, own: &toml::Table) -> Result<Rendered, RenderError> {
-        self.scope.render_with(text, own)
+    pub fn render(&self, text: &str, vars: &toml::Table) -> Result<Rendered, RenderError> {
+        let own = self.own.iter().chain(vars);
+        let own = own.map(|(name, value)| (name.clone(), value.clone()));
+        self.scope.render_with(text, &own.collect())
     }
 
     /// The blob that a source was resolved to; `None` if whoever sent the run resolved none.

@@ -293,8 +293,8 @@ fn a_repo_with_a_destination_is_a_clone() {
 fn what_comes_later_says_so() {
     for (text, words) in [
         (
-            "[[group]]\nname = \"a\"\nwhen = \"true\"\n",
-            "`when` comes with a later version",
+            "[[group]]\nname = \"a\"\nconfirm = true\n",
+            "`confirm` comes with a later version",
         ),
         (
             "[[firewall]]\ndefault = \"drop\"\n",

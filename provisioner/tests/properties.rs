@@ -337,9 +337,9 @@ fn contradicts_itself(config: &Config, host: &Memory) -> bool {
         })
         .collect();
     pending.iter().any(|i| {
-        let keys = config.blocks[*i].body.reads();
+        let keys = config.blocks[*i].reads();
         let meets = |other: &Key| keys.iter().any(|key| overlap(key, other));
-        (0..config.blocks.len()).any(|j| j != *i && config.blocks[j].body.reads().iter().any(meets))
+        (0..config.blocks.len()).any(|j| j != *i && config.blocks[j].reads().iter().any(meets))
     })
 }
 

@@ -22,12 +22,13 @@ TEXT = ["5", "true", "[]", "{}", "1.5", "1979-05-27"]
 BOOL = ['"yes"', "1", "[]", '"true"']
 NUMBER = ['"x"', "true", "-1", "1.5", "99999999999", "[]"]
 LIST = ['"one"', "5", "[@@1]", "[@@true]"]
-WORDS = [(TEXT, "expected a string"), (BOOL, "expected a boolean"), (NUMBER, "expected u32"), (LIST, "expected")]
+GROUP = TEXT[1:]  # a number of it is fine
+WORDS = [(TEXT, "expected a string"), (GROUP, "expected a string"), (BOOL, "expected a boolean"), (NUMBER, "expected u32"), (LIST, "expected")]
 FIELDS = {
     "package": {"name": TEXT, "names": LIST, "state": [*TEXT[:3], '"present"', '"Installed"'], "version": TEXT,
                 "manager": ['"dnf"', '"pip"', "5"], "update_cache": BOOL, "absent": BOOL},
     "group": {"name": TEXT, "gid": NUMBER, "system": BOOL, "members": LIST, "passwordless_sudo": BOOL, "absent": BOOL},
-    "user": {"name": TEXT, "uid": NUMBER, "group": TEXT, "home": TEXT, "create_home": BOOL, "shell": TEXT, "groups": LIST,
+    "user": {"name": TEXT, "uid": NUMBER, "group": GROUP, "home": TEXT, "create_home": BOOL, "shell": TEXT, "groups": LIST,
              "groups_exclusive": BOOL, "system": BOOL, "comment": TEXT, "password_hash": TEXT, "locked": BOOL,
              "ssh_public_key": TEXT, "ssh_private_key": TEXT, "authorized_keys": LIST, "authorized_exclusive": BOOL,
              "sudo": TEXT, "absent": BOOL, "remove_home": BOOL},
@@ -202,7 +203,7 @@ def later():
             yield "comes with a later version", block(kind, "zzz", "1").replace("zzz = @@1", f"@@{field} = true")
     for kind in LATER_KINDS:
         yield "come with a later version", f"[[@@{kind}]]\nx = 1\n"
-    for table in ("settings", "hpt", "tags"):
+    for table in ("settings", "hpt"):
         yield "comes with a later version", f"{table} = @@1\n"
 
 
@@ -258,8 +259,20 @@ def shape():
     yield "later version", '[[@@cron]]\nname = "x"\n'
     yield "two blocks have the id", '[[group]]\nname = "a"\n@@[[group]]\nname = "a"\n'
     yield "two blocks have the id", '[[group]]\nid = "x"\nname = "a"\n[[user]]\nid = @@"x"\nname = "a"\n'
-    for key in ("when", "for_each", "tags", "notify", "on_error", "retries", "delay", "confirm"):
-        yield "later version", f'[[group]]\nname = "a"\n{key} = @@"x"\n'
+    yield "later version", '[[group]]\nname = "a"\n@@confirm = true\n'
+    for key, value, words in (
+        ("when", '"x"', "`x` is not defined"), ("when", "5", "an expression, in quotes"), ("when", '"vars"', "must come to true or false"),
+        ("when", '"1 +"', "unexpected end"), ("when", '"{% if %}"', "unexpected"), ("for_each", '"x"', "a list or a table"),
+        ("for_each", "5", "a list or a table"), ("for_each", '"{{ vars.no }}"', "not defined"), ("tags", '"x"', "expected a sequence"),
+        ("tags", "[@@5]", "expected a string"), ("notify", '"x"', "expected a sequence"), ("notify", '[@@"x"]', "there is no handler `x`"),
+        ("on_error", '"x"', "expected `fail` or `continue`"), ("on_error", "true", "expected"), ("retries", '"x"', "a number from 0 to 100"),
+        ("retries", "101", "a number from 0 to 100"), ("retries", "-1", "a number from 0 to 100"), ("delay", '"x"', "a number with s, m or h"),
+        ("delay", "-1", "not negative"), ("id", '"{{ vars.no }}"', "not defined"),
+    ):
+        yield words, f'[[group]]\nname = "a"\n{key} = {"" if "@@" in value else "@@"}{value}\n'
+    yield "two blocks have the id", '@@[[group]]\nname = "a"\nfor_each = [1, 2]\n'
+    yield "`tags` is a list of words", "tags = @@1\n"
+    yield "expected the number of a group", '[[user]]\nname = "ana"\ngroup = @@-5\n'
     yield "stands before this one", '[[group]]\nname = "a"\nafter = [@@"group:b"]\n[[group]]\nname = "b"\n'
     for key, value in (("id", "5"), ("id", '""'), ("desc", "5"), ("sensitive", '"yes"'), ("after", '"x"'), ("after", "5")):
         yield "", f'[[group]]\nname = "a"\n{key} = @@{value}\n'

@@ -6,6 +6,7 @@ pub mod file;
 pub mod group;
 pub mod package;
 pub mod packages;
+mod placed;
 pub mod service;
 mod sudo;
 pub mod user;
@@ -13,13 +14,14 @@ pub mod user;
 use serde::de::DeserializeOwned;
 
 use crate::effect::{Command, Effect};
-use crate::fault::Place;
 use crate::host::overlay::{Cause, Fate};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
 use crate::secret::Secret;
 use crate::source::Need;
 use crate::view::View;
+
+pub use self::placed::{Block, Failure, OnError, Part};
 
 /// A kind of block. `decide` is pure and never acts: it is asked when planning, just before acting,
 /// and after, when it must say [`Decision::InPlace`].
@@ -169,20 +171,6 @@ pub enum Verb {
     Delete,
     /// `!`: a command runs or a service is restarted.
     Run,
-}
-
-/// One block of a config.
-pub struct Block {
-    /// `kind:primary` unless the config names it.
-    pub id: String,
-    /// Where it stands.
-    pub place: Place,
-    /// A note of its writer.
-    pub desc: Option<String>,
-    /// Whether nothing of it may be shown: asked for, or because a secret went into a field.
-    pub sensitive: bool,
-    /// The fields of its kind.
-    pub body: Body,
 }
 
 /// Declares the closed list of kinds: [`Body`] and how it passes each question on.

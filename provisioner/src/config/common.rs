@@ -1,100 +1,113 @@
 //! The fields that every block may have, taken off it before its kind reads the rest.
 
-use toml::de::DeTable;
+use std::time::Duration;
 
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::config::{fields, spans};
 use crate::fault::{Fault, Place};
 
+/// The fields, in the order in which the reference has them. `when` and `for_each` are taken before
+/// the others, since they decide whether and how often those are read.
+const FIELDS: [&str; 9] = [
+    "id",
+    "desc",
+    "tags",
+    "after",
+    "notify",
+    "sensitive",
+    "on_error",
+    "retries",
+    "delay",
+];
+
 /// What every block may say of itself.
-#[derive(Default)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct Common {
-    /// The id that the block is given, and where.
-    pub(super) id: Option<(String, Place)>,
-    /// A note of its writer.
+    /// What the block is called in plans, in `after` and in `result`; 1 to 256 characters. Default:
+    /// `kind:primary`, such as `file:/etc/motd`.
+    pub(super) id: Option<Spanned<String>>,
+    /// A note for who reads the config.
     pub(super) desc: Option<String>,
-    /// Nothing of it may be shown.
+    /// Words by which `--tags` chooses blocks.
+    pub(super) tags: Vec<String>,
+    /// Ids of blocks that must stand before this one. It asserts the order and does not make it.
+    pub(super) after: Vec<Spanned<String>>,
+    /// Names of handlers that run once, at the end, when this block changed something.
+    pub(super) notify: Vec<Spanned<String>>,
+    /// Whether no content of it is ever shown; so is every block that a secret goes into.
     pub(super) sensitive: bool,
-    /// Ids that must stand before it, and where they are named.
-    pub(super) after: Vec<(String, Place)>,
+    /// "fail" stops the run when this block fails, "continue" goes on with the next one.
+    pub(super) on_error: OnError,
+    /// How often a block that failed is tried again, at most 100 times; 0.
+    #[serde(deserialize_with = "at_most_100")]
+    pub(super) retries: u8,
+    /// How long to wait before each retry, such as "5s"; one second.
+    #[serde(deserialize_with = "crate::time::deserialize")]
+    pub(super) delay: Option<Duration>,
 }
 
-/// Takes the common fields off a block.
+/// What becomes of the run when a block fails.
+#[derive(Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// The blocks after it are not run.
+    #[default]
+    Fail,
+    /// They are, and the run fails in the end all the same.
+    Continue,
+}
+
+fn at_most_100<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u8, D::Error> {
+    struct Number;
+    impl serde::de::Visitor<'_> for Number {
+        type Value = u8;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a number from 0 to 100")
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<u8, E> {
+            let small = u8::try_from(number).ok().filter(|number| *number <= 100);
+            small.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Signed(number), &self))
+        }
+    }
+    d.deserialize_i64(Number)
+}
+
+/// Takes the common fields off a block whose texts are rendered.
 pub(super) fn take(
     kind: &str,
-    fields: &mut DeTable<'_>,
-    file: usize,
+    all: &mut DeTable<'_>,
+    place: &Place,
     faults: &mut Vec<Fault>,
 ) -> Common {
-    let mut common = Common::default();
-    let mut fault = |what: &str, span| faults.push(Fault::error(what, Place { file, span }));
-    let mut take = |key: &str| fields.remove(key);
-    if let Some(value) = take("id") {
-        let place = Place {
-            file,
-            span: value.span(),
-        };
-        match value.get_ref().as_str() {
-            Some(id) if !id.is_empty() && !id.chars().any(char::is_control) && id.len() <= 256 => {
-                common.id = Some((id.to_owned(), place));
-            }
-            _ => fault(
-                "an id is 1 to 256 characters of text without line breaks",
-                value.span(),
-            ),
+    let mut common = DeTable::new();
+    for field in FIELDS {
+        if let Some((key, value)) = all.remove_entry(field) {
+            common.insert(key, value);
         }
     }
-    if let Some(value) = take("desc") {
-        match value.get_ref().as_str() {
-            Some(text) => common.desc = Some(text.to_owned()),
-            None => fault("`desc` is a string", value.span()),
-        }
-    }
-    if let Some(value) = take("sensitive") {
-        match value.get_ref().as_bool() {
-            Some(yes) => common.sensitive = yes,
-            None => fault("`sensitive` is true or false", value.span()),
-        }
-    }
-    if let Some(value) = take("after") {
-        match value.get_ref().as_array() {
-            Some(array) => {
-                for id in array {
-                    match id.get_ref().as_str() {
-                        Some(text) => {
-                            common.after.push((
-                                text.to_owned(),
-                                Place {
-                                    file,
-                                    span: id.span(),
-                                },
-                            ));
-                        }
-                        None => fault("`after` is a list of ids", id.span()),
-                    }
-                }
-            }
-            None => fault("`after` is a list of ids", value.span()),
-        }
-    }
-    for later in [
-        "when", "for_each", "tags", "notify", "on_error", "retries", "delay", "confirm",
-    ] {
-        if let Some(value) = take(later) {
-            let what = format!("`{later}` comes with a later version of hpt");
-            fault(&what, value.span());
-        }
-    }
-    if kind == "packages" {
-        common.id.get_or_insert_with(|| {
-            let place = Place { file, span: 0..0 };
-            (
-                if file == 0 {
-                    "packages".to_owned()
-                } else {
-                    format!("packages-{}", file + 1)
-                },
-                place,
-            )
-        });
+    let file = place.file;
+    let known = spans(&common, file);
+    let table = Spanned::new(place.span.clone(), DeValue::Table(common.clone()));
+    let read = Common::deserialize(ValueDeserializer::from(table)).map_err(|error| {
+        let span = error.span().unwrap_or_else(|| place.span.clone());
+        fields::wrong_value(kind, &common, error.message(), Place { file, span }, false)
+    });
+    let mut common = read.unwrap_or_else(|fault| {
+        faults.push(fault);
+        Common::default()
+    });
+    let is_name = |id: &str| !id.is_empty() && id.len() <= 256 && !id.chars().any(char::is_control);
+    if common.id.as_ref().is_some_and(|id| !is_name(id.get_ref())) {
+        let what = "an id is 1 to 256 characters of text without line breaks";
+        let at = known.get("id").unwrap_or(place).clone();
+        faults.push(Fault::error(what, at));
+        common.id = None;
     }
     common
 }

@@ -36,18 +36,8 @@ pub(super) fn read(
         let Some(key) = between(message, "unknown field `", "`") else {
             let follows = misspelled > 0 && message.starts_with("missing field");
             if !findings.deferred && !follows {
-                let spelled = spelling_that_works(&fields, message, &at);
                 let hide = sensitive || is_private(&fields, &at);
-                let fault = wrong_value(kind, message, at, hide);
-                // Where the value is hidden, of a hint only what does not repeat it.
-                let hint = match spelled {
-                    Some(hint) if hide && hint.starts_with(IN_QUOTES) => Some(IN_QUOTES.to_owned()),
-                    other => other.filter(|_| !hide),
-                };
-                faults.push(match hint {
-                    Some(hint) => fault.hint(hint),
-                    None => fault,
-                });
+                faults.push(wrong_value(kind, &fields, message, at, hide));
             }
             return None;
         };
@@ -87,7 +77,28 @@ fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
     }
 }
 
-fn wrong_value(kind: &str, message: &str, at: Place, hide: bool) -> Fault {
+/// What is wrong with the value of a field, and how it is written here if that is plain. Where the
+/// value is hidden, only what does not repeat it.
+pub(super) fn wrong_value(
+    kind: &str,
+    fields: &DeTable<'_>,
+    message: &str,
+    at: Place,
+    hide: bool,
+) -> Fault {
+    let spelled = spelling_that_works(fields, message, &at);
+    let hint = match spelled {
+        Some(hint) if hide && hint.starts_with(IN_QUOTES) => Some(IN_QUOTES.to_owned()),
+        other => other.filter(|_| !hide),
+    };
+    let fault = misread(kind, message, at, hide);
+    match hint {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    }
+}
+
+fn misread(kind: &str, message: &str, at: Place, hide: bool) -> Fault {
     if let Some(key) = between(message, "missing field `", "`") {
         return Fault::error(format!("[[{kind}]] needs `{key}`"), at);
     }

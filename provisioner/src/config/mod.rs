@@ -3,6 +3,7 @@
 mod common;
 mod document;
 mod fields;
+mod instance;
 pub mod limits;
 mod reader;
 mod renderer;
@@ -14,10 +15,13 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use toml::de::DeTable;
+
 use crate::block::Block;
 use crate::fault::{Fault, Place};
 use crate::source::{Need, Source};
 
+pub use self::common::OnError;
 use self::reader::Reader;
 use self::resource::Resources;
 use self::scope::Scope;
@@ -79,7 +83,7 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
 /// The blobs that more than one block needs.
 fn shared(blocks: &[Block], scope: &Scope) -> BTreeSet<[u8; 32]> {
     let mut seen = BTreeSet::new();
-    let needs = blocks.iter().flat_map(|block| block.body.needs());
+    let needs = blocks.iter().flat_map(Block::needs);
     let hashes = needs.filter_map(|need| {
         scope
             .blobs
@@ -101,7 +105,7 @@ pub fn check(files: &[File], target: &str) -> Result<Outline, Vec<Fault>> {
     let mut reader = Reader::of(files, scope);
     let mut needs: BTreeMap<Source, (Need, Place)> = BTreeMap::new();
     for block in &reader.blocks {
-        for need in block.body.needs() {
+        for need in block.needs() {
             let entry = needs.entry(need.source.clone());
             let (known, place) = entry.or_insert_with(|| (need.clone(), block.place.clone()));
             known.read |= need.read;
@@ -140,6 +144,15 @@ pub fn check(files: &[File], target: &str) -> Result<Outline, Vec<Fault>> {
 fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
     faults.sort_by_key(|fault| fault.place.as_ref().map(Place::order));
     faults
+}
+
+/// Where the values of a table's keys stand.
+fn spans(table: &DeTable<'_>, file: usize) -> BTreeMap<String, Place> {
+    let place = |span| Place { file, span };
+    let entries = table.iter();
+    entries
+        .map(|(key, value)| (key.get_ref().to_string(), place(value.span())))
+        .collect()
 }
 
 /// The word that was probably meant, if any is near.

@@ -1,17 +1,17 @@
 //! Reads a config file by file: values and names first, then each block in its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
-use crate::block::{Block, Body};
+use crate::block::Block;
 use crate::config::document::{self, RawBlock};
 use crate::config::renderer::Renderer;
 use crate::config::resource::Resources;
 use crate::config::scope::Scope;
-use crate::config::{File, common, fields, limits, spelling, values};
+use crate::config::{File, limits, nearest};
 use crate::fault::{Fault, Place};
 
 /// Collects blocks and faults from one file after another.
@@ -21,14 +21,21 @@ pub(super) struct Reader {
     pub(super) blocks: Vec<Block>,
     pub(super) resources: Resources,
     pub(super) faults: Vec<Fault>,
-    /// Where each id was first given, and whether that block can be named by `after`.
-    ids: BTreeMap<String, Place>,
+    /// Where each id was first given.
+    pub(super) ids: BTreeMap<String, Place>,
+    /// For each block, the handlers that it names and where.
+    pub(super) notices: Vec<Vec<(String, Place)>>,
+    /// The tags by which the blocks of this run are chosen; all of them if there is none.
+    pub(super) chosen: BTreeSet<String>,
+    /// The tags of each file, which all its blocks have.
+    pub(super) tags: BTreeMap<usize, Vec<String>>,
 }
 
 impl Reader {
     /// Reads the files with what is known besides them.
     pub(super) fn of(files: &[File], scope: Scope) -> Self {
         let mut reader = Self {
+            chosen: scope.tags.clone(),
             scope,
             ..Self::default()
         };
@@ -50,7 +57,8 @@ impl Reader {
             }
             blocks.extend(document.blocks);
         }
-        blocks.sort_by_key(|block: &RawBlock<'_>| block.place.order());
+        // Handlers run when all else is done, wherever they stand.
+        blocks.sort_by_key(|block: &RawBlock<'_>| (block.kind == "handler", block.place.order()));
         if blocks.len() > limits::BLOCKS {
             let place = blocks[limits::BLOCKS].place.clone();
             let what = format!("a run has at most {} blocks", limits::BLOCKS);
@@ -71,6 +79,36 @@ impl Reader {
         }
         drop(renderer);
         self.scope = scope;
+        self.resolve_notices();
+    }
+
+    /// Finds the handlers that blocks notify, which may stand anywhere.
+    fn resolve_notices(&mut self) {
+        let handlers: BTreeMap<String, usize> = (0..self.blocks.len())
+            .filter(|index| self.blocks[*index].kind == "handler")
+            .map(|index| (self.blocks[index].id.clone(), index))
+            .collect();
+        let names = || handlers.keys().filter_map(|id| id.strip_prefix("handler:"));
+        for (block, notices) in self
+            .blocks
+            .iter_mut()
+            .zip(std::mem::take(&mut self.notices))
+        {
+            for (name, place) in notices {
+                let index = handlers
+                    .get(&name)
+                    .or_else(|| handlers.get(&format!("handler:{name}")));
+                if let Some(index) = index {
+                    block.notify.push(*index);
+                    continue;
+                }
+                let fault = Fault::error(format!("there is no handler `{name}`"), place);
+                self.faults.push(match nearest(&name, names()) {
+                    Some(near) => fault.label(format!("did you mean `{near}`?")),
+                    None => fault.hint(format!("write a [[handler]] with name = \"{name}\"")),
+                });
+            }
+        }
     }
 
     fn table<'a>(
@@ -99,6 +137,14 @@ impl Reader {
             "bucket" | "repo" | "secret" => {
                 blocks.extend(self.resources.read(name, value, file, &mut self.faults));
             }
+            "tags" => {
+                if let Ok(tags) = Vec::deserialize(ValueDeserializer::from(value)) {
+                    self.tags.insert(file, tags);
+                } else {
+                    let fault = Fault::error("`tags` is a list of words", place);
+                    self.faults.push(fault.hint("tags = [\"web\"]"));
+                }
+            }
             "name" if value.get_ref().is_str() => {}
             "name" => self.faults.push(Fault::error("`name` is a string", place)),
             _ => {
@@ -106,97 +152,5 @@ impl Reader {
                 self.faults.push(Fault::error(what, place));
             }
         }
-    }
-
-    fn block(&mut self, raw: RawBlock<'_>, renderer: &Renderer<'_>) {
-        let RawBlock {
-            kind,
-            place,
-            mut fields,
-        } = raw;
-        let file = place.file;
-        let common = common::take(kind, &mut fields, file, &mut self.faults);
-        spelling::modernise(kind, &mut fields, file, &mut self.faults);
-        let faults_before = self.faults.len();
-        let (literals, findings) = values::render(&fields, renderer, file, &mut self.faults);
-        if self.faults.len() > faults_before {
-            return;
-        }
-        let fields = values::put(fields, &literals);
-        let spans: BTreeMap<String, Place> = fields
-            .iter()
-            .map(|(k, v)| {
-                (
-                    k.get_ref().to_string(),
-                    Place {
-                        file,
-                        span: v.span(),
-                    },
-                )
-            })
-            .collect();
-        let sensitive = common.sensitive || findings.secret;
-        let Some(mut body) =
-            fields::read(kind, &place, fields, &findings, sensitive, &mut self.faults)
-        else {
-            return;
-        };
-        if sensitive && let Body::File(file) = &mut body {
-            file.keep_private();
-        }
-        if let Body::Exec(exec) = &body
-            && exec.is_unguarded()
-        {
-            let what = "this runs every time, and so is never in place";
-            let hint =
-                "guard it with `creates`, `removes`, `unless` or `only_if`, or say `always = true`";
-            self.faults
-                .push(Fault::warning(what, place.clone()).hint(hint));
-        }
-        // What is not known here still reads as its template; the target judges the whole block.
-        if !findings.deferred {
-            body.check(&mut |key, what| {
-                let at = spans.get(key).unwrap_or(&place).clone();
-                self.faults.push(Fault::error(what, at));
-            });
-        }
-        let (id, id_place) = match common.id {
-            Some(given) => given,
-            None => (
-                self.default_id(&body, &place, findings.secret),
-                place.clone(),
-            ),
-        };
-        if let Some(first) = self.ids.get(&id) {
-            let fault = Fault::error(format!("two blocks have the id `{id}`"), id_place)
-                .other(first.clone(), "the first")
-                .hint("give one of them an `id` of its own");
-            self.faults.push(fault);
-            return;
-        }
-        for (earlier, place) in common.after {
-            if !self.ids.contains_key(&earlier) {
-                let what = format!("no block `{earlier}` stands before this one");
-                let hint = "blocks run in the order in which they stand; `after` only asserts it";
-                self.faults.push(Fault::error(what, place).hint(hint));
-            }
-        }
-        self.ids.insert(id.clone(), id_place);
-        self.blocks.push(Block {
-            id,
-            place,
-            desc: common.desc,
-            sensitive,
-            body,
-        });
-    }
-
-    /// `kind:primary`; for a block that a secret went into, and whose primary may show it, the place.
-    fn default_id(&self, body: &Body, place: &Place, secret: bool) -> String {
-        let kind = body.kind();
-        if secret && matches!(body, Body::Exec(_)) {
-            return format!("{kind}:{}-{}", place.file + 1, self.blocks.len() + 1);
-        }
-        format!("{kind}:{}", body.primary())
     }
 }

@@ -23,6 +23,8 @@ pub struct Scope {
     pub secrets: Option<BTreeMap<String, Secret>>,
     /// What each source was resolved to.
     pub blobs: BTreeMap<Source, Blob>,
+    /// The tags by which the blocks of a run are chosen; all of them if there is none.
+    pub tags: BTreeSet<String>,
     /// The hashes of the blobs that more than one block needs.
     pub shared: BTreeSet<[u8; 32]>,
 }

@@ -40,11 +40,13 @@ pub(super) struct Literals(Vec<Option<String>>);
 pub(super) fn render(
     fields: &DeTable<'_>,
     renderer: &Renderer<'_>,
+    own: &toml::Table,
     file: usize,
     faults: &mut Vec<Fault>,
 ) -> (Literals, Findings) {
     let mut walk = Walk {
         renderer,
+        own,
         file,
         faults,
         literals: Vec::new(),
@@ -58,6 +60,7 @@ pub(super) fn render(
 
 struct Walk<'a> {
     renderer: &'a Renderer<'a>,
+    own: &'a toml::Table,
     file: usize,
     faults: &'a mut Vec<Fault>,
     literals: Vec<Option<String>>,
@@ -82,7 +85,7 @@ impl Walk<'_> {
             file: self.file,
             span,
         };
-        match self.renderer.render(text, &toml::Table::new()) {
+        match self.renderer.render(text, self.own) {
             Ok(Rendered::Deferred) => {
                 self.findings.deferred = true;
                 None

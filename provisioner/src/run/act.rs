@@ -82,7 +82,7 @@ impl Run<'_> {
     pub(super) fn mask(&self) -> Mask {
         let named = self.config.scope.secrets.iter();
         let written = self.config.blocks.iter();
-        let written = written.flat_map(|block| block.body.secrets());
+        let written = written.flat_map(|block| block.secrets());
         Mask::new(named.flat_map(|all| all.values()).chain(written))
     }
 

@@ -204,9 +204,12 @@ impl Run<'_> {
 
     fn decide(&self, index: usize, overlay: &Overlay) -> Result<Decision, HostError> {
         let block: &Block = &self.config.blocks[index];
-        block
-            .body
-            .decide(&View::new(&*self.host, overlay, &self.config.scope))
+        block.decide(&View::new(
+            &*self.host,
+            overlay,
+            &self.config.scope,
+            &block.own,
+        ))
     }
 
     fn wait_in_place(&mut self, index: usize) {

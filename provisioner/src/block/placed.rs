@@ -1,0 +1,93 @@
+//! A block in its place in a config, with what all kinds have in common.
+
+use std::time::Duration;
+
+use crate::block::{Body, Decision};
+use crate::fault::Place;
+use crate::host::{HostError, Key};
+use crate::secret::Secret;
+use crate::source::Need;
+use crate::view::View;
+
+pub use crate::config::OnError;
+
+/// One block of a config.
+pub struct Block {
+    /// `kind:primary` unless the config names it.
+    pub id: String,
+    /// The word in its `[[...]]`.
+    pub kind: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// A note of its writer.
+    pub desc: Option<String>,
+    /// Whether nothing of it may be shown: asked for, or because a secret went into a field.
+    pub sensitive: bool,
+    /// The handlers that run when it changes something, by their index among the config's blocks.
+    pub notify: Vec<usize>,
+    /// What happens when it fails.
+    pub failure: Failure,
+    /// The names that its texts may use besides the config's: `each`.
+    pub own: toml::Table,
+    /// What it comes to on this host.
+    pub part: Part,
+}
+
+/// What becomes of a block, and of the run, when it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// How often it is tried again first.
+    pub retries: u8,
+    /// The time before each retry.
+    pub delay: Duration,
+    /// Whether the blocks after it are run.
+    pub on_error: OnError,
+}
+
+/// What a block comes to on a host.
+pub enum Part {
+    /// It is for this host.
+    In(Box<Body>),
+    /// Its `when`, or the tags that were chosen, leave it out; why, in a few words.
+    Out(String),
+}
+
+impl Block {
+    fn body(&self) -> Option<&Body> {
+        match &self.part {
+            Part::In(body) => Some(body.as_ref()),
+            Part::Out(_) => None,
+        }
+    }
+
+    /// See [`Kind::reads`](crate::block::Kind::reads).
+    pub fn reads(&self) -> Vec<Key> {
+        self.body().map_or_else(Vec::new, Body::reads)
+    }
+
+    /// See [`Kind::needs`](crate::block::Kind::needs).
+    pub fn needs(&self) -> Vec<Need> {
+        self.body().map_or_else(Vec::new, Body::needs)
+    }
+
+    /// See [`Kind::secrets`](crate::block::Kind::secrets).
+    pub fn secrets(&self) -> Vec<&Secret> {
+        self.body().map_or_else(Vec::new, Body::secrets)
+    }
+
+    /// Whether it runs commands that the config gives.
+    pub fn runs_commands(&self) -> bool {
+        matches!(self.part, Part::In(_)) && ["exec", "handler"].contains(&self.kind)
+    }
+
+    /// See [`Kind::decide`](crate::block::Kind::decide).
+    ///
+    /// # Errors
+    /// If the host cannot be read.
+    pub fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        match &self.part {
+            Part::In(body) => body.decide(view),
+            Part::Out(why) => Ok(Decision::Skip(why.clone())),
+        }
+    }
+}
