@@ -136,6 +136,7 @@ impl Site {
         let host = Live::open(live::Options {
             root: self.places.root.clone(),
             blobs: state.blobs(),
+            memos: state.memos(),
             fingerprint_key: state.fingerprint_key()?,
             hashes: Arc::clone(&self.hashes),
         })?;

@@ -63,6 +63,11 @@ impl State {
         self.0.join("blobs")
     }
 
+    /// Where what is remembered between runs is.
+    pub(crate) fn memos(&self) -> PathBuf {
+        self.0.join("memos")
+    }
+
     /// The key for fingerprints of secrets: made once, never leaves the host (S1).
     ///
     /// # Errors

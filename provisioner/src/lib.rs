@@ -18,6 +18,7 @@ pub mod fault;
 pub mod host;
 mod mask;
 pub mod name;
+mod notices;
 pub mod plan;
 pub mod report;
 pub mod request;

@@ -10,6 +10,7 @@ use crate::effect::Effect;
 use crate::fault::Lines;
 use crate::host::overlay::{Base, Overlay};
 use crate::host::{Hash, HostError, Key, Observe};
+use crate::notices::Notices;
 use crate::view::{Reads, View};
 
 /// What would become of one block.
@@ -133,9 +134,10 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         blocks: Vec::new(),
         missing: Vec::new(),
     };
-    for block in &config.blocks {
+    let mut notices = Notices::default();
+    for (index, block) in config.blocks.iter().enumerate() {
         let view = View::new(host, &overlay, &config.scope, &block.own);
-        let decision = block.decide(&view);
+        let decision = notices.decide(config, index, &view);
         if let Ok(Decision::Act(action)) = &decision {
             read_replaced(action, &view);
         }
@@ -153,9 +155,26 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         seal(&mut digest, block, &planned, &decision, reads, host);
         plan.blocks.push(planned);
         foresee(&mut overlay, block, &decision, host);
+        if let Some(sure) = planned_change(&decision) {
+            notices.add(block, sure);
+            if sure {
+                notices.done(config, index);
+            }
+        }
     }
     plan.digest = Digest(*digest.finalize().as_bytes());
     plan
+}
+
+/// Whether a block that is judged so changes something: surely, perhaps, or not (`None`).
+fn planned_change(decision: &Result<Decision, HostError>) -> Option<bool> {
+    match decision {
+        Ok(Decision::Act(_)) => Some(true),
+        Ok(Decision::Ask { .. } | Decision::Maybe(_)) | Err(HostError::MissingBlob(_)) => {
+            Some(false)
+        }
+        _ => None,
+    }
 }
 
 /// Reads what an action would replace, whatever the block needed to know of it to decide: a plan

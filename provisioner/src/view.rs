@@ -10,8 +10,8 @@ use crate::effect::Content;
 use crate::host::facts::Facts;
 use crate::host::overlay::{Cause, Fate, Overlay};
 use crate::host::{
-    Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Observe, Owner, Package, Powers, Unit,
-    User,
+    Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Observe, Owner, Package, Powers,
+    Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 use crate::source::{Blob, Source};
@@ -279,6 +279,19 @@ impl<'a> View<'a> {
         let seen = self.base.checkout(path)?;
         self.record(Key::Checkout(path.clone()), &seen);
         Ok(Fate::Is(seen))
+    }
+
+    /// Whether hpt was to remember this.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn remembers(&self, memo: &Memo) -> Result<bool, HostError> {
+        if let Some(foreseen) = self.overlay.memo(memo) {
+            return Ok(foreseen);
+        }
+        let seen = self.base.remembers(memo)?;
+        self.record(Key::Memo(memo.clone()), &seen);
+        Ok(seen)
     }
 
     /// The bytes of a blob; `None` if it has not been sent yet.

@@ -240,6 +240,7 @@ impl Observe for Faulty {
         checkout(path: &AbsPath) -> Result<Option<hpt_provisioner::host::Checkout>, HostError>;
         blob(hash: &hpt_provisioner::host::Hash) -> Result<Option<std::sync::Arc<[u8]>>, HostError>;
         has_blob(hash: &hpt_provisioner::host::Hash) -> bool;
+        remembers(memo: &hpt_provisioner::host::Memo) -> Result<bool, HostError>;
         fingerprint(secret: &[u8]) -> String;
     }
 }

@@ -80,12 +80,12 @@ LISTS = [
 # Fields and blocks of the language that come with a later version.
 LATER = {
     "package": ["hold"], "user": ["expires"], "file": ["purge", "backup", "selinux"],
-    "exec": ["pure", "once", "changed_if", "undo"], "service": ["masked", "scope", "wait_active"],
+    "exec": ["pure", "changed_if", "undo"], "service": ["masked", "scope", "wait_active"],
 }
 LATER_KINDS = [
-    "package_repo", "sudoers", "authorized_key", "line", "edit", "archive", "unit", "dropin", "timer", "at", "handler", "sysctl", "kmod",
+    "package_repo", "sudoers", "authorized_key", "line", "edit", "archive", "unit", "dropin", "timer", "at", "sysctl", "kmod",
     "mount", "swap", "hostname", "timezone", "locale", "hosts", "limits", "container", "sync", "reboot", "wait", "check", "assert",
-    "flush", "capability", "need", "provide",
+    "capability", "need", "provide",
 ]
 
 
@@ -203,7 +203,7 @@ def later():
             yield "comes with a later version", block(kind, "zzz", "1").replace("zzz = @@1", f"@@{field} = true")
     for kind in LATER_KINDS:
         yield "come with a later version", f"[[@@{kind}]]\nx = 1\n"
-    for table in ("settings", "hpt"):
+    for table in ("hpt",):
         yield "comes with a later version", f"{table} = @@1\n"
 
 
@@ -272,6 +272,19 @@ def shape():
         yield words, f'[[group]]\nname = "a"\n{key} = {"" if "@@" in value else "@@"}{value}\n'
     yield "two blocks have the id", '@@[[group]]\nname = "a"\nfor_each = [1, 2]\n'
     yield "`tags` is a list of words", "tags = @@1\n"
+    for line, words in (("confirm = 5", "later version"), ("prune = true", "later version"), ("flush_on_fial = true", "unknown field"), ("x = 1", "unknown field")):
+        yield words, f"[settings]\n@@{line}\n"
+    yield "in [settings]", "[settings]\nflush_on_fail = @@1\n"
+    yield "in [settings]", "settings = @@1\n"
+    for way in ("", 'reload = "a"\nrestart = "a"\n', 'script = "a"\ncmd = "/a"\n'):
+        yield "needs one of `reload`", f'@@[[handler]]\nname = "a"\n{way}'
+    for name in ('""', '"a b"', '"a/b"', '"é"', f'"{"a" * 65}"', '"a\\nb"'):
+        yield "a handler's name is", f'[[handler]]\nname = @@{name}\nreload = "a"\n'
+    yield "absolute path", '[[handler]]\nname = "a"\ncmd = @@"true"\n'
+    yield "belong to a `cmd`", '[[handler]]\nname = "a"\nscript = "true"\nargs = @@["a"]\n'
+    yield "a unit", '[[handler]]\nname = "a"\nreload = @@"-a"\n'
+    yield "two blocks have the id", '[[handler]]\nname = "a"\nreload = "a"\n@@[[handler]]\nname = "a"\nreload = "b"\n'
+    yield "unknown field `x` in [[flush]]", "[[flush]]\n@@x = 1\n"
     yield "expected the number of a group", '[[user]]\nname = "ana"\ngroup = @@-5\n'
     yield "stands before this one", '[[group]]\nname = "a"\nafter = [@@"group:b"]\n[[group]]\nname = "b"\n'
     for key, value in (("id", "5"), ("id", '""'), ("desc", "5"), ("sensitive", '"yes"'), ("after", '"x"'), ("after", "5")):

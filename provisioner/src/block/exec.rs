@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Command, Effect, Program};
 use crate::host::overlay::Fate;
-use crate::host::{HostError, Key};
+use crate::host::{HostError, Key, Memo};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::secret::Secret;
 use crate::view::View;
@@ -52,6 +52,9 @@ pub struct Exec {
     unless: Option<Secret>,
     /// A script; it runs only if that succeeds.
     only_if: Option<Secret>,
+    /// It runs only if no command with this text here has run on the host before, and is in place
+    /// when one has; such as "migrate-7".
+    once: Option<String>,
     /// It is meant to run every time.
     #[serde(default)]
     always: bool,
@@ -70,7 +73,7 @@ pub struct Exec {
 
 impl Kind for Exec {
     const NAME: &'static str = "exec";
-    const LATER: &'static [&'static str] = &["pure", "once", "changed_if", "undo"];
+    const LATER: &'static [&'static str] = &["pure", "changed_if", "undo"];
 
     fn primary(&self) -> String {
         let text = self
@@ -183,14 +186,22 @@ impl Kind for Exec {
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
             }
         }
+        let once = self.once.clone().map(Memo::Once);
+        if let Some(memo) = &once
+            && view.remembers(memo)?
+        {
+            return Ok(Decision::InPlace);
+        }
         let (user, group) = (self.user.as_ref(), self.group.as_ref());
         if let Some(other) = Decision::without_accounts(user, group, view)? {
             return Ok(other);
         }
+        let mut effects = vec![Effect::Run(Box::new(self.command(self.program())))];
+        effects.extend(once.map(|memo| Effect::Remember { memo, kept: true }));
         let action = Action {
             verb: Verb::Run,
             summary: self.words(),
-            effects: vec![Effect::Run(Box::new(self.command(self.program())))],
+            effects,
             touches: self
                 .creates
                 .iter()
@@ -198,7 +209,7 @@ impl Kind for Exec {
                 .chain(&self.changes)
                 .cloned()
                 .collect(),
-            repeats: self.creates.is_none() && self.removes.is_none(),
+            repeats: self.creates.is_none() && self.removes.is_none() && self.once.is_none(),
         };
         let guard = match (&self.unless, &self.only_if) {
             (Some(guard), _) => Some((guard, false)),
@@ -227,7 +238,7 @@ impl Exec {
     }
 
     fn is_unguarded_but_always(&self) -> bool {
-        let paths = self.creates.is_some() || self.removes.is_some();
+        let paths = self.creates.is_some() || self.removes.is_some() || self.once.is_some();
         !paths && self.unless.is_none() && self.only_if.is_none()
     }
 

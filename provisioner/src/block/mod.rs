@@ -3,7 +3,9 @@
 pub mod clone;
 pub mod exec;
 pub mod file;
+pub mod flush;
 pub mod group;
+pub mod handler;
 pub mod package;
 pub mod packages;
 mod placed;
@@ -259,4 +261,6 @@ kinds! {
     Clone(clone::Clone),
     Exec(exec::Exec),
     Service(service::Service),
+    Flush(flush::Flush),
+    Handler(handler::Handler),
 }

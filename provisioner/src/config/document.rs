@@ -154,7 +154,7 @@ fn unknown(name: &str, place: Place) -> Fault {
 }
 
 /// Blocks of the language that this version has not got yet.
-const LATER: [&str; 38] = [
+const LATER: [&str; 36] = [
     "include",
     "group_vars",
     "source",
@@ -169,7 +169,6 @@ const LATER: [&str; 38] = [
     "timer",
     "cron",
     "at",
-    "handler",
     "sysctl",
     "kmod",
     "mount",
@@ -186,7 +185,6 @@ const LATER: [&str; 38] = [
     "wait",
     "check",
     "assert",
-    "flush",
     "capability",
     "need",
     "provide",

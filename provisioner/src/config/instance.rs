@@ -288,21 +288,16 @@ impl Reader {
         (!chosen.is_empty() && !is_chosen && kind != "handler").then(|| "not tagged so".to_owned())
     }
 
-    /// `kind:primary`; for a block that was not read, or that a secret went into and whose primary
-    /// may show it, the place.
+    /// `kind:primary`; the place for a block without one, for one that was not read, and for one that
+    /// a secret went into and whose primary may show it.
     fn default_id(&self, one: &One, body: Option<&Body>, secret: bool) -> String {
+        let (kind, file) = (one.kind, one.place.file + 1);
         match body {
-            _ if one.kind == "packages" && one.place.file == 0 => "packages".to_owned(),
-            Some(body) if one.kind != "packages" && !(secret && matches!(body, Body::Exec(_))) => {
-                format!("{}:{}", one.kind, body.primary())
-            }
-            _ if one.kind == "packages" => format!("packages-{}", one.place.file + 1),
-            _ => format!(
-                "{}:{}-{}",
-                one.kind,
-                one.place.file + 1,
-                self.blocks.len() + 1
-            ),
+            _ if kind == "packages" && file == 1 => "packages".to_owned(),
+            _ if kind == "packages" => format!("packages-{file}"),
+            Some(Body::Exec(_)) if secret => format!("{kind}:{file}-{}", self.blocks.len() + 1),
+            Some(body) if kind != "flush" => format!("{kind}:{}", body.primary()),
+            _ => format!("{kind}:{file}-{}", self.blocks.len() + 1),
         }
     }
 }

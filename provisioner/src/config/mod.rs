@@ -10,6 +10,7 @@ mod renderer;
 pub mod resource;
 pub mod scope;
 mod secrets;
+mod settings;
 mod spelling;
 mod values;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub resources: Resources,
     /// The values it was judged with.
     pub scope: Scope,
+    /// Whether handlers of what was changed run after a block has failed; `[settings]`.
+    pub flush_on_fail: bool,
     /// What works, but should be written otherwise.
     pub warnings: Vec<Fault>,
 }
@@ -76,6 +79,7 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
         blocks,
         resources,
         scope,
+        flush_on_fail: reader.settings.flush_on_fail,
         warnings: faults,
     })
 }

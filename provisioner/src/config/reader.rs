@@ -11,6 +11,7 @@ use crate::config::document::{self, RawBlock};
 use crate::config::renderer::Renderer;
 use crate::config::resource::Resources;
 use crate::config::scope::Scope;
+use crate::config::settings::Settings;
 use crate::config::{File, limits, nearest};
 use crate::fault::{Fault, Place};
 
@@ -20,6 +21,7 @@ pub(super) struct Reader {
     pub(super) scope: Scope,
     pub(super) blocks: Vec<Block>,
     pub(super) resources: Resources,
+    pub(super) settings: Settings,
     pub(super) faults: Vec<Fault>,
     /// Where each id was first given.
     pub(super) ids: BTreeMap<String, Place>,
@@ -143,6 +145,11 @@ impl Reader {
                 } else {
                     let fault = Fault::error("`tags` is a list of words", place);
                     self.faults.push(fault.hint("tags = [\"web\"]"));
+                }
+            }
+            "settings" => {
+                if let Some(settings) = Settings::read(value, file, &mut self.faults) {
+                    self.settings = settings;
                 }
             }
             "name" if value.get_ref().is_str() => {}

@@ -4,6 +4,7 @@ mod account;
 mod command;
 mod file;
 
+use crate::host::Memo;
 use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
 use crate::secret::Secret;
 
@@ -61,6 +62,13 @@ pub enum Effect {
     Clone(Box<CloneJob>),
     /// Runs a command that the config gives.
     Run(Box<Command>),
+    /// Remembers something from one run to the next, or no longer.
+    Remember {
+        /// What.
+        memo: Memo,
+        /// Whether it is remembered from now on.
+        kept: bool,
+    },
 }
 
 /// Which effects may share a batch, and so a durable step.

@@ -8,7 +8,7 @@ use crate::effect::{Access, Content, Effect};
 use crate::host::facts::Facts;
 use crate::host::overlay::{Base, Overlay, fingerprint};
 use crate::host::{
-    Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Mutate, Observe, Package,
+    Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Mutate, Observe, Package,
     Powers, Progress, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
@@ -192,6 +192,10 @@ impl Observe for Memory {
 
     fn has_blob(&self, hash: &Hash) -> bool {
         self.blobs.contains_key(hash.as_bytes())
+    }
+
+    fn remembers(&self, memo: &Memo) -> Result<bool, HostError> {
+        Ok(self.state.memo(memo).unwrap_or(false))
     }
 
     fn fingerprint(&self, secret: &[u8]) -> String {

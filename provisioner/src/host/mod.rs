@@ -216,6 +216,17 @@ pub enum Key {
     Unit(UnitName),
     /// A git working tree.
     Checkout(AbsPath),
+    /// Something that hpt was to remember.
+    Memo(Memo),
+}
+
+/// What hpt remembers on a host from one run to the next.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Memo {
+    /// A handler, by its block's id, was notified and has not run since.
+    Due(String),
+    /// A command with this `once` has run.
+    Once(String),
 }
 
 /// Reading a host. No method takes a command line from a config, and none changes anything.
@@ -284,6 +295,11 @@ pub trait Observe: Sync {
     fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;
     /// Whether a blob is in the store, without reading it.
     fn has_blob(&self, hash: &Hash) -> bool;
+    /// Whether hpt was to remember this.
+    ///
+    /// # Errors
+    /// If its memory cannot be read.
+    fn remembers(&self, memo: &Memo) -> Result<bool, HostError>;
     /// A short fingerprint of a secret under this host's own key: equal secrets show equal, and
     /// nobody without the key can guess at them.
     fn fingerprint(&self, secret: &[u8]) -> String;

@@ -1,6 +1,6 @@
 //! Performs the effects of a block or of a batch, and passes on what they say without secrets.
 
-use super::{Run, ended, not_run};
+use super::{Ended, Run, ended, not_run};
 use crate::block::Action;
 use crate::effect::{Effect, Sort};
 use crate::host::{Done, HostError, Progress, Stream};
@@ -9,31 +9,28 @@ use crate::report::{Event, Outcome};
 
 impl Run<'_> {
     /// Performs the effects of one block, adjacent ones of a sort together.
-    pub(super) fn act(&mut self, index: usize, action: &Action) {
+    pub(super) fn act(&mut self, index: usize, action: &Action) -> Ended {
         self.witness.tell(Event::Started { block: index });
+        self.remember(&[index]);
         let mut last = Done::default();
         for effects in action
             .effects
             .chunk_by(|a, b| a.sort() == b.sort() && a.sort() != Sort::Alone)
         {
             for result in self.perform(effects, &vec![index; effects.len()]) {
-                match result {
-                    Ok(done) => {
-                        let note = if done.note.is_empty() {
-                            last.note
-                        } else {
-                            done.note
-                        };
-                        last = Done {
-                            note,
-                            exit: done.exit.or(last.exit),
-                        };
-                    }
-                    Err(error) => return self.fail(index, &error.to_string()),
-                }
+                let done = result.map_err(|error| error.to_string())?;
+                let note = if done.note.is_empty() {
+                    last.note
+                } else {
+                    done.note
+                };
+                last = Done {
+                    note,
+                    exit: done.exit.or(last.exit),
+                };
             }
         }
-        self.conclude(index, action, last);
+        self.conclude(index, action, last)
     }
 
     /// Performs a batch; then each of its blocks has ended.
@@ -46,15 +43,19 @@ impl Run<'_> {
         let (owners, effects): (Vec<usize>, Vec<Effect>) = acting
             .flat_map(|(i, action)| action.effects.iter().map(move |e| (i, e.clone())))
             .unzip();
+        if effects.is_empty() {
+            return;
+        }
         for (index, action) in &batch.blocks {
             if action.is_some() {
                 self.witness.tell(Event::Started { block: *index });
             }
         }
+        let new = self.remember(&owners);
         let mut results = self.perform(&effects, &owners).into_iter();
         for (index, action) in batch.blocks {
             let Some(action) = action else {
-                if !self.stopped {
+                if self.stopped.is_none() {
                     self.finish(ended(index, Outcome::Ok, ""));
                 }
                 continue;
@@ -70,12 +71,16 @@ impl Run<'_> {
                 }
             }
             match failure {
-                _ if self.stopped => self.finish(not_run(index)),
-                Some(error) => self.fail(index, &error.to_string()),
-                None if answered => self.conclude(index, &action, done),
+                _ if self.stopped.is_some() => self.finish(not_run(index)),
+                Some(error) => self.settle(index, Err(error.to_string())),
+                None if answered => {
+                    let end = self.conclude(index, &action, done);
+                    self.settle(index, end);
+                }
                 None => self.finish(not_run(index)),
             }
         }
+        self.forget_unmoved(new, &owners);
     }
 
     /// What hides the secrets of this config in what programs say.

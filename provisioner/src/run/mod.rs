@@ -4,12 +4,15 @@
 mod act;
 mod batch;
 
+use std::collections::BTreeSet;
+
 use self::batch::{BATCH, Batch, sort_of};
-use crate::block::{Action, Block, Decision};
+use crate::block::{Action, Block, Decision, OnError};
 use crate::config::Config;
 use crate::effect::{Effect, Sort};
 use crate::host::overlay::Overlay;
 use crate::host::{Done, HostError, Mutate};
+use crate::notices::{self, Notices};
 use crate::plan::{Digest, Reveal, foresee, plan};
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::view::View;
@@ -59,8 +62,9 @@ pub fn apply(
         witness,
         batch: Batch::default(),
         finished: vec![None; config.blocks.len()],
+        notices: Notices::default(),
         opaque: false,
-        stopped: false,
+        stopped: None,
     };
     for block in 0..config.blocks.len() {
         run.step(block);
@@ -84,24 +88,50 @@ struct Run<'a> {
     witness: &'a mut dyn Witness,
     batch: Batch,
     finished: Vec<Option<Finished>>,
+    notices: Notices,
     /// Something ran that hpt cannot see into, so that earlier blocks need a second look.
     opaque: bool,
-    /// A block failed or the run was cancelled: what follows is not run.
-    stopped: bool,
+    /// Why what follows is not run.
+    stopped: Option<Stop>,
+}
+
+/// Why a run does not go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// A block failed. The handlers of what was changed before it run all the same.
+    Failed,
+    /// Whoever watches it wants no more.
+    Cancelled,
 }
 
 impl Run<'_> {
     fn step(&mut self, index: usize) {
-        if self.stopped || !self.witness.go_on() {
-            self.flush();
-            self.stopped = true;
-            return self.finish(not_run(index));
-        }
         let block = &self.config.blocks[index];
+        let is_handler = block.kind == "handler";
+        if is_handler || block.kind == "flush" {
+            self.flush(); // what is in the batch may notify it
+        }
+        if self.stopped != Some(Stop::Cancelled) && !self.witness.go_on() {
+            self.flush();
+            self.stopped = Some(Stop::Cancelled);
+        }
+        match self.stopped {
+            None => {}
+            Some(Stop::Failed) if is_handler && self.config.flush_on_fail => {}
+            Some(_) => {
+                self.flush();
+                return self.finish(not_run(index));
+            }
+        }
         let decision = self.decide(index, &self.batch.overlay);
         match &decision {
-            Ok(Decision::InPlace) => return self.wait_in_place(index),
-            Ok(Decision::Act(action)) => {
+            Ok(Decision::InPlace) => {
+                if is_handler {
+                    self.needless(index);
+                }
+                return self.wait_in_place(index);
+            }
+            Ok(Decision::Act(action)) if batches(block) => {
                 let sort = sort_of(action);
                 if sort != Sort::Alone && self.batch.takes(sort, action) {
                     self.batch.sort = Some(sort);
@@ -123,37 +153,56 @@ impl Run<'_> {
             self.flush();
             return self.step(index); // judged against the host itself now
         }
-        self.alone(index, decision);
+        let ended = self.alone(index, decision);
+        let ended = self.try_again(index, ended);
+        self.settle(index, ended);
+    }
+
+    /// Another try, and another, for a block that failed and says so many.
+    fn try_again(&mut self, index: usize, mut ended: Ended) -> Ended {
+        let failure = self.config.blocks[index].failure;
+        for _ in 0..failure.retries {
+            let Err(why) = &ended else {
+                break;
+            };
+            if !self.witness.go_on() {
+                break;
+            }
+            let text = format!("tries again in {:?}: {why}", failure.delay);
+            let text = self.mask().whole(&text);
+            self.witness.tell(Event::Note { block: index, text });
+            self.host.pause(failure.delay);
+            let decision = self.decide(index, &Overlay::default());
+            ended = self.alone(index, decision);
+        }
+        ended
     }
 
     /// A block that does not share a batch.
-    fn alone(&mut self, index: usize, decision: Result<Decision, HostError>) {
-        match decision {
-            Ok(Decision::InPlace) => self.finish(ended(index, Outcome::Ok, "")),
-            Ok(Decision::Skip(why)) => self.finish(ended(index, Outcome::Skipped, &why)),
-            Ok(Decision::Blocked(why)) => self.fail(index, &why),
-            Ok(Decision::Maybe(cause)) => {
-                self.fail(
-                    index,
-                    &format!("it still cannot be decided: it depends on {}", cause.0),
-                );
-            }
-            Ok(Decision::Ask {
+    fn alone(&mut self, index: usize, decision: Result<Decision, HostError>) -> Ended {
+        match decision.map_err(|error| error.to_string())? {
+            Decision::InPlace => Ok(ended(index, Outcome::Ok, "")),
+            Decision::Skip(why) => Ok(ended(index, Outcome::Skipped, &why)),
+            Decision::Blocked(why) => Err(why),
+            Decision::Maybe(cause) => Err(format!(
+                "it still cannot be decided: it depends on {}",
+                cause.0
+            )),
+            Decision::Ask {
                 guard,
                 wants,
                 action,
-            }) => match self.host.guard(&guard) {
+            } => match self.host.guard(&guard) {
                 Ok(answer) if answer == wants => self.act(index, &action),
-                Ok(_) => self.finish(ended(index, Outcome::Skipped, "not needed")),
-                Err(error) => self.fail(index, &format!("its guard: {error}")),
+                Ok(_) => Ok(ended(index, Outcome::Skipped, "not needed")),
+                Err(error) => Err(format!("its guard: {error}")),
             },
-            Ok(Decision::Act(action)) => self.act(index, &action),
-            Err(error) => self.fail(index, &error.to_string()),
+            Decision::Act(action) => self.act(index, &action),
         }
     }
 
     /// A block has acted: whether the host shows it now. Tools exit 0 and lie.
-    fn conclude(&mut self, index: usize, action: &Action, done: Done) {
+    fn conclude(&mut self, index: usize, action: &Action, done: Done) -> Ended {
         let changed = Finished {
             block: index,
             outcome: Outcome::Changed,
@@ -161,22 +210,16 @@ impl Run<'_> {
             exit: done.exit,
         };
         if action.repeats {
-            return self.finish(changed);
+            return Ok(changed);
         }
         match self.decide(index, &Overlay::default()) {
-            Ok(Decision::InPlace | Decision::Ask { .. } | Decision::Skip(_)) => {
-                self.finish(changed);
-            }
-            Ok(Decision::Act(left)) => {
-                let what = format!(
-                    "every step succeeded, yet this is still to be done: {}",
-                    left.summary
-                );
-                self.fail(index, &what);
-            }
-            Ok(Decision::Blocked(why)) => self.fail(index, &why),
-            Ok(Decision::Maybe(_)) => self.finish(changed),
-            Err(error) => self.fail(index, &error.to_string()),
+            Ok(Decision::Act(left)) => Err(format!(
+                "every step succeeded, yet this is still to be done: {}",
+                left.summary
+            )),
+            Ok(Decision::Blocked(why)) => Err(why),
+            Ok(_) => Ok(changed),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -195,21 +238,15 @@ impl Run<'_> {
                 _ => continue,
             };
             self.finished[index] = None;
-            self.fail(
-                index,
-                &format!("it was in place, and a later block undid it: {undone}"),
-            );
+            let why = format!("it was in place, and a later block undid it: {undone}");
+            self.settle(index, Err(why));
         }
     }
 
     fn decide(&self, index: usize, overlay: &Overlay) -> Result<Decision, HostError> {
-        let block: &Block = &self.config.blocks[index];
-        block.decide(&View::new(
-            &*self.host,
-            overlay,
-            &self.config.scope,
-            &block.own,
-        ))
+        let block = &self.config.blocks[index];
+        let view = View::new(&*self.host, overlay, &self.config.scope, &block.own);
+        self.notices.decide(self.config, index, &view)
     }
 
     fn wait_in_place(&mut self, index: usize) {
@@ -220,9 +257,88 @@ impl Run<'_> {
         }
     }
 
-    fn fail(&mut self, index: usize, why: &str) {
-        self.stopped = true;
-        self.finish(ended(index, Outcome::Failed, why));
+    /// A block has come to its end: what it changed is noticed, and a failure stops the run unless
+    /// the block says otherwise.
+    fn settle(&mut self, index: usize, end: Ended) {
+        let block = &self.config.blocks[index];
+        match end {
+            Ok(finished) => {
+                if finished.outcome == Outcome::Changed {
+                    self.notices.add(block, true);
+                    self.handled(index);
+                }
+                self.finish(finished);
+            }
+            Err(why) => {
+                if block.failure.on_error == OnError::Fail {
+                    self.stopped = self.stopped.or(Some(Stop::Failed));
+                }
+                self.finish(ended(index, Outcome::Failed, &why));
+            }
+        }
+    }
+
+    /// Remembers the handlers that blocks are about to notify, so that they run even if this run
+    /// ends before them; those that were not remembered yet.
+    fn remember(&mut self, blocks: &[usize]) -> Vec<usize> {
+        let all = blocks.iter().map(|index| &self.config.blocks[*index]);
+        let handlers: BTreeSet<usize> =
+            all.flat_map(|block| block.notify.iter().copied()).collect();
+        let new = |handler: &usize| {
+            let memo = notices::due(&self.config.blocks[*handler]);
+            !self.host.remembers(&memo).unwrap_or(false)
+        };
+        let new: Vec<usize> = handlers.into_iter().filter(new).collect();
+        for handler in &new {
+            self.keep(*handler, *handler, true);
+        }
+        new
+    }
+
+    /// Forgets what was remembered for blocks of which none has got to act.
+    fn forget_unmoved(&mut self, new: Vec<usize>, blocks: &[usize]) {
+        let moved = |index: &&usize| {
+            let end = self.finished[**index].as_ref().map(|end| end.outcome);
+            matches!(end, Some(Outcome::Changed | Outcome::Failed))
+        };
+        let moved = blocks.iter().filter(moved);
+        let due: BTreeSet<usize> = moved
+            .flat_map(|index| self.config.blocks[*index].notify.iter().copied())
+            .collect();
+        for handler in new.into_iter().filter(|handler| !due.contains(handler)) {
+            self.keep(handler, handler, false);
+        }
+    }
+
+    /// Forgets the handlers that this block has run.
+    fn handled(&mut self, index: usize) {
+        for handler in self.notices.run_by(self.config, index) {
+            self.keep(index, handler, false);
+        }
+        self.notices.done(self.config, index);
+    }
+
+    /// A handler that is due has nothing to do: its unit does not run, or is restarted anyway.
+    fn needless(&mut self, index: usize) {
+        let memo = notices::due(&self.config.blocks[index]);
+        if self.host.remembers(&memo).unwrap_or(false) {
+            self.handled(index);
+        }
+    }
+
+    /// Remembers that a handler is due, or no longer. It is no reason to stop if that fails.
+    fn keep(&mut self, index: usize, handler: usize, kept: bool) {
+        let memo = notices::due(&self.config.blocks[handler]);
+        let effect = [Effect::Remember { memo, kept }];
+        for error in self
+            .host
+            .perform(&effect, &mut |_, _| {})
+            .into_iter()
+            .filter_map(Result::err)
+        {
+            let text = error.to_string();
+            self.witness.tell(Event::Note { block: index, text });
+        }
     }
 
     fn finish(&mut self, mut finished: Finished) {
@@ -234,6 +350,14 @@ impl Run<'_> {
         let block = finished.block;
         self.finished[block] = Some(finished);
     }
+}
+
+/// How a block has ended, or why it failed.
+type Ended = Result<Finished, String>;
+
+/// Whether a block may share a batch: what fails there ends the batch.
+fn batches(block: &Block) -> bool {
+    block.failure.retries == 0 && block.failure.on_error == OnError::Fail
 }
 
 fn ended(block: usize, outcome: Outcome, note: &str) -> Finished {

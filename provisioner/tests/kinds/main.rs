@@ -105,6 +105,7 @@ impl Observe for Host {
         checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;
         blob(hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;
         has_blob(hash: &Hash) -> bool;
+        remembers(memo: &hpt_provisioner::host::Memo) -> Result<bool, HostError>;
         fingerprint(secret: &[u8]) -> String;
     }
 

@@ -66,6 +66,7 @@ impl Live {
             [Effect::Remove { path, recursive }] => {
                 done(remove::remove(&self.tree, path, *recursive))
             }
+            [Effect::Remember { memo, kept }] => done(self.memos.set(memo, *kept)),
             [Effect::Group(edit)] => done(edit_accounts::edit_group(edit, self.tree.path())),
             [Effect::User(edit)] => {
                 let accounts = self.accounts();

@@ -22,6 +22,7 @@ mod git;
 mod git_auth;
 mod locks;
 mod managers;
+mod memos;
 mod paths;
 mod private;
 mod processes;
@@ -48,6 +49,7 @@ use self::blobs::Blobs;
 use self::command::Spawn;
 use self::dpkg::Packages;
 use self::managers::Manager;
+use self::memos::Memos;
 use self::paths::Tree;
 use self::snapshot::Snapshot;
 use self::spot::{Spot, failed, stat_outside};
@@ -56,7 +58,7 @@ use self::systemd::Systemd;
 use self::temps::Temps;
 use crate::host::facts::Facts;
 use crate::host::{
-    Checkout, Entry, Group, Hash, HostError, Key, Observe, Package, Powers, Unit, User,
+    Checkout, Entry, Group, Hash, HostError, Key, Memo, Observe, Package, Powers, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 
@@ -71,6 +73,8 @@ pub struct Options {
     pub root: PathBuf,
     /// The directory of the blobs that were sent for the run.
     pub blobs: PathBuf,
+    /// The directory of what hpt remembers between runs; made when it is needed.
+    pub memos: PathBuf,
     /// The host's own key for fingerprints of secrets.
     pub fingerprint_key: [u8; 32],
     /// Hashes that earlier plans have computed.
@@ -89,6 +93,7 @@ pub struct Live {
     key: [u8; 32],
     hashes: Arc<HashCache>,
     blobs: Blobs,
+    memos: Memos,
     temps: Temps,
     accounts: Parsed<Accounts>,
     packages: Parsed<Packages>,
@@ -111,6 +116,7 @@ impl Live {
             key: options.fingerprint_key,
             hashes: options.hashes,
             blobs: Blobs::new(options.blobs),
+            memos: Memos::new(options.memos),
             temps: Temps::new(),
             accounts: Parsed::default(),
             packages: Parsed::default(),
@@ -315,6 +321,10 @@ impl Observe for Live {
 
     fn has_blob(&self, hash: &Hash) -> bool {
         self.blobs.has(hash)
+    }
+
+    fn remembers(&self, memo: &Memo) -> Result<bool, HostError> {
+        self.memos.has(memo)
     }
 
     fn fingerprint(&self, secret: &[u8]) -> String {

@@ -90,6 +90,9 @@ impl Overlay {
             Effect::User(edit) => self.foresee_user(edit, base),
             Effect::Unit { name, job } => self.foresee_unit(name, *job, base),
             Effect::Clone(job) => self.cast_shadow(job.dest.clone(), cause()),
+            Effect::Remember { memo, kept } => {
+                self.memos.insert(memo.clone(), *kept);
+            }
             Effect::Run(_) => {} // its declared shadow is cast by the block (see Decision::Act)
         }
     }

@@ -9,7 +9,7 @@ mod foresee;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::Content;
-use crate::host::{Checkout, Entry, Group, Package, Unit, User};
+use crate::host::{Checkout, Entry, Group, Memo, Package, Unit, User};
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 
 pub(super) use self::accounts::fingerprint;
@@ -37,6 +37,7 @@ pub struct Overlay {
     pub(super) groups: BTreeMap<GroupName, Option<Group>>,
     pub(super) packages: BTreeMap<PackageName, Option<Package>>,
     pub(super) units: BTreeMap<UnitName, Option<Unit>>,
+    pub(super) memos: BTreeMap<Memo, bool>,
     /// What was removed with all that it held: whatever a base shows below it is gone.
     removed: BTreeSet<AbsPath>,
     /// Trees in which anything may change: a clone's destination, what an exec says it makes.
@@ -116,6 +117,11 @@ impl Overlay {
     /// Whether a unit is foreseen.
     pub fn unit(&self, name: &UnitName) -> Option<Option<Unit>> {
         self.units.get(name).cloned()
+    }
+
+    /// Whether it is foreseen that something is remembered.
+    pub fn memo(&self, memo: &Memo) -> Option<bool> {
+        self.memos.get(memo).copied()
     }
 
     /// What is foreseen of the working tree at a path.

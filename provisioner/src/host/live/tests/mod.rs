@@ -37,6 +37,7 @@ pub(super) fn open(root: &Path) -> Live {
     let options = Options {
         root: root.to_owned(),
         blobs: root.join("blobs"),
+        memos: root.join("memos"),
         fingerprint_key: [7; 32],
         hashes: Arc::default(),
     };

@@ -1,0 +1,53 @@
+//! `[settings]`: how a run goes about a config.
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeValue, ValueDeserializer};
+
+use crate::fault::{Fault, Place};
+
+/// The settings of later versions.
+const LATER: [&str; 4] = ["confirm", "lock_wait", "parallel", "prune"];
+
+/// How a run goes about a config.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Settings {
+    /// Whether the handlers of what was changed run when a later block has failed; true. If not, they
+    /// are due in the next run.
+    pub(super) flush_on_fail: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            flush_on_fail: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the table `[settings]`; a fault for what is wrong in it.
+    pub(super) fn read(
+        value: Spanned<DeValue<'_>>,
+        file: usize,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Self> {
+        let whole = value.span();
+        let keys = value.get_ref().as_table().into_iter().flatten();
+        let mut keys = keys.map(|(key, _)| key);
+        if let Some(key) = keys.find(|key| LATER.contains(&key.get_ref().as_ref())) {
+            let what = format!("`{}` comes with a later version of hpt", key.get_ref());
+            let span = key.span();
+            faults.push(Fault::error(what, Place { file, span }));
+            return None;
+        }
+        let read = Self::deserialize(ValueDeserializer::from(value));
+        read.map_err(|error| {
+            let span = error.span().unwrap_or(whole);
+            let what = format!("{} in [settings]", error.message());
+            faults.push(Fault::error(what, Place { file, span }));
+        })
+        .ok()
+    }
+}
