@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::given;
 use crate::print::{json, plural};
 
 #[derive(clap::Args)]
@@ -11,10 +12,13 @@ pub(crate) struct Args {
     /// Config files, executed one after another
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    given: given::Options,
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let config = context.read_config(&args.files)?;
+    let config = context.read_config(&args.files, args.given.read()?)?;
     let warnings = &config.outline.warnings;
     context
         .terminal

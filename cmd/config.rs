@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hpt_provisioner::config::{self, File, Outline, limits};
+use hpt_provisioner::config::{self, File, Given, Outline, limits};
 use hpt_provisioner::fault::Place;
 
 use crate::context::Context;
@@ -15,18 +15,24 @@ pub(crate) struct Checked {
     pub(crate) files: Vec<File>,
     /// The directory of each file; what it names is relative to that.
     pub(crate) dirs: Vec<PathBuf>,
+    /// What the command line says besides.
+    pub(crate) given: Given,
     pub(crate) outline: Outline,
 }
 
 impl Context {
     /// Reads and checks the files of a config, and shows their warnings.
-    pub(crate) fn read_config(&mut self, paths: &[PathBuf]) -> Result<Checked, CommandError> {
+    pub(crate) fn read_config(
+        &mut self,
+        paths: &[PathBuf],
+        given: Given,
+    ) -> Result<Checked, CommandError> {
         let files = paths
             .iter()
             .map(|path| read(path))
             .collect::<Result<Vec<_>, _>>()?;
         let target = self.global.target.as_ref().map_or("", |name| name.as_str());
-        let outline = match config::check(&files, target) {
+        let outline = match config::check(&files, target, &given) {
             Ok(outline) => outline,
             Err(faults) => return Err(CommandError::faults(files, faults)),
         };
@@ -37,6 +43,7 @@ impl Context {
         Ok(Checked {
             files,
             dirs,
+            given,
             outline,
         })
     }

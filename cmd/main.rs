@@ -18,6 +18,7 @@ mod facts;
 mod follower;
 mod gen_client_keys;
 mod gen_target_keys;
+mod given;
 mod harden;
 mod keys;
 mod list_target_keys;

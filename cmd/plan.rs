@@ -7,6 +7,7 @@ use hpt_provisioner::plan::{Plan, Verdict};
 
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
+use crate::given;
 use crate::print::json;
 use crate::print::plan::{Heading, plan as plan_words};
 use crate::site::{Job, Site};
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
+    #[command(flatten)]
+    given: given::Options,
+
     /// Show what is in place, and every line of every diff
     #[arg(short, long)]
     all: bool,
@@ -36,7 +40,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let began = Instant::now();
-    let config = context.read_config(&args.files)?;
+    let config = context.read_config(&args.files, args.given.read()?)?;
     let job = Job::new(config, context)?;
     let plan = runtime()?.block_on(async {
         let mut site = Site::open(context).await?;

@@ -10,6 +10,7 @@ use hpt_provisioner::report::{Finished, Outcome, Report};
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
 use crate::follower::Follower;
+use crate::given;
 use crate::plan::{ask, show};
 use crate::print::{json, span};
 use crate::site::{Job, Site};
@@ -30,6 +31,9 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
+    #[command(flatten)]
+    given: given::Options,
+
     /// Apply without asking
     #[arg(short, long)]
     yes: bool,
@@ -42,7 +46,7 @@ pub(crate) struct Args {
 impl Args {
     /// Whether nothing was said.
     pub(crate) fn is_empty(&self) -> bool {
-        self.files.is_empty() && !self.yes && !self.all
+        self.files.is_empty() && self.given.is_empty() && !self.yes && !self.all
     }
 }
 
@@ -52,7 +56,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             .hint("`hpt provision FILE...`, for example site.toml"));
     }
     let began = Instant::now();
-    let config = context.read_config(&args.files)?;
+    let config = context.read_config(&args.files, args.given.read()?)?;
     let job = Job::new(config, context)?;
     runtime()?.block_on(async {
         let mut site = Site::open(context).await?;

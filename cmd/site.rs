@@ -47,6 +47,7 @@ impl Job {
             target,
             files: config.files.clone(),
             sources: sources.blobs.clone(),
+            given: config.given.clone(),
             secrets: secrets.for_target(),
         };
         let contents = sources.lend()?;

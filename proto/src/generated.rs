@@ -85,6 +85,12 @@ pub struct Request {
     /// the values of \[secret.NAME\]
     #[prost(message, repeated, tag = "4")]
     pub secrets: ::prost::alloc::vec::Vec<Secret>,
+    /// TOML; each value stands in the place of the config's own
+    #[prost(string, tag = "5")]
+    pub vars: ::prost::alloc::string::String,
+    /// choose blocks; all of them if there is none
+    #[prost(string, repeated, tag = "6")]
+    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]

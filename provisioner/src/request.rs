@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::scope::Scope;
-use crate::config::{self, Config, File};
+use crate::config::{self, Config, File, Given};
 use crate::fault::Fault;
 use crate::host::facts::Facts;
 use crate::secret::Secret;
@@ -19,6 +19,8 @@ pub struct Request {
     pub files: Vec<File>,
     /// What each source was resolved to.
     pub sources: BTreeMap<Source, Blob>,
+    /// What the sender says besides the config.
+    pub given: Given,
     /// The values of `[secret.NAME]`.
     pub secrets: BTreeMap<String, Secret>,
 }
@@ -31,7 +33,7 @@ impl Request {
     pub fn parse(self, facts: &Facts) -> Result<Config, Vec<Fault>> {
         let scope = Scope {
             target: self.target,
-            vars: toml::Table::new(),
+            given: self.given,
             facts: Some(facts.clone()),
             secrets: Some(self.secrets),
             blobs: self.sources,

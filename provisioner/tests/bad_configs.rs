@@ -59,7 +59,7 @@ fn every_one_is_refused_at_its_place() {
             name: "bad.toml".to_owned(),
             text: case.text.clone(),
         }];
-        let Err(told) = config::check(&files, "") else {
+        let Err(told) = config::check(&files, "", &config::Given::default()) else {
             wrong.push(format!("{}: accepted\n{}", case.name, case.text));
             continue;
         };
@@ -120,7 +120,10 @@ fn bombs_are_refused_and_do_not_hang() {
             name: "bomb.toml".to_owned(),
             text,
         }];
-        assert!(config::check(&files, "").is_err(), "{name}");
+        assert!(
+            config::check(&files, "", &config::Given::default()).is_err(),
+            "{name}"
+        );
     }
 }
 
@@ -228,7 +231,7 @@ fn refused(name: &str, text: String) -> Vec<String> {
         name: "bomb.toml".to_owned(),
         text,
     }];
-    match config::check(&files, "") {
+    match config::check(&files, "", &config::Given::default()) {
         Ok(_) => panic!("{name} is accepted"),
         Err(faults) => faults.into_iter().map(|fault| fault.what).collect(),
     }

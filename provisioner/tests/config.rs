@@ -97,7 +97,7 @@ fn files_run_one_after_another() {
             text: "packages = [\"git\"]\n[[group]]\nname = \"b\"\n".to_owned(),
         },
     ];
-    let outline = config::check(&files, "").map(|_| ());
+    let outline = config::check(&files, "", &config::Given::default()).map(|_| ());
     assert!(outline.is_ok(), "{outline:?}");
     let Ok(config) = config::parse(files, Scope::default()) else {
         panic!()
@@ -231,9 +231,9 @@ fn a_secret_goes_only_where_nothing_shows_it() {
 #[test]
 fn what_the_workstation_does_not_know_is_left_to_the_target() {
     let text = "[[file]]\npath = \"/a\"\ncontent = \"{{ facts.hostname }} {{ secret.x }}\"\n[secret.x]\nenv = \"X\"\n";
-    assert!(config::check(&file(text), "web1").is_ok());
+    assert!(config::check(&file(text), "web1", &config::Given::default()).is_ok());
     let text = "[[file]]\npath = \"/a\"\ncontent = \"{{ vars.nothing }}\"\n";
-    let Err(told) = config::check(&file(text), "") else {
+    let Err(told) = config::check(&file(text), "", &config::Given::default()) else {
         panic!("an undefined value");
     };
     assert!(
@@ -255,7 +255,7 @@ source = "bkt://some/file"
 path = "/b"
 source = "bkt://some/file"
 "#;
-    let Ok(outline) = config::check(&file(text), "") else {
+    let Ok(outline) = config::check(&file(text), "", &config::Given::default()) else {
         panic!()
     };
     assert_eq!(outline.needs.len(), 1);
@@ -273,7 +273,7 @@ source = "bkt://some/file"
             "use https",
         ),
     ] {
-        let Err(told) = config::check(&file(text), "") else {
+        let Err(told) = config::check(&file(text), "", &config::Given::default()) else {
             panic!("{text}")
         };
         assert!(

@@ -32,7 +32,7 @@ fn every_one_is_taken_by_the_workstation_and_by_a_target() {
     let secret = |name: &str, text: &str| (name.to_owned(), Secret::new(text.to_owned()));
     for file in configs {
         let files = vec![file];
-        let warnings = match config::check(&files, "web1") {
+        let warnings = match config::check(&files, "web1", &config::Given::default()) {
             Ok(outline) => outline.warnings,
             Err(faults) => panic!("{}: {faults:#?}", files[0].name),
         };
@@ -61,7 +61,7 @@ fn fields(kind: &str) -> Vec<String> {
         name: "unknown.toml".to_owned(),
         text,
     }];
-    let Err(faults) = config::check(&files, "") else {
+    let Err(faults) = config::check(&files, "", &config::Given::default()) else {
         panic!("an unknown field in {kind}")
     };
     let hint = faults[0].hint.as_deref().expect("the fields are listed");

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use hpt_provisioner::config::scope::Scope;
-use hpt_provisioner::config::{self, Config, File};
+use hpt_provisioner::config::{self, Config, File, Given};
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
@@ -13,10 +13,14 @@ fn parse(text: &str, tags: &[&str]) -> Result<Config, Vec<String>> {
         name: "site.toml".to_owned(),
         text: text.to_owned(),
     }];
+    let given = Given {
+        tags: tags.iter().map(ToString::to_string).collect(),
+        ..Given::default()
+    };
     let scope = Scope {
         facts: Some(Facts::default()),
         secrets: Some([("s".to_owned(), secret("hunter2"))].into()),
-        tags: tags.iter().map(ToString::to_string).collect(),
+        given,
         ..Scope::default()
     };
     config::parse(files, scope).map_err(|faults| faults.into_iter().map(|f| f.what).collect())

@@ -156,7 +156,7 @@ fn everything_that_the_original_spelled_parses() {
         name: "everything.toml".to_owned(),
         text: EVERYTHING.to_owned(),
     }];
-    let outline = match config::check(&files, "") {
+    let outline = match config::check(&files, "", &config::Given::default()) {
         Ok(outline) => outline,
         Err(faults) => panic!("{faults:#?}"),
     };

@@ -225,6 +225,7 @@ pub fn delivery(text: &str) -> Delivery {
         request: Request {
             target,
             files,
+            given: hpt_provisioner::config::Given::default(),
             sources,
             secrets,
         },

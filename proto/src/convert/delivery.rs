@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hpt_provisioner::config::File;
+use hpt_provisioner::config::{File, Given};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::request::Request;
 use hpt_provisioner::secret::Secret;
@@ -59,10 +59,17 @@ impl TryFrom<wire::Request> for Delivery {
             }
         }
         let files = from.files.into_iter().map(file).collect();
+        let mut given = Given {
+            tags: from.tags.into_iter().collect(),
+            ..Given::default()
+        };
+        let vars = given.add(&from.vars);
+        vars.map_err(|_| BadMessage("values that are no TOML"))?;
         let request = Request {
             target: from.target,
             files,
             sources,
+            given,
             secrets,
         };
         Ok(Self { request, contents })
@@ -101,6 +108,8 @@ impl From<&Delivery> for wire::Request {
             files: from.request.files.iter().map(file).collect(),
             sources: from.request.sources.iter().map(source).collect(),
             secrets: from.request.secrets.iter().map(secret).collect(),
+            vars: from.request.given.to_toml(),
+            tags: from.request.given.tags.iter().cloned().collect(),
         }
     }
 }
@@ -113,6 +122,9 @@ mod tests {
         let content: Arc<[u8]> = Arc::from(&b"listen 80;"[..]);
         let hash = blake3::hash(&content);
         let blob = Blob { hash, size: 10 };
+        let mut given = Given::default();
+        given.assign("port=80").unwrap();
+        given.tags.insert("web".into());
         Delivery {
             request: Request {
                 target: "web1".into(),
@@ -130,6 +142,7 @@ mod tests {
                         blob,
                     ),
                 ]),
+                given,
                 secrets: BTreeMap::from([("token".into(), Secret::new("s3cret".into()))]),
             },
             contents: HashMap::from([(hash, content)]),
@@ -143,6 +156,7 @@ mod tests {
         assert_eq!(got.request.target, "web1");
         assert_eq!(got.request.files, sent.request.files);
         assert_eq!(got.request.sources, sent.request.sources);
+        assert_eq!(got.request.given, sent.request.given);
         assert_eq!(got.request.secrets["token"].expose(), "s3cret");
         assert_eq!(got.contents, sent.contents);
     }
@@ -150,7 +164,7 @@ mod tests {
     /// I5: one thing wrong at a time.
     #[test]
     fn a_delivery_that_says_something_impossible_is_refused() {
-        let spoil: [fn(&mut wire::Request); 7] = [
+        let spoil: [fn(&mut wire::Request); 8] = [
             |r| r.sources[0].hash.truncate(31),
             |r| r.sources[0].hash[0] ^= 1,
             |r| r.sources[0].size += 1,
@@ -158,6 +172,7 @@ mod tests {
             |r| r.sources[0].spelling = "http://a/b".into(),
             |r| r.sources.push(r.sources[0].clone()),
             |r| r.secrets.push(r.secrets[0].clone()),
+            |r| r.vars = "port = ".into(),
         ];
         for (case, spoil) in spoil.iter().enumerate() {
             let mut request = wire::Request::from(&sample());

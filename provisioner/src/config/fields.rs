@@ -33,6 +33,9 @@ pub(super) fn read(
             file: place.file,
             span: error.span().unwrap_or(place.span.clone()),
         };
+        if message.ends_with(", expected a string") && findings.make_text(&mut fields, &at.span) {
+            continue;
+        }
         let Some(key) = between(message, "unknown field `", "`") else {
             let follows = misspelled > 0 && message.starts_with("missing field");
             if !findings.deferred && !follows {

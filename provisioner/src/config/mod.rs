@@ -3,6 +3,7 @@
 mod common;
 mod document;
 mod fields;
+mod given;
 mod instance;
 pub mod limits;
 mod reader;
@@ -23,6 +24,7 @@ use crate::fault::{Fault, Place};
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
+pub use self::given::Given;
 use self::reader::Reader;
 use self::resource::Resources;
 use self::scope::Scope;
@@ -101,9 +103,10 @@ fn shared(blocks: &[Block], scope: &Scope) -> BTreeSet<[u8; 32]> {
 ///
 /// # Errors
 /// Every fault found, warnings too, in the order of their places.
-pub fn check(files: &[File], target: &str) -> Result<Outline, Vec<Fault>> {
+pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec<Fault>> {
     let scope = Scope {
         target: target.to_owned(),
+        given: given.clone(),
         ..Scope::default()
     };
     let mut reader = Reader::of(files, scope);

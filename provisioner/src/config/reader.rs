@@ -37,7 +37,7 @@ impl Reader {
     /// Reads the files with what is known besides them.
     pub(super) fn of(files: &[File], scope: Scope) -> Self {
         let mut reader = Self {
-            chosen: scope.tags.clone(),
+            chosen: scope.given.tags.clone(),
             scope,
             ..Self::default()
         };
@@ -67,7 +67,8 @@ impl Reader {
             self.faults.push(Fault::error(what, place));
             return;
         }
-        let scope = std::mem::take(&mut self.scope);
+        let mut scope = std::mem::take(&mut self.scope);
+        scope.vars.extend(scope.given.vars.clone());
         let renderer = Renderer::of(&scope);
         let (mut errors, mut looked_at) = (0, 0);
         for raw in blocks {

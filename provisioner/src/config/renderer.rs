@@ -207,7 +207,7 @@ fn syntax() -> SyntaxConfig {
 
 /// The expression of a text that is one `{{ expression }}` and nothing else.
 fn lone_expression(text: &str) -> Option<&str> {
-    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
     (!inner.contains("{{") && !inner.contains("}}")).then_some(inner)
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::config::Given;
 use crate::config::renderer::Renderer;
 use crate::host::facts::Facts;
 use crate::secret::Secret;
@@ -23,8 +24,8 @@ pub struct Scope {
     pub secrets: Option<BTreeMap<String, Secret>>,
     /// What each source was resolved to.
     pub blobs: BTreeMap<Source, Blob>,
-    /// The tags by which the blocks of a run are chosen; all of them if there is none.
-    pub tags: BTreeSet<String>,
+    /// What whoever starts the run says besides.
+    pub given: Given,
     /// The hashes of the blobs that more than one block needs.
     pub shared: BTreeSet<[u8; 32]>,
 }

@@ -1,5 +1,7 @@
 //! Renders every string of a block's fields in place, before the block's own type reads them.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -30,6 +32,8 @@ pub(super) struct Findings {
     pub(super) secret: bool,
     /// Some text names facts or secrets that are not known here.
     pub(super) deferred: bool,
+    /// Where numbers and booleans stand that a lone `{{ x }}` came to.
+    scalars: Vec<Range<usize>>,
 }
 
 /// TOML literals of the values that templates rendered to, in the order of the walk; they outlive
@@ -80,7 +84,7 @@ impl Walk<'_> {
         }
     }
 
-    fn text(&mut self, field: &str, text: &str, span: std::ops::Range<usize>) -> Option<String> {
+    fn text(&mut self, field: &str, text: &str, span: Range<usize>) -> Option<String> {
         let place = Place {
             file: self.file,
             span,
@@ -114,6 +118,9 @@ impl Walk<'_> {
             }
             Ok(Rendered::Value { value, secret }) => {
                 self.findings.secret |= secret;
+                if value.is_integer() || value.is_float() || value.is_bool() {
+                    self.findings.scalars.push(place.span);
+                }
                 Some(value.to_string())
             }
             Err(error) => {
@@ -129,6 +136,32 @@ impl Walk<'_> {
                 None
             }
         }
+    }
+}
+
+impl Findings {
+    /// Makes a text of the number or boolean at this place, if a template came to it there: a field
+    /// that wants a text takes what `{{ }}` would have put into one.
+    pub(super) fn make_text(&self, fields: &mut DeTable<'_>, span: &Range<usize>) -> bool {
+        self.scalars.contains(span) && fields.iter_mut().any(|(_, value)| to_text(value, span))
+    }
+}
+
+fn to_text(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> bool {
+    if value.span() == *span {
+        let text = match value.get_ref() {
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(yes) => yes.to_string(),
+            _ => return false,
+        };
+        *value.get_mut() = DeValue::String(text.into());
+        return true;
+    }
+    match value.get_mut() {
+        DeValue::Table(table) => table.iter_mut().any(|(_, value)| to_text(value, span)),
+        DeValue::Array(array) => array.iter_mut().any(|value| to_text(value, span)),
+        _ => false,
     }
 }
 

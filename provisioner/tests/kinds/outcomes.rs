@@ -31,7 +31,7 @@ fn a_value_that_only_the_target_knows_is_not_judged_on_the_workstation() {
             name: "site.toml".to_owned(),
             text: text.to_owned(),
         }];
-        if let Err(faults) = config::check(&files, "web1") {
+        if let Err(faults) = config::check(&files, "web1", &config::Given::default()) {
             panic!("{text}{faults:#?}");
         }
     }
