@@ -272,6 +272,12 @@ def shape():
         yield words, f'[[group]]\nname = "a"\n{key} = {"" if "@@" in value else "@@"}{value}\n'
     yield "two blocks have the id", '@@[[group]]\nname = "a"\nfor_each = [1, 2]\n'
     yield "`tags` is a list of words", "tags = @@1\n"
+    for text, words in (
+        ("{{ secret.pw }}", "there is no [secret.pw]"), ("x{{ secret.pw | upper }}y", "there is no [secret.pw]"),
+        ("{{ facts.nope }}", "there is no fact `nope`"), ("{% if facts.os.nope %}{{ facts.nope }}{% endif %}", "there is no fact `nope`"),
+    ):
+        yield words, f'[[file]]\npath = "/etc/x"\ncontent = @@"{text}"\n'
+    yield "there is no fact `nope`", '[[group]]\nname = "a"\nwhen = @@"facts.nope == 1"\n'
     for line, words in (("confirm = 5", "later version"), ("prune = true", "later version"), ("flush_on_fial = true", "unknown field"), ("x = 1", "unknown field")):
         yield words, f"[settings]\n@@{line}\n"
     yield "in [settings]", "[settings]\nflush_on_fail = @@1\n"

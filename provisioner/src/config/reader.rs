@@ -69,6 +69,7 @@ impl Reader {
         }
         let mut scope = std::mem::take(&mut self.scope);
         scope.vars.extend(scope.given.vars.clone());
+        scope.named = self.resources.secrets.keys().cloned().collect();
         let renderer = Renderer::of(&scope);
         let (mut errors, mut looked_at) = (0, 0);
         for raw in blocks {

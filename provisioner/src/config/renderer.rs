@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
+use minijinja::{Environment, ErrorKind, Template, UndefinedBehavior, context};
 
 use crate::config::limits;
 use crate::config::scope::{RenderError, Rendered, Scope, is_template};
 use crate::config::secrets::Secrets;
+use crate::host::facts::Facts;
 
 /// Instructions a single template may spend; a loop over 10,000 items fits.
 const FUEL: u64 = 1_000_000;
@@ -102,7 +103,14 @@ impl<'a> Renderer<'a> {
             .iter()
             .any(|name| names.contains(*name) && !known(name))
         {
-            return Ok(Rendered::Deferred);
+            return match self.unknown(&template) {
+                Some(what) => Err(RenderError {
+                    what,
+                    line: None,
+                    quotes: false,
+                }),
+                None => Ok(Rendered::Deferred),
+            };
         }
         self.secrets.touched.store(false, Ordering::Relaxed);
         let touched = || self.secrets.touched.load(Ordering::Relaxed);
@@ -128,13 +136,18 @@ impl<'a> Renderer<'a> {
                 .map_err(|e| hide(&e))?;
             if value.is_undefined() {
                 let what = format!("`{}` is not defined", expression.trim());
-                return Err(RenderError { what, line: None });
+                return Err(RenderError {
+                    what,
+                    line: None,
+                    quotes: true,
+                });
             }
             self.spend(EXPRESSION);
             self.fill(value.as_str().map_or(0, str::len))?;
             toml::Value::try_from(&value).map_err(|_| RenderError {
                 what: format!("`{}` is no value that TOML has", expression.trim()),
                 line: None,
+                quotes: true,
             })?
         } else {
             let mut page = Page {
@@ -156,6 +169,27 @@ impl<'a> Renderer<'a> {
         })
     }
 
+    /// A fact that no host has or a secret that the config does not declare, which need not wait for
+    /// the target.
+    fn unknown(&self, template: &Template<'_, '_>) -> Option<String> {
+        let facts = Value::from(Serde(&Facts::default()));
+        let has_fact = |name: &str| facts.get_attr(name).is_ok_and(|fact| !fact.is_undefined());
+        let names = template.undeclared_variables(true);
+        let mut paths: Vec<&str> = names.iter().map(String::as_str).collect();
+        paths.sort_unstable();
+        paths.into_iter().find_map(|path| {
+            let (space, rest) = path.split_once('.')?;
+            let name = rest.split('.').next().unwrap_or_default();
+            match space {
+                "facts" if !has_fact(name) => Some(format!("there is no fact `{name}`")),
+                "secret" if self.scope.secrets.is_none() && !self.scope.named.contains(name) => {
+                    Some(format!("there is no [secret.{name}] in the config"))
+                }
+                _ => None,
+            }
+        })
+    }
+
     fn spend(&self, fuel: u64) {
         self.fuel.set(self.fuel.get().saturating_sub(fuel));
     }
@@ -165,7 +199,11 @@ impl<'a> Renderer<'a> {
         let Some(room) = self.room.get().checked_sub(bytes) else {
             let most = limits::RENDERED >> 20;
             let what = format!("the templates become longer than {most} MiB in all");
-            return Err(RenderError { what, line: None });
+            return Err(RenderError {
+                what,
+                line: None,
+                quotes: true,
+            });
         };
         self.room.set(room);
         Ok(())
@@ -225,6 +263,7 @@ fn words(error: &minijinja::Error) -> RenderError {
     RenderError {
         what,
         line: error.line(),
+        quotes: true,
     }
 }
 
@@ -233,5 +272,6 @@ fn hidden(error: &minijinja::Error) -> RenderError {
     RenderError {
         what: format!("{} in a template that uses a secret", error.kind()),
         line: error.line(),
+        quotes: false,
     }
 }

@@ -22,6 +22,8 @@ pub struct Scope {
     pub facts: Option<Facts>,
     /// The values of `[secret.NAME]`; `None` where they are not known, as in a check.
     pub secrets: Option<BTreeMap<String, Secret>>,
+    /// The names of the config's `[secret.NAME]`, where their values are not known.
+    pub named: BTreeSet<String>,
     /// What each source was resolved to.
     pub blobs: BTreeMap<Source, Blob>,
     /// What whoever starts the run says besides.
@@ -51,6 +53,8 @@ pub struct RenderError {
     pub what: String,
     /// The line of the text at which it is, from 1.
     pub line: Option<usize>,
+    /// Whether `what` may repeat words of the text, or values.
+    pub quotes: bool,
 }
 
 impl Scope {

@@ -124,7 +124,7 @@ impl Walk<'_> {
                 Some(value.to_string())
             }
             Err(error) => {
-                let what = if PRIVATE.contains(&field) {
+                let what = if error.quotes && PRIVATE.contains(&field) {
                     format!("the template in `{field}` cannot be rendered")
                 } else {
                     error.what

@@ -29,7 +29,7 @@ fn a_value_that_only_the_target_knows_is_not_judged_on_the_workstation() {
     ] {
         let files = [File {
             name: "site.toml".to_owned(),
-            text: text.to_owned(),
+            text: format!("{text}[secret]\nhash.env = \"A\"\ndb.env = \"B\"\n"),
         }];
         if let Err(faults) = config::check(&files, "web1", &config::Given::default()) {
             panic!("{text}{faults:#?}");
