@@ -252,6 +252,12 @@ pub(crate) fn foresee(
                 }
             }
         }
+        Ok(Decision::Blocked(_)) | Err(_) => {
+            let cause = crate::host::overlay::Cause(format!("{}, which is blocked", block.id));
+            if let Some(key) = block.about() {
+                overlay.doubt_about(key, cause);
+            }
+        }
         _ => {}
     }
 }

@@ -195,7 +195,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// Those of the host.
     pub fn has_user(&self, name: &UserName) -> Result<Fate<bool>, HostError> {
-        Ok(self.unless_pending(self.user(name)?))
+        Ok(self.unless_pending(self.user(name)?, &Key::User(name.clone())))
     }
 
     /// A group by name; absent as a user is.
@@ -216,7 +216,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// Those of the host.
     pub fn has_group(&self, name: &GroupName) -> Result<Fate<bool>, HostError> {
-        Ok(self.unless_pending(self.group(name)?))
+        Ok(self.unless_pending(self.group(name)?, &Key::Group(name.clone())))
     }
 
     /// The name of the group with a number, on which a block relies.
@@ -336,8 +336,10 @@ impl<'a> View<'a> {
     }
 
     /// While packages are yet to be installed, an absence is not known: they bring users and groups.
-    fn unless_pending<T>(&self, seen: Fate<Option<T>>) -> Fate<bool> {
-        match (seen, self.overlay.pending_install()) {
+    /// Nor is it if an earlier block was to make the account and cannot.
+    fn unless_pending<T>(&self, seen: Fate<Option<T>>, key: &Key) -> Fate<bool> {
+        let pending = self.overlay.doubt(key).or(self.overlay.pending_install());
+        match (seen, pending) {
             (Fate::Is(None), Some(cause)) => Fate::Unknown(cause.clone()),
             (Fate::Is(seen), _) => Fate::Is(seen.is_some()),
             (Fate::Unknown(cause), _) => Fate::Unknown(cause),

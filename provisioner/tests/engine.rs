@@ -366,3 +366,25 @@ fn what_a_command_prints_has_no_secret_in_it() {
         "it is [secret], they say"
     );
 }
+
+#[test]
+fn what_a_blocked_block_was_to_make_is_not_said_to_be_missing() {
+    let text = "[[user]]\nname = \"ana\"\nhome = \"/none/ana\"\ngroups = [\"nowhere\"]\n[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"ana\"\n";
+    let plan = plan(
+        &config(text),
+        &Memory::new(Facts::default()),
+        Reveal::Content,
+    );
+    let (blocked, maybe) = (Verdict::Blocked, Verdict::Maybe);
+    assert_eq!(
+        verdicts(&plan),
+        [blocked, maybe, blocked, maybe],
+        "{plan:#?}"
+    );
+    let words = "depends on user:ana, which is blocked";
+    assert!(
+        plan.blocks[1].summary.ends_with(words),
+        "{}",
+        plan.blocks[1].summary
+    );
+}

@@ -89,7 +89,7 @@ impl Kind for Group {
             return Ok(Decision::InPlace);
         }
         if !view.powers().accounts {
-            let why = "groups are made and changed by root with groupadd; hpt is not root, or the tool is not there";
+            let why = "groups are made and changed by root with groupadd; hpt is not root, the tool is not there, or this root has no /etc/group";
             return Ok(Decision::Blocked(why.to_owned()));
         }
         Ok(Decision::Act(Action::new(verb, words.join(", "), effects)))

@@ -41,7 +41,7 @@ pub trait Kind: DeserializeOwned {
         let _ = complain;
     }
 
-    /// What it will look at, so that a host can read it in bulk.
+    /// What it will look at, so that a host can read it in bulk; first what it is about.
     fn reads(&self) -> Vec<Key> {
         Vec::new()
     }

@@ -65,6 +65,11 @@ impl Block {
         self.body().map_or_else(Vec::new, Body::reads)
     }
 
+    /// What it is about: the first of what it reads.
+    pub fn about(&self) -> Option<Key> {
+        self.reads().into_iter().next()
+    }
+
     /// See [`Kind::needs`](crate::block::Kind::needs).
     pub fn needs(&self) -> Vec<Need> {
         self.body().map_or_else(Vec::new, Body::needs)

@@ -56,8 +56,7 @@ impl Kind for Service {
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         if !view.powers().services {
-            let why =
-                "services need root and a running systemd; this is a directory, or hpt is not root";
+            let why = "systemd cannot be asked: it does not run here, hpt is not root, or this is a root directory";
             return Ok(Decision::Blocked(why.to_owned()));
         }
         let unit = match view.unit(&self.name)? {

@@ -35,10 +35,7 @@ fn a_host_without_powers_says_so_in_the_plan() {
         "[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"ana\"\n",
     ] {
         let why = blocked(text, &host);
-        assert!(
-            why.contains("; ") || why.contains(" is a directory"),
-            "{why}"
-        );
+        assert!(why.contains("; ") || why.contains("directory"), "{why}");
     }
     // What is in place needs no power.
     assert_eq!(planned("packages = [\"git\"]\n", &host).0, Verdict::Ok);

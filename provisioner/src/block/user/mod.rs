@@ -259,6 +259,6 @@ impl User {
 }
 
 fn powerless() -> Decision {
-    let why = "users are made and changed by root with useradd; hpt is not root, or the tool is not there";
+    let why = "users are made and changed by root with useradd; hpt is not root, the tool is not there, or this root has no /etc/passwd";
     Decision::Blocked(why.to_owned())
 }

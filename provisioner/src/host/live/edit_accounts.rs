@@ -35,6 +35,11 @@ fn run(calls: Vec<Call>, root: &Path) -> Result<(), HostError> {
             };
             call.args
                 .splice(0..0, [option.to_owned(), root.display().to_string()]);
+            // A new home begins as that root has it, not as this machine has.
+            if let Some(at) = call.args.iter().position(|arg| arg == "--create-home") {
+                let skel = root.join("etc/skel").display().to_string();
+                call.args.splice(at..at, ["--skel".to_owned(), skel]);
+            }
         }
         let mut spawn = Spawn::tool(call.program, call.args);
         spawn.stdin = call
@@ -106,6 +111,12 @@ mod tests {
             create_home: true,
         };
         edit_user(&add, &read(), dir.path()).unwrap();
+        let home = fs::read_dir(dir.path().join("home/app")).unwrap();
+        assert_eq!(
+            home.count(),
+            0,
+            "this machine's /etc/skel is not that root's"
+        );
         let app = read().user(&user("app"), |_| String::new()).unwrap();
         assert_eq!(
             (app.uid, app.comment.as_str(), app.locked),

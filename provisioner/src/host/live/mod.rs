@@ -224,11 +224,12 @@ fn fixed(path: &str) -> AbsPath {
 fn powers(tree: &Tree) -> Powers {
     let root = rustix::process::geteuid().is_root();
     let has = |path: &str| stat_outside(Path::new(path)).is_some();
+    let there = |path: &str| stat_outside(&tree.outside(&fixed(path))).is_some();
     Powers {
         services: root && tree.is_live() && has("/run/systemd/system"),
         exec: tree.is_live(),
         packages: root && tree.is_live() && Manager::detect().is_some(),
-        accounts: root && has("/usr/sbin/useradd"),
+        accounts: root && has("/usr/sbin/useradd") && there("/etc/passwd") && there("/etc/group"),
         chown: root,
     }
 }

@@ -9,7 +9,7 @@ mod foresee;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::Content;
-use crate::host::{Checkout, Entry, Group, Memo, Package, Unit, User};
+use crate::host::{Checkout, Entry, Group, Key, Memo, Package, Unit, User};
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 
 pub(super) use self::accounts::fingerprint;
@@ -40,6 +40,8 @@ pub struct Overlay {
     pub(super) memos: BTreeMap<Memo, bool>,
     /// What was removed with all that it held: whatever a base shows below it is gone.
     removed: BTreeSet<AbsPath>,
+    /// Accounts that a block was to see to which cannot work.
+    doubts: BTreeMap<Key, Cause>,
     /// Trees in which anything may change: a clone's destination, what an exec says it makes.
     shadows: Vec<(AbsPath, Cause)>,
     /// Set while a package installation is pending: it may bring users, units and files, so that
@@ -128,6 +130,20 @@ impl Overlay {
     pub fn checkout(&self, path: &AbsPath) -> Option<Fate<Option<Checkout>>> {
         let gone = || self.is_cleared(path).then_some(Fate::Is(None));
         self.shadow_over(path).map(Fate::Unknown).or_else(gone)
+    }
+
+    /// Why it is not known what an account will be.
+    pub fn doubt(&self, key: &Key) -> Option<&Cause> {
+        self.doubts.get(key)
+    }
+
+    /// A block that cannot work was to see to this: what becomes of it is not known.
+    pub fn doubt_about(&mut self, key: Key, cause: Cause) {
+        match key {
+            Key::Path(path) | Key::Checkout(path) => self.cast_shadow(path, cause),
+            Key::User(_) | Key::Group(_) => drop(self.doubts.insert(key, cause)),
+            _ => {}
+        }
     }
 
     /// The pending installation that makes absences unknown.
