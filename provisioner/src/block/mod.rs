@@ -1,16 +1,27 @@
 //! What a block is: its fields, and one pure decision. A kind is one file here and one line in its list, `kinds!`.
 
+pub mod assert;
+pub mod authorized_key;
 pub mod clone;
+pub mod cron;
+pub mod edit;
 pub mod exec;
 pub mod file;
 pub mod flush;
 pub mod group;
 pub mod handler;
+pub mod hosts;
+pub mod limits;
+pub mod line;
+mod one_line;
+mod own_file;
 pub mod package;
 pub mod packages;
 mod placed;
 pub mod service;
 mod sudo;
+pub mod sudoers;
+mod text_file;
 pub mod user;
 
 use serde::de::DeserializeOwned;
@@ -263,4 +274,12 @@ kinds! {
     Service(service::Service),
     Flush(flush::Flush),
     Handler(handler::Handler),
+    Line(line::Line),
+    Edit(edit::Edit),
+    Sudoers(sudoers::Sudoers),
+    AuthorizedKey(authorized_key::AuthorizedKey),
+    Hosts(hosts::Hosts),
+    Limits(limits::Limits),
+    Cron(cron::Cron),
+    Assert(assert::Assert),
 }

@@ -154,20 +154,15 @@ fn unknown(name: &str, place: Place) -> Fault {
 }
 
 /// Blocks of the language that this version has not got yet.
-const LATER: [&str; 36] = [
+const LATER: &[&str] = &[
     "include",
     "group_vars",
     "source",
     "package_repo",
-    "sudoers",
-    "authorized_key",
-    "line",
-    "edit",
     "archive",
     "unit",
     "dropin",
     "timer",
-    "cron",
     "at",
     "sysctl",
     "kmod",
@@ -176,15 +171,12 @@ const LATER: [&str; 36] = [
     "hostname",
     "timezone",
     "locale",
-    "hosts",
-    "limits",
     "firewall",
     "container",
     "sync",
     "reboot",
     "wait",
     "check",
-    "assert",
     "capability",
     "need",
     "provide",

@@ -3,7 +3,7 @@
 mod account;
 mod home;
 mod primary_group;
-mod ssh_keys;
+pub(super) mod ssh_keys;
 
 use serde::Deserialize;
 

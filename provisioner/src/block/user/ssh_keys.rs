@@ -11,7 +11,7 @@ use crate::view::View;
 
 /// A public key: its text, or a source that holds it.
 #[derive(Clone)]
-pub(super) enum PublicKey {
+pub(in crate::block) enum PublicKey {
     Text(String),
     Source(Source),
 }
@@ -29,39 +29,60 @@ impl<'de> Deserialize<'de> for PublicKey {
 
 /// Whether a text is one line of a public key, such as `ssh-ed25519 AAAA... ana`, with options
 /// before it or not.
-pub(super) fn is_key(text: &str) -> bool {
+pub(in crate::block) fn is_key(text: &str) -> bool {
     !text.trim().chars().any(char::is_control) && blob(text).is_some()
 }
 
 /// The part of a key's line that is the key itself: what stands behind the name of its sort.
 fn blob(line: &str) -> Option<&str> {
-    let sort = |word: &str| {
-        ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]
-            .iter()
-            .any(|s| word.starts_with(s))
-    };
-    let mut words = line.split_whitespace().skip_while(|word| !sort(word));
-    words.next()?;
-    words.next().filter(|blob| blob.starts_with("AAAA"))
+    parts(line).map(|(_, blob)| blob)
+}
+
+/// The options of a key's line, which may be empty, and the key itself. Options end at the first
+/// space outside quotes.
+pub(in crate::block) fn parts(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    if let Some(blob) = bare_blob(line) {
+        return Some(("", blob));
+    }
+    let (mut quoted, mut escaped) = (false, false);
+    let end = line.find(|c: char| {
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        c.is_whitespace() && !quoted
+    })?;
+    let (options, key) = line.split_at(end);
+    bare_blob(key).map(|blob| (options, blob))
+}
+
+/// The key itself in a line that begins with the name of its sort.
+fn bare_blob(line: &str) -> Option<&str> {
+    const SORTS: [&str; 4] = ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
+    let mut words = line.split_whitespace();
+    let sort = words.next()?;
+    let known = SORTS.iter().any(|begin| sort.starts_with(begin));
+    words
+        .next()
+        .filter(|blob| known && blob.starts_with("AAAA"))
 }
 
 /// What a user's `~/.ssh` should hold.
-pub(super) struct SshFiles<'a> {
-    pub(super) owner: &'a UserName,
-    pub(super) group: &'a GroupName,
-    pub(super) home: &'a AbsPath,
+pub(in crate::block) struct SshFiles<'a> {
+    pub(in crate::block) owner: &'a UserName,
+    pub(in crate::block) group: &'a GroupName,
+    pub(in crate::block) home: &'a AbsPath,
     /// To `id_rsa.pub`, and among those who may log in.
-    pub(super) public: Option<&'a PublicKey>,
+    pub(in crate::block) public: Option<&'a PublicKey>,
     /// To `id_rsa`.
-    pub(super) private: Option<&'a Source>,
+    pub(in crate::block) private: Option<&'a Source>,
     /// More keys that may log in.
-    pub(super) authorized: &'a [String],
+    pub(in crate::block) authorized: &'a [String],
     /// No other key may.
-    pub(super) exclusive: bool,
+    pub(in crate::block) exclusive: bool,
 }
 
 /// What is to be done about them.
-pub(super) enum Judged {
+pub(in crate::block) enum Judged {
     /// These effects; none if all is in place.
     Act(Vec<Effect>),
     /// Known when applied.
@@ -142,6 +163,37 @@ impl SshFiles<'_> {
             }
         }
         Ok(Judged::Act(effects))
+    }
+
+    /// Whose keys may log in, as `change` makes it of what is there. Where that leaves all as it is,
+    /// `must_be` says whether owner and mode are set right all the same.
+    pub(in crate::block) fn rewrite(
+        &self,
+        must_be: bool,
+        view: &View<'_>,
+        change: impl FnOnce(&str) -> String,
+    ) -> Result<Judged, HostError> {
+        let dir = self.home.join(".ssh").expect("a plain part");
+        let path = dir.join("authorized_keys").expect("a plain part");
+        let mut effects = Vec::new();
+        if let Some(cause) = self.directory(&dir, view, &mut effects)? {
+            return Ok(Judged::Maybe(cause));
+        }
+        let now = match view.read(&path)? {
+            Fate::Is(now) => now.unwrap_or_default(),
+            Fate::Unknown(cause) => return Ok(Judged::Maybe(cause)),
+        };
+        let now = String::from_utf8_lossy(&now);
+        let new = change(&now);
+        if !must_be && new == now {
+            return Ok(Judged::Act(Vec::new()));
+        }
+        Ok(
+            match self.file(path, new, 0o600, false, view, &mut effects)? {
+                Some(cause) => Judged::Maybe(cause),
+                None => Judged::Act(effects),
+            },
+        )
     }
 
     fn access(&self, mode: u32) -> Access {

@@ -1,0 +1,65 @@
+//! `[[assert]]`: what must hold before a run goes on.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Error, Visitor};
+
+use crate::block::one_line::{OneLine, shortened};
+use crate::block::{Decision, Kind};
+use crate::host::HostError;
+use crate::view::View;
+
+/// What must hold before a run goes on: decided when planned, from facts and values, and changing
+/// nothing. Where it does not hold, the block is blocked, and no block after it runs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assert {
+    /// The expression, in braces, which comes out as true or false, such as
+    /// `"{{ facts.memory >= 2000000000 }}"`.
+    that: Truth,
+    /// What is said where it is false, one line, such as `"this needs 2 GB of memory"`.
+    msg: OneLine,
+}
+
+struct Truth(bool);
+
+impl<'de> Deserialize<'de> for Truth {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct TrueOrFalse;
+        impl Visitor<'_> for TrueOrFalse {
+            type Value = Truth;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an expression in {{ }} that is true or false")
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Truth, E> {
+                Ok(Truth(value))
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<Truth, E> {
+                Err(E::custom(
+                    "`that` is one expression in {{ }} that comes out as true or false, and this is a text",
+                ))
+            }
+        }
+        d.deserialize_any(TrueOrFalse)
+    }
+}
+
+impl Kind for Assert {
+    const NAME: &'static str = "assert";
+
+    fn primary(&self) -> String {
+        shortened(self.msg.as_str())
+    }
+
+    fn decide(&self, _: &View<'_>) -> Result<Decision, HostError> {
+        Ok(if self.that.0 {
+            Decision::InPlace
+        } else {
+            Decision::Blocked(self.msg.as_str().to_owned())
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! A file that is a block's own from the first byte to the last, such as one in `/etc/cron.d`.
+
+use serde::Deserialize;
+
+use crate::block::{Decision, text_file};
+use crate::effect::{Access, Content, Effect, WriteFile};
+use crate::host::overlay::Fate;
+use crate::host::{EntryKind, HostError, Key};
+use crate::name::{AbsPath, BadName, GroupName, Mode, UserName};
+use crate::view::View;
+
+/// A file of root's that holds exactly this.
+pub(super) struct OwnFile {
+    pub(super) path: AbsPath,
+    /// `None` if it must not be there.
+    pub(super) text: Option<String>,
+    pub(super) mode: Mode,
+    /// The program that must accept a new content; see [`WriteFile::verify`].
+    pub(super) verify: Option<Vec<String>>,
+}
+
+/// What is to be done about such a file.
+pub(super) enum Judged {
+    /// It is as it should be.
+    InPlace,
+    /// It has to be made.
+    Create(Effect),
+    /// It has to be written anew.
+    Update(Effect),
+    /// It has to go.
+    Remove(Effect),
+    /// It cannot be judged, or cannot be.
+    Stop(Decision),
+}
+
+/// What the host must be asked for it.
+pub(super) fn reads(path: &AbsPath) -> Vec<Key> {
+    text_file::reads(path)
+}
+
+impl OwnFile {
+    pub(super) fn judge(self, view: &View<'_>) -> Result<Judged, HostError> {
+        let entry = match view.path(&self.path)? {
+            Fate::Is(entry) => entry,
+            Fate::Unknown(cause) => return Ok(Judged::Stop(Decision::Maybe(cause))),
+        };
+        let Some(text) = self.text else {
+            return Ok(match entry {
+                None => Judged::InPlace,
+                Some(_) => Judged::Remove(Effect::Remove {
+                    path: self.path,
+                    recursive: false,
+                }),
+            });
+        };
+        let content = Content::Inline(text.into_bytes().into());
+        let (root, group) = (
+            UserName::parse("root").expect("a plain name"),
+            GroupName::parse("root").expect("a plain name"),
+        );
+        // Whoever reads such files ignores one that is another's.
+        if let Some(entry) = &entry
+            && entry.mode == self.mode
+            && view.owned_by(entry, &root)?
+            && matches!(entry.kind, EntryKind::File { size } if size == content.size())
+            && view.hash(&self.path)? == Fate::Is(Some(content.hash()))
+        {
+            return Ok(Judged::InPlace);
+        }
+        let is = match entry.as_ref().map(|entry| &entry.kind) {
+            Some(EntryKind::Dir) => Some("a directory"),
+            Some(EntryKind::Special) => Some("a device, socket or FIFO"),
+            _ => None,
+        };
+        if let Some(is) = is {
+            let why = format!("{} is {is} and not a file; remove it first", self.path);
+            return Ok(Judged::Stop(Decision::Blocked(why)));
+        }
+        let judged = match entry {
+            None => Judged::Create,
+            Some(_) => Judged::Update,
+        };
+        Ok(judged(Effect::WriteFile(WriteFile {
+            path: self.path,
+            content,
+            access: Access {
+                owner: Some(root),
+                group: Some(group),
+                mode: Some(self.mode),
+            },
+            verify: self.verify,
+            secret: false,
+        })))
+    }
+}
+
+/// The name of a file in a directory whose reader ignores names with a `.` or a `~`: 1 to 64 of
+/// letters, digits, `_` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PlainName(String);
+
+impl PlainName {
+    pub(super) fn parse(text: &str) -> Result<Self, BadName> {
+        let good = |c: u8| c.is_ascii_alphanumeric() || b"_-".contains(&c);
+        if (1..=64).contains(&text.len()) && text.bytes().all(good) && !text.starts_with('-') {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(BadName(
+            "a name here is 1 to 64 of letters, digits, `_` and `-`, and does not begin with `-`",
+        ))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The file of this name in a directory.
+    pub(super) fn within(&self, dir: &str) -> AbsPath {
+        AbsPath::parse(&format!("{dir}/{}", self.0)).expect("a plain part of a path")
+    }
+}
+
+impl<'de> Deserialize<'de> for PlainName {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        crate::name::deserialize(d, Self::parse)
+    }
+}
