@@ -26,4 +26,5 @@ pub mod run;
 pub mod secret;
 pub mod source;
 mod time;
+mod unit_file;
 pub mod view;

@@ -73,7 +73,7 @@ fn block(r: &mut Random, id: usize) -> String {
     let owner = r.one(&NAMES);
     let group = r.one(&NAMES);
     let mode = r.one(&MODES);
-    match r.below(13) {
+    match r.below(16) {
         0 => {
             head("package")
                 + &format!("name = \"{}\"\n", r.one(&PACKAGES))
@@ -110,7 +110,9 @@ fn block(r: &mut Random, id: usize) -> String {
                 + &format!("name = \"{}\"\n", r.one(&UNITS))
                 + &format!("status = \"{}\"\n", r.one(&["started", "stopped"]))
                 + &r.maybe(50, "enabled = true")
+                + &r.maybe(10, "masked = false")
         }
+        13..=15 => units(r, id, owner),
         // A command in memory does nothing: it may promise no path, and may say that it changes one.
         5 => {
             let changes = format!("changes = [\"{}\"]", r.one(&PATHS));
@@ -137,6 +139,47 @@ fn block(r: &mut Random, id: usize) -> String {
                     + &r.maybe(30, &format!("group = \"{group}\""))
             };
             head("file") + &format!("path = \"{}\"\n", r.one(&PATHS)) + &form + &access
+        }
+    }
+}
+
+/// What systemd has: unit files and what becomes of them.
+fn units(r: &mut Random, id: usize, owner: &str) -> String {
+    let head = |kind: &str| format!("[[{kind}]]\nid = \"{kind}-{id}\"\n");
+    match r.below(3) {
+        0 => {
+            let masked = "status = \"stopped\"\nmasked = true";
+            let unit = r.one(&UNITS);
+            let rest = match r.below(5) {
+                0 => "absent = true".to_owned(),
+                1 => return head("service") + &format!("name = \"{unit}\"\n{masked}\n"),
+                _ => {
+                    let text = r.one(&["/bin/a", "/bin/b"]);
+                    let state = r.one(&["started", "stopped"]);
+                    format!(
+                        "content = \"[Service]\\nExecStart={text}\\n[Install]\\nWantedBy=a.target\"\n"
+                    ) + &r.maybe(50, &format!("state = \"{state}\""))
+                        + &r.maybe(50, "enabled = true")
+                }
+            };
+            head("unit") + &format!("name = \"{unit}.service\"\n{rest}\n")
+        }
+        1 => {
+            let rest = match r.below(4) {
+                0 => "absent = true".to_owned(),
+                _ => format!("content = \"[Service]\\nNice={}\"", r.below(3)),
+            };
+            head("dropin") + &format!("unit = \"{}\"\nname = \"a\"\n{rest}\n", r.one(&UNITS))
+        }
+        _ => {
+            let rest = match r.below(4) {
+                0 => "absent = true\n".to_owned(),
+                _ => {
+                    format!("on_boot = {}\ncommand = \"/bin/x\"\n", r.below(3))
+                        + &r.maybe(30, &format!("user = \"{owner}\""))
+                }
+            };
+            head("timer") + &format!("name = \"{}\"\n{rest}", r.one(&UNITS))
         }
     }
 }

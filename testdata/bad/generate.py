@@ -16,6 +16,9 @@ BASE = {
     "clone": {"url": '"https://git.example.org/x"', "dest": '"/opt/x"'},
     "exec": {"script": '"true"', "always": "true"},
     "service": {"name": '"nginx"', "status": '"started"'},
+    "unit": {"name": '"app.service"', "content": r'"[Service]\nExecStart=/bin/x\n[Install]\nWantedBy=multi-user.target\n"'},
+    "dropin": {"unit": '"app.service"', "name": '"10-a"', "content": r'"[Service]\nNice=5\n"'},
+    "timer": {"name": '"backup"', "on_calendar": '"03:15"', "command": '"/bin/x"'},
 }
 
 TEXT = ["5", "true", "[]", "{}", "1.5", "1979-05-27"]
@@ -23,6 +26,9 @@ BOOL = ['"yes"', "1", "[]", '"true"']
 NUMBER = ['"x"', "true", "-1", "1.5", "99999999999", "[]"]
 LIST = ['"one"', "5", "[@@1]", "[@@true]"]
 GROUP = TEXT[1:]  # a number of it is fine
+TIME = ['"5 minutes"', '"m"', '"-5s"', "-1", "true", "[]", '"1d"', '"5min"']
+SECTION = ['"x"', "5", "[]", "[{}]", "{ A = @@1.5 }", "{ A = @@{ B = 1 } }", "{ A = [@@[]] }", "{ A = [1, @@1979-05-27] }"]
+SECTIONS = ["Unit", "Service", "Install", "Timer", "Socket", "Path", "Mount", "Automount", "Swap", "Slice"]
 WORDS = [(TEXT, "expected a string"), (GROUP, "expected a string"), (BOOL, "expected a boolean"), (NUMBER, "expected u32"), (LIST, "expected")]
 FIELDS = {
     "package": {"name": TEXT, "names": LIST, "state": [*TEXT[:3], '"present"', '"Installed"'], "version": TEXT,
@@ -41,7 +47,13 @@ FIELDS = {
              "env": ['"A=b"', "5", "[]", "{ A = @@1 }"], "stdin": TEXT, "creates": TEXT, "removes": TEXT, "unless": TEXT,
              "only_if": TEXT, "always": BOOL, "changes": LIST, "timeout": ['"5 minutes"', '"m"', '"-5s"', "-1", "true", "[]"],
              "success": ['0', '"0"', '[@@"0"]']},
-    "service": {"name": TEXT, "status": [*TEXT[:3], '"running"', '"Started"'], "enabled": BOOL},
+    "service": {"name": TEXT, "status": [*TEXT[:3], '"running"', '"Started"'], "enabled": BOOL, "masked": BOOL, "scope": TEXT,
+                "wait_active": TIME},
+    "unit": {"name": TEXT, "content": TEXT, "enabled": BOOL, "state": [*TEXT[:3], '"running"', '"restarted"'], "verify": BOOL, "absent": BOOL}
+    | dict.fromkeys(SECTIONS, SECTION),
+    "dropin": {"unit": TEXT, "name": TEXT, "content": TEXT, "absent": BOOL} | dict.fromkeys(SECTIONS, SECTION),
+    "timer": {"name": TEXT, "on_calendar": TEXT, "on_boot": TIME, "persistent": BOOL, "randomized_delay": TIME, "command": TEXT,
+              "user": TEXT, "absent": BOOL},
 }
 
 # Values that a tool could take for something else: an option, a path elsewhere, a second line, a second word.
@@ -62,6 +74,19 @@ REV = ['""', '"-x"', '"--exec=id"', '"a..b"', '"a b"', '"a~1"', '"a^"', '"a:b"',
 VERSION = ['""', '"-1"', '"1 2"', '"1;id"', '"1/2"', '"$(id)"', '"1=2"', '"1*"', '"+1"', '"~1"', *CONTROL]
 SOURCE = ['""', '"http://h/p"', '"ftp://h/p"', '"a b://x"', '"://x"', *CONTROL]
 SHA = ['""', '"abc"', '"' + "g" * 64 + '"', '"' + "a" * 63 + '"']
+DROPIN = ['""', '"-x"', '"--help"', '"../x"', '"a/b"', '"/etc/x"', '".x"', '"a b"', '"a;id"', '"$(id)"', '"a*"', '"ü"', '".conf"',
+          '"' + "a" * 201 + '"', *CONTROL]
+CALENDAR = ['""', '" "', '"--help"', '"-x"', '"03:15 "', '" 03:15"', '"03:15;id"', '"$(id)"', '"03:15 `id`"', '"funday"', '"3"', '"*"', '"%i"',
+            '"03:"', '"1:2:3:4"', '"daily daily"', '"UTC"', '"daily ../../etc"', '"@5"', '"tomorrow"', '"now"', '"03:15 # x"', '"../x"', '"*/5 * * * *"',
+            '"0 3 * * *"', '"' + "1," * 200 + '1:00"', *CONTROL]
+COMMAND = ['""', '" "', '"ls"', '"./x"', '"~/x"', '"$HOME/x"', '"-/bin/x"', '"+/bin/x"', '"@/bin/x x"', '"!/bin/x"', '":/bin/x"', '"/bin/../x"', '"/bin//x"', '"/"',
+           '"/bin/x | /bin/y"', '"/bin/x; id"', '"/bin/x ; /bin/y"', '"/bin/x && y"', '"/bin/x & y"', '"/bin/x > /y"', '"/bin/x < /y"', '"/bin/x $HOME"',
+           '"/bin/x $(id)"', '"/bin/x `id`"', '"/bin/x (y)"', """ "/bin/x 'a" """.strip(), r'"/bin/x \"a"', r'"/bin/x \\"', '"/bin/%n"', """ "'/bin/a b' c" """.strip(),
+           '"/bin/x' + "a" * 33000 + '"', *CONTROL]
+KEY = ['""', '"a b"', '"A=B"', '"[A]"', '"1A"', '"-A"', '"#A"', '";A"', '"Ä"', '"A.b"', '"A_b"', r'"A\nB"']
+VALUE = [r'"a\\"', '" a"', '"a "', '" "', r'"a\tb"', r'"/bin/x\nUser=root"', r'"/bin/x\n[Install]"', *CONTROL]
+UNIT_TEXT = ['""', '" "', r'"\n\n"', '"# only"', '"[Service]"', '"A=1"', r'"[Service\nA=1"', r'"[]\nA=1"', r'"[Service]\nA"', r'"[Service]\n=1"',
+             r'"[Service]\nA b=1"', r'"[Service]\nA=1 \\"', r'"[Service]\nA=\u0000"', r'"[Service]\nA=1\rB=2"', r'"[Service]\nA=\u001b[2J"', r'"[Se rvice]\nA=1"']
 MODE = ['"644x"', '"9"', '"08"', '"00644"', '"rw-r--r--"', '"-644"', '"0888"', '"u+x"', '""', "644", "0x1ff", "600", "true", "6.44", '"4755"', '"2755"']
 HOSTILE = [
     ("user", "name", ACCOUNT, "a user or group name is"), ("group", "name", ACCOUNT, "a user or group name is"),
@@ -71,6 +96,15 @@ HOSTILE = [
     ("user", "home", PATH, "a path"), ("service", "name", UNIT, "a unit name is"), ("clone", "url", URL, "URL"),
     ("clone", "rev", REV, "a rev is"), ("file", "source", SOURCE, ""), ("file", "sha256", SHA, "64 hexadecimal digits"),
     ("file", "mode", MODE, ""),
+    ("unit", "name", UNIT, "a unit name is"), ("dropin", "unit", UNIT, "a unit name is"), ("dropin", "name", DROPIN, "a drop-in's name is"),
+    ("timer", "name", UNIT, ""), ("timer", "user", ACCOUNT, "a user or group name is"),
+    ("timer", "on_calendar", CALENDAR, "a calendar expression"), ("timer", "command", COMMAND, "command"),
+    ("service", "scope", ['""', '"User:ana"', '"global"', '"system "', *CONTROL], "`scope` is"),
+    ("service", "scope", ['"user:ana"', '"user:"'], "come with a later version"),
+    *((kind, "Service", [f"{{ @@{key} = 1 }}" for key in KEY], "a key of a unit") for kind in ("unit", "dropin")),
+    *((kind, "Service", [f"{{ ExecStart = @@{value} }}" for value in VALUE], "a value of a unit") for kind in ("unit", "dropin")),
+    *((kind, "Service", [f'{{ ExecStart = ["/bin/x", @@{value}] }}' for value in VALUE], "a value of a unit") for kind in ("unit", "dropin")),
+    *((kind, "content", UNIT_TEXT, "") for kind in ("unit", "dropin")),
 ]
 # The same in lists, where the one wrong entry must be named and not the list.
 LISTS = [
@@ -80,12 +114,11 @@ LISTS = [
 # Fields and blocks of the language that come with a later version.
 LATER = {
     "package": ["hold"], "user": ["expires"], "file": ["purge", "backup", "selinux"],
-    "exec": ["pure", "changed_if", "undo"], "service": ["masked", "scope", "wait_active"],
+    "exec": ["pure", "changed_if", "undo"],
 }
 LATER_KINDS = [
-    "package_repo", "sudoers", "authorized_key", "line", "edit", "archive", "unit", "dropin", "timer", "at", "sysctl", "kmod",
-    "mount", "swap", "hostname", "timezone", "locale", "hosts", "limits", "container", "sync", "reboot", "wait", "check", "assert",
-    "capability", "need", "provide",
+    "package_repo", "archive", "at", "sysctl", "kmod", "mount", "swap", "hostname", "timezone", "locale", "container", "sync", "reboot",
+    "wait", "check", "capability", "need", "provide",
 ]
 
 
@@ -112,6 +145,9 @@ def types():
         for field, values in fields.items():
             for value in values:
                 if (kind, field, value) in {("file", "template_vars", "[]"), ("exec", "env", "[]")}:
+                    continue
+                if (kind, field, value) == ("user", "group", "5"):  # a number is one
+                    yield "expected the number of a group", block(kind, field, "-5")
                     continue
                 words = next((words for values_, words in WORDS if values is values_), "")
                 yield words, block(kind, field, value)
@@ -160,6 +196,30 @@ def contradictions():
         ("URL", "url", "clone", 'dest = "/a"', '"https://h/p"'), ("gid", "group", "user", 'name = "a"', '"web"'),
     ):
         yield f"`{old}` and `{new}` are the same field", f"[[{kind}]]\n{rest}\n@@{old} = {value}\n{new} = {value}\n"
+    unit, service = '[[unit]]\nname = "a"\n', "Service = { ExecStart = \"/bin/x\" }\n"
+    yield "either `content` or sections", f'{unit}content = @@"[Service]\\nA=1"\n{service}'
+    yield "what is absent has no content", f"{unit}{service}absent = @@true\n"
+    for more in ("enabled = @@false", 'state = @@"stopped"'):
+        yield "an absent unit has no", f"{unit}{more}\nabsent = true\n"
+    yield "with an [Install] section", f"{unit}{service}enabled = @@true\n"
+    yield "no unit file", f'[[unit]]\nname = @@"a.scope"\n{service}'
+    yield "a template is not started", f'[[unit]]\nname = "a@"\n{service}state = @@"started"\n'
+    yield "a oneshot ends", f'{unit}Service = {{ Type = "oneshot", ExecStart = "/bin/x" }}\nstate = @@"started"\n'
+    for kind, rest in (("unit", 'name = "a"'), ("dropin", 'unit = "a"\nname = "b"')):
+        yield "this needs `content`", f"@@[[{kind}]]\n{rest}\n"
+    yield "what is absent has no content", '[[dropin]]\nunit = "a"\nname = "b"\ncontent = "[Service]\\nA=1"\nabsent = @@true\n'
+    yield "needs `command`", '@@[[timer]]\nname = "a"\non_boot = 5\n'
+    yield "needs `on_calendar` or `on_boot`", '@@[[timer]]\nname = "a"\ncommand = "/bin/x"\n'
+    yield "`persistent` goes with", '[[timer]]\nname = "a"\ncommand = "/bin/x"\non_boot = 5\npersistent = @@true\n'
+    for field in ("on_boot", "randomized_delay"):
+        yield "at most 366 days", f'[[timer]]\nname = "a"\ncommand = "/bin/x"\non_calendar = "daily"\n{field} = @@"9000h"\n'
+    nginx = '[[service]]\nname = "nginx"\n'
+    for more in ('status = "started"', 'status = "restarted"', "enabled = true"):
+        yield "neither started nor enabled", f"{nginx}{more}\nmasked = @@true\n"
+    for more in ('status = "stopped"', "enabled = true"):
+        yield "`wait_active` goes with", f"{nginx}{more}\nwait_active = @@5\n"
+    for time in ("0", '"0s"', '"11m"', "601"):
+        yield "at least a second and at most 10 minutes", f'{nginx}status = "started"\nwait_active = @@{time}\n'
     yield "`args` goes with `cmd`", '[[exec]]\nscript = "x"\nargs = @@["y"]\nalways = true\n'
     for guard in ("creates", "removes", "unless", "only_if"):
         yield "`always` contradicts", f'[[exec]]\nscript = "x"\n{guard} = "/a"\nalways = @@true\n'
@@ -256,7 +316,7 @@ def shape():
     yield "no block or table named", '[[@@services]]\nname = "nginx"\n'
     yield "no block or table named", '@@pakages = ["git"]\n'
     yield "later version", '[[@@firewall]]\ndefault = "drop"\n'
-    yield "later version", '[[@@cron]]\nname = "x"\n'
+    yield "later version", '[[@@at]]\nname = "x"\n'
     yield "two blocks have the id", '[[group]]\nname = "a"\n@@[[group]]\nname = "a"\n'
     yield "two blocks have the id", '[[group]]\nid = "x"\nname = "a"\n[[user]]\nid = @@"x"\nname = "a"\n'
     yield "later version", '[[group]]\nname = "a"\n@@confirm = true\n'
@@ -302,7 +362,7 @@ def shape():
     yield "absolute path", '[[exec]]\ncmd = @@"ls"\nalways = true\n'
     yield "contradicts", '[[exec]]\nscript = "x"\ncreates = "/x"\nalways = @@true\n'
     yield "needs `name` or `names`", '@@[[package]]\nstate = "installed"\n'
-    yield "needs `status` or `enabled`", '@@[[service]]\nname = "nginx"\n'
+    yield "needs `status` or `enabled` or `masked`", '@@[[service]]\nname = "nginx"\n'
     for kind, base in BASE.items():
         for field in base:
             if (kind, field) not in {("package", "name"), ("file", "content"), ("exec", "script"), ("exec", "always"), ("service", "status")}:

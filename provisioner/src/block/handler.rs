@@ -114,8 +114,7 @@ impl Kind for Handler {
                     return Ok(Decision::Blocked(why));
                 }
             };
-            let runs = matches!(unit.active.as_str(), "active" | "reloading" | "refreshing");
-            if job == UnitJob::Reload && !runs {
+            if job == UnitJob::Reload && !unit.is_running() {
                 return Ok(Decision::InPlace);
             }
             let name = name.clone();

@@ -4,6 +4,7 @@ pub mod assert;
 pub mod authorized_key;
 pub mod clone;
 pub mod cron;
+pub mod dropin;
 pub mod edit;
 pub mod exec;
 pub mod file;
@@ -22,6 +23,8 @@ pub mod service;
 mod sudo;
 pub mod sudoers;
 mod text_file;
+pub mod timer;
+pub mod unit;
 pub mod user;
 
 use serde::de::DeserializeOwned;
@@ -282,4 +285,7 @@ kinds! {
     Limits(limits::Limits),
     Cron(cron::Cron),
     Assert(assert::Assert),
+    Unit(unit::Unit),
+    Dropin(dropin::Dropin),
+    Timer(timer::Timer),
 }

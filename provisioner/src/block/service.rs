@@ -1,12 +1,16 @@
 //! `[[service]]`: whether a systemd service runs, now and after a boot.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
+use crate::block::unit::unit_name;
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Effect, UnitJob};
 use crate::host::overlay::Fate;
-use crate::host::{HostError, Key, Unit};
-use crate::name::UnitName;
+use crate::host::{EntryKind, HostError, Key, Unit};
+use crate::name::{BadName, UnitName};
+use crate::unit_file;
 use crate::view::View;
 
 /// A systemd service, or another unit by its full name.
@@ -20,7 +24,20 @@ pub struct Service {
     status: Option<Status>,
     /// Whether it starts at boot.
     enabled: Option<bool>,
+    /// Whether nothing can start it, not even another unit, as `systemctl mask` has it. It does not
+    /// stop what runs: say `status = "stopped"` too. A unit may be masked before it is there.
+    masked: Option<bool>,
+    /// Whose unit it is: "system". Units of a user come with a later version.
+    #[serde(default, deserialize_with = "scope", rename = "scope")]
+    _scope: (),
+    /// How long it must stay active after a start or restart, in seconds or such as "10s"; 1 second
+    /// to 10 minutes. It fails the block if the unit ends, or systemd starts it anew, before that.
+    #[serde(default, deserialize_with = "crate::time::deserialize")]
+    wait_active: Option<Duration>,
 }
+
+/// Longer than that, it is no longer a start.
+const LONGEST: Duration = Duration::from_mins(10);
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -31,13 +48,18 @@ enum Status {
     Reloaded,
 }
 
-fn unit_name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<UnitName, D::Error> {
-    crate::name::deserialize(d, UnitName::service)
+fn scope<'de, D: serde::Deserializer<'de>>(d: D) -> Result<(), D::Error> {
+    crate::name::deserialize(d, |text| match text {
+        "system" => Ok(()),
+        text if text.starts_with("user:") => Err(BadName(
+            "units of a user come with a later version of hpt; `scope` is \"system\"",
+        )),
+        _ => Err(BadName("`scope` is \"system\"")),
+    })
 }
 
 impl Kind for Service {
     const NAME: &'static str = "service";
-    const LATER: &'static [&'static str] = &["masked", "scope", "wait_active"];
 
     fn primary(&self) -> String {
         let name = self.name.as_str();
@@ -45,8 +67,25 @@ impl Kind for Service {
     }
 
     fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
-        if self.status.is_none() && self.enabled.is_none() {
-            complain("", "[[service]] needs `status` or `enabled`".to_owned());
+        let starts = !matches!(self.status, None | Some(Status::Stopped));
+        if self.status.is_none() && self.enabled.is_none() && self.masked.is_none() {
+            let what = "[[service]] needs `status` or `enabled` or `masked`";
+            complain("", what.to_owned());
+        }
+        if self.masked == Some(true) && (starts || self.enabled == Some(true)) {
+            let what = "what is masked can be neither started nor enabled";
+            complain("masked", what.to_owned());
+        }
+        let Some(time) = self.wait_active else {
+            return;
+        };
+        if !matches!(self.status, Some(Status::Started | Status::Restarted)) {
+            let what = "`wait_active` goes with `status = \"started\"`";
+            complain("wait_active", what.to_owned());
+        }
+        if time > LONGEST || time < Duration::from_secs(1) {
+            let what = "`wait_active` is at least a second and at most 10 minutes";
+            complain("wait_active", what.to_owned());
         }
     }
 
@@ -62,6 +101,7 @@ impl Kind for Service {
         let unit = match view.unit(&self.name)? {
             Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
             Fate::Is(Some(unit)) => unit,
+            Fate::Is(None) if self.masked == Some(true) => Unit::fresh(),
             Fate::Is(None) if self.wants_nothing() => return Ok(Decision::InPlace),
             Fate::Is(None) => {
                 let why = format!(
@@ -71,6 +111,20 @@ impl Kind for Service {
                 return Ok(Decision::Blocked(why));
             }
         };
+        if self.masked == Some(true) && !unit.is_masked() {
+            let own = unit_file::path_of(&self.name);
+            match view.path(&own)? {
+                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+                Fate::Is(Some(entry)) if !matches!(entry.kind, EntryKind::Symlink(_)) => {
+                    let why = format!(
+                        "{own} is where the link that masks {} would lie; remove it with a [[unit]] block with `absent = true` before this one",
+                        self.name
+                    );
+                    return Ok(Decision::Blocked(why));
+                }
+                Fate::Is(_) => {}
+            }
+        }
         Ok(self.judge(&unit))
     }
 }
@@ -82,68 +136,89 @@ impl Service {
     }
 
     fn judge(&self, unit: &Unit) -> Decision {
-        let mut jobs = Vec::new();
-        let mut words = Vec::new();
-        let enabled = matches!(
-            unit.enabled.as_str(),
-            "enabled" | "enabled-runtime" | "alias"
-        );
+        let mut steps = Steps::default();
+        let unmasks = self.masked == Some(false) && unit.is_masked();
+        let starts = !matches!(self.status, None | Some(Status::Stopped));
+        if unmasks {
+            steps.job(UnitJob::Unmask, "unmask");
+        } else if unit.is_masked() && (starts || self.enabled == Some(true)) {
+            let why = format!("{} is masked; `masked = false` unmasks it", self.name);
+            return Decision::Blocked(why);
+        }
+        if let Err(why) = self.judge_enabled(unit, unmasks, &mut steps) {
+            return Decision::Blocked(why);
+        }
+        self.judge_status(unit, &mut steps);
+        if self.masked == Some(true) && unit.enabled != "masked" {
+            steps.job(UnitJob::Mask, "mask");
+        }
+        if steps.jobs.is_empty() {
+            return Decision::InPlace;
+        }
+        let effects = steps.jobs.into_iter().map(|job| Effect::Unit {
+            name: self.name.clone(),
+            job,
+        });
+        let repeats = matches!(self.status, Some(Status::Restarted | Status::Reloaded));
+        let verb = if repeats { Verb::Run } else { Verb::Update };
+        let action = Action::new(verb, steps.words.join(", "), effects.collect());
+        Decision::Act(Action { repeats, ..action })
+    }
+
+    fn judge_enabled(&self, unit: &Unit, unmasks: bool, steps: &mut Steps) -> Result<(), String> {
         match (self.enabled, unit.enabled.as_str()) {
-            (Some(true), _) if enabled => {}
-            (Some(true), "masked" | "masked-runtime") => {
-                return Decision::Blocked(format!("{} is masked; unmask it first", self.name));
-            }
+            (Some(true), _) if unit.is_enabled() => {}
             // These have no [Install] section: something else starts them.
             (Some(true), state @ ("static" | "generated" | "transient" | "indirect")) => {
-                return Decision::Blocked(format!(
+                return Err(format!(
                     "{} cannot be enabled: it is {state}, so that other units decide when it starts",
                     self.name
                 ));
             }
-            (Some(true), _) => {
-                jobs.push(UnitJob::Enable);
-                words.push("enable");
-            }
-            (Some(false), _) if enabled => {
-                jobs.push(UnitJob::Disable);
-                words.push("disable");
+            (Some(true), _) => steps.job(UnitJob::Enable, "enable"),
+            // What it was before it was masked cannot be seen.
+            (Some(false), _) if unit.is_enabled() || unmasks => {
+                steps.job(UnitJob::Disable, "disable");
             }
             _ => {}
         }
-        let running = matches!(unit.active.as_str(), "active" | "reloading" | "refreshing");
-        let repeats = matches!(self.status, Some(Status::Restarted | Status::Reloaded));
+        Ok(())
+    }
+
+    fn judge_status(&self, unit: &Unit, steps: &mut Steps) {
         match self.status {
-            Some(Status::Started) if !running => {
-                jobs.push(UnitJob::Start);
-                words.push(if unit.condition_failed {
-                    "start, though a condition of the unit was not met the last time"
-                } else {
-                    "start"
-                });
+            Some(Status::Started) if !unit.is_running() => {
+                steps.job(
+                    UnitJob::Start,
+                    if unit.condition_failed {
+                        "start, though a condition of the unit was not met the last time"
+                    } else {
+                        "start"
+                    },
+                );
             }
-            Some(Status::Stopped) if !matches!(unit.active.as_str(), "inactive" | "failed") => {
-                jobs.push(UnitJob::Stop);
-                words.push("stop");
-            }
-            Some(Status::Restarted) => {
-                jobs.push(UnitJob::Restart);
-                words.push("restart");
-            }
-            Some(Status::Reloaded) => {
-                jobs.push(UnitJob::Reload);
-                words.push("reload");
-            }
-            _ => {}
+            Some(Status::Stopped) if !unit.is_stopped() => steps.job(UnitJob::Stop, "stop"),
+            Some(Status::Restarted) => steps.job(UnitJob::Restart, "restart"),
+            Some(Status::Reloaded) => steps.job(UnitJob::Reload, "reload"),
+            _ => return,
         }
-        if jobs.is_empty() {
-            return Decision::InPlace;
+        if let Some(time) = self.wait_active {
+            let word = format!("then watch it for {} s", time.as_secs());
+            steps.job(UnitJob::Watch(time), &word);
         }
-        let effects = jobs.into_iter().map(|job| Effect::Unit {
-            name: self.name.clone(),
-            job,
-        });
-        let verb = if repeats { Verb::Run } else { Verb::Update };
-        let action = Action::new(verb, words.join(", "), effects.collect());
-        Decision::Act(Action { repeats, ..action })
+    }
+}
+
+/// Jobs, and a plan's words for them.
+#[derive(Default)]
+struct Steps {
+    jobs: Vec<UnitJob>,
+    words: Vec<String>,
+}
+
+impl Steps {
+    fn job(&mut self, job: UnitJob, word: &str) {
+        self.jobs.push(job);
+        self.words.push(word.to_owned());
     }
 }

@@ -201,6 +201,12 @@ impl Reader {
         if sensitive && let Body::File(file) = &mut body {
             file.keep_private();
         }
+        if findings.secret && matches!(body, Body::Unit(_) | Body::Dropin(_)) {
+            let what = "a secret may not go into a unit, which all users of the host can read";
+            let hint = "put it into a [[file]] of its own, and name that with `EnvironmentFile` or `LoadCredential`";
+            let fault = Fault::error(what, place.clone());
+            self.faults.push(fault.hint(hint));
+        }
         if let Body::Exec(exec) = &body
             && exec.is_unguarded()
         {

@@ -4,6 +4,8 @@ mod account;
 mod command;
 mod file;
 
+use std::time::Duration;
+
 use crate::host::Memo;
 use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
 use crate::secret::Secret;
@@ -153,6 +155,12 @@ pub enum UnitJob {
     Enable,
     /// Do not start it at boot.
     Disable,
+    /// Let nothing start it.
+    Mask,
+    /// Let it be started again.
+    Unmask,
+    /// See that it stays active for so long, and is not started anew meanwhile.
+    Watch(Duration),
 }
 
 /// A git repository to have at a path.

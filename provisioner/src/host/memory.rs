@@ -103,12 +103,7 @@ impl Memory {
 
     /// Adds a unit that systemd knows, stopped and disabled.
     pub fn put_unit(&mut self, name: UnitName) {
-        let unit = Unit {
-            active: "inactive".into(),
-            enabled: "disabled".into(),
-            condition_failed: false,
-        };
-        self.state.units.insert(name, Some(unit));
+        self.state.units.insert(name, Some(Unit::fresh()));
     }
 
     /// Adds a blob to the store and says its hash.

@@ -180,6 +180,40 @@ pub struct Unit {
     pub condition_failed: bool,
 }
 
+impl Unit {
+    /// A unit whose file is new: it neither runs nor starts at boot.
+    pub fn fresh() -> Self {
+        Self {
+            active: "inactive".to_owned(),
+            enabled: "disabled".to_owned(),
+            condition_failed: false,
+        }
+    }
+
+    /// Whether it starts at boot.
+    pub fn is_enabled(&self) -> bool {
+        matches!(
+            self.enabled.as_str(),
+            "enabled" | "enabled-runtime" | "alias"
+        )
+    }
+
+    /// Whether nothing can start it.
+    pub fn is_masked(&self) -> bool {
+        matches!(self.enabled.as_str(), "masked" | "masked-runtime")
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading" | "refreshing")
+    }
+
+    /// Whether it does not run and does not try to.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.active.as_str(), "inactive" | "failed")
+    }
+}
+
 /// A git working tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkout {
@@ -354,4 +388,11 @@ pub trait Mutate: Observe {
     fn guard(&mut self, command: &Command) -> Result<bool, HostError>;
     /// Waits; the host owns the clock.
     fn pause(&mut self, time: Duration);
+    /// Ends a run: whatever was put off until something needs it is done now.
+    ///
+    /// # Errors
+    /// If that fails.
+    fn settle(&mut self) -> Result<(), HostError> {
+        Ok(())
+    }
 }

@@ -70,6 +70,7 @@ pub fn apply(
         run.step(block);
     }
     run.flush();
+    run.catch_up();
     if run.opaque {
         run.look_again();
     }
@@ -220,6 +221,19 @@ impl Run<'_> {
             Ok(Decision::Blocked(why)) => Err(why),
             Ok(_) => Ok(changed),
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Ends what was put off; if that fails, it is the last change that did not take effect.
+    fn catch_up(&mut self) {
+        let Err(error) = self.host.settle() else {
+            return;
+        };
+        let changed =
+            |f: &Option<Finished>| f.as_ref().is_some_and(|f| f.outcome == Outcome::Changed);
+        if let Some(index) = self.finished.iter().rposition(changed) {
+            self.finished[index] = None;
+            self.settle(index, Err(error.to_string()));
         }
     }
 

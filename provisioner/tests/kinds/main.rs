@@ -11,6 +11,7 @@ mod outcomes;
 mod packages;
 mod powers;
 mod services;
+mod units;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

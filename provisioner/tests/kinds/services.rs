@@ -39,6 +39,8 @@ fn a_unit_that_cannot_be_as_asked_says_why() {
     assert!(blocked(enabled, &host).contains("it is static"));
     host.unit = Some(unit("inactive", "masked"));
     assert!(blocked(enabled, &host).contains("is masked"));
+    let started = "[[service]]\nname = \"x\"\nstatus = \"started\"\n";
+    assert!(blocked(started, &host).contains("`masked = false` unmasks it"));
     host.unit = Some(Unit {
         condition_failed: true,
         ..unit("inactive", "enabled")
@@ -46,4 +48,28 @@ fn a_unit_that_cannot_be_as_asked_says_why() {
     let (verdict, words) = planned("[[service]]\nname = \"x\"\nstatus = \"started\"\n", &host);
     assert_eq!(verdict, Verdict::Update);
     assert!(words.contains("condition"), "{words}");
+}
+
+#[test]
+fn a_unit_is_masked_also_before_it_is_there_and_unmasked() {
+    let mut host = Host::new();
+    let mask = "[[service]]\nname = \"x\"\nstatus = \"stopped\"\nenabled = false\nmasked = true\n";
+    assert_eq!(planned(mask, &host), (Verdict::Update, "mask".to_owned()));
+    host.inner.put_unit(UnitName::service("x").unwrap());
+    let run = "[[service]]\nname = \"x\"\nstatus = \"started\"\nenabled = true\nmasked = false\n";
+    assert_eq!(planned(run, &host).1, "enable, start");
+    settles(run, &mut host);
+    assert_eq!(planned(mask, &host).1, "disable, stop, mask");
+    settles(mask, &mut host);
+    assert_eq!(planned(run, &host).1, "unmask, enable, start");
+    settles(run, &mut host);
+}
+
+#[test]
+fn a_start_is_watched_for_as_long_as_is_asked() {
+    let mut host = Host::new();
+    host.inner.put_unit(UnitName::service("x").unwrap());
+    let text = "[[service]]\nname = \"x\"\nstatus = \"started\"\nwait_active = \"10s\"\n";
+    assert_eq!(planned(text, &host).1, "start, then watch it for 10 s");
+    settles(text, &mut host);
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
 use crate::host::{Done, HostError, Mutate, Progress};
+use crate::unit_file;
 
 /// A check of a file's new content takes no longer.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(1);
@@ -29,6 +30,13 @@ impl Mutate for Live {
     ) -> Vec<Result<Done, HostError>> {
         self.forget();
         let answers = self.act(batch, tell);
+        if batch
+            .iter()
+            .filter_map(Effect::path)
+            .any(unit_file::is_read)
+        {
+            self.systemd.outdate();
+        }
         // What was looked at in order to act is old by now.
         self.forget();
         answers
@@ -52,6 +60,14 @@ impl Mutate for Live {
     fn pause(&mut self, time: Duration) {
         self.forget();
         std::thread::sleep(time);
+    }
+
+    fn settle(&mut self) -> Result<(), HostError> {
+        self.forget();
+        if self.powers.services && self.systemd.is_outdated() {
+            self.systemd.reload()?;
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! systemd's manager over D-Bus: the few calls that hpt makes, and a unit's properties.
 
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +23,11 @@ const ANSWER: Duration = Duration::from_mins(1);
 
 /// The connection to the system bus: made when the first unit is asked for, and then kept.
 #[derive(Default)]
-pub(super) struct Systemd(Mutex<Option<Connection>>);
+pub(super) struct Systemd {
+    bus: Mutex<Option<Connection>>,
+    /// Whether unit files or their links were changed since systemd was told to read them.
+    outdated: AtomicBool,
+}
 
 /// What systemd says of a unit at one moment.
 pub(super) struct State(HashMap<String, OwnedVariant>);
@@ -34,9 +40,31 @@ impl Systemd {
         };
         Ok(Some(Unit {
             active: state.text("ActiveState"),
-            enabled: state.text("UnitFileState"),
+            enabled: self.enablement(name, &state),
             condition_failed: state.condition_failed(),
         }))
+    }
+
+    /// `UnitFileState`, which systemd keeps until it reads its files anew; asked of the files
+    /// themselves if they were changed meanwhile.
+    fn enablement(&self, name: &UnitName, state: &State) -> String {
+        let asked = self
+            .is_outdated()
+            .then(|| self.call(name, "GetUnitFileState", &(name.as_str(),)));
+        // A unit without a file has no such state.
+        asked
+            .and_then(Result::ok)
+            .unwrap_or_else(|| state.text("UnitFileState"))
+    }
+
+    /// Unit files or their links have changed.
+    pub(super) fn outdate(&self) {
+        self.outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether systemd has not read what was changed.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
     }
 
     /// All that systemd says of a unit; it is loaded first if it was not.
@@ -73,13 +101,35 @@ impl Systemd {
     }
 
     /// Reads all unit files anew, as `systemctl daemon-reload` does.
-    pub(super) fn reload(&self, name: &UnitName) -> Result<(), HostError> {
-        self.call(name, "Reload", &())
+    pub(super) fn reload(&self) -> Result<(), HostError> {
+        let root = ObjectPath::try_from(ROOT).expect("a literal path is one");
+        let () = self.ask(&"all units", &root, MANAGER, "Reload", &())?;
+        self.outdated.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Forgets that a unit failed, and how often it was started.
     pub(super) fn reset_failed(&self, name: &UnitName) -> Result<(), HostError> {
         self.call(name, "ResetFailedUnit", &(name.as_str(),))
+    }
+
+    /// Lets nothing start a unit, by a link in its place.
+    pub(super) fn mask(&self, name: &UnitName) -> Result<(), HostError> {
+        let names = [name.as_str()];
+        let body = (names.as_slice(), false, true);
+        let _changes: Vec<(String, String, String)> = self.call(name, "MaskUnitFiles", &body)?;
+        Ok(())
+    }
+
+    /// Ends a [`Systemd::mask`], also one that lasts until the next boot.
+    pub(super) fn unmask(&self, name: &UnitName) -> Result<(), HostError> {
+        for until_boot in [false, true] {
+            let names = [name.as_str()];
+            let body = (names.as_slice(), until_boot);
+            let _changes: Vec<(String, String, String)> =
+                self.call(name, "UnmaskUnitFiles", &body)?;
+        }
+        Ok(())
     }
 
     /// Makes a unit start at boot; whether its file says how (`[Install]`).
@@ -128,7 +178,7 @@ impl Systemd {
     /// One call and its answer, over a new connection if there is none or the old one broke.
     fn ask<B, R>(
         &self,
-        name: &UnitName,
+        name: &dyn Display,
         path: &ObjectPath<'_>,
         interface: &str,
         method: &str,
@@ -139,7 +189,7 @@ impl Systemd {
         R: for<'d> zbus::wire::DynamicDeserialize<'d>,
     {
         let failed = |error: zbus::Error| words(name, method, &error);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.bus.lock().unwrap_or_else(PoisonError::into_inner);
         zbus::block_on(async {
             let bus = match kept.take().filter(|bus| !bus.is_closed()) {
                 Some(bus) => bus,
@@ -166,6 +216,15 @@ impl State {
             .get(name)
             .and_then(|value| String::try_from(value.clone()).ok());
         value.unwrap_or_default()
+    }
+
+    /// How often systemd has started a service by itself.
+    pub(super) fn restarts(&self) -> u32 {
+        let count = self
+            .0
+            .get("NRestarts")
+            .and_then(|v| u32::try_from(v.clone()).ok());
+        count.unwrap_or_default()
     }
 
     fn flag(&self, name: &str) -> bool {
@@ -226,7 +285,7 @@ impl State {
 }
 
 /// D-Bus's error in words: what was asked, of which unit, and why not.
-fn words(name: &UnitName, method: &str, error: &zbus::Error) -> HostError {
+fn words(name: &dyn Display, method: &str, error: &zbus::Error) -> HostError {
     let why = match error {
         zbus::Error::MethodError(kind, text, _) => text.clone().unwrap_or_else(|| kind.to_string()),
         other => other.to_string(),

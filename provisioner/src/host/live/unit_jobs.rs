@@ -20,20 +20,49 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// Asks for a job, waits until it is over, and looks at what came of it.
 pub(super) fn perform(systemd: &Systemd, name: &UnitName, job: UnitJob) -> Result<Done, HostError> {
-    let absent = || HostError::Refused(format!("there is no unit {name} on this host"));
-    let before = systemd.state(name)?;
-    // Unit files that were written since are not known yet, new ones included.
-    let before = if before.as_ref().is_none_or(State::needs_reload) {
-        systemd.reload(name)?;
-        systemd.state(name)?.ok_or_else(absent)?
-    } else {
-        before.ok_or_else(absent)?
-    };
+    if let Some(note) = on_disk(systemd, name, job)? {
+        // Only links have changed: systemd reads them before its next job, or when the run ends.
+        systemd.outdate();
+        return Ok(Done {
+            note: note.into(),
+            exit: None,
+        });
+    }
+    let before = read_anew(systemd, name)?;
     systemd.hold(name)?;
     let done = perform_held(systemd, name, job, &before);
     // Also when it failed; the hold would end with the connection anyway.
     let _ = systemd.release(name);
     done
+}
+
+/// What concerns the files of units alone; what was done.
+fn on_disk(
+    systemd: &Systemd,
+    name: &UnitName,
+    job: UnitJob,
+) -> Result<Option<&'static str>, HostError> {
+    Ok(match job {
+        UnitJob::Enable if !systemd.enable(name)? => {
+            let why = format!("{name} cannot be enabled: its unit file has no [Install] section");
+            return Err(HostError::Refused(why));
+        }
+        UnitJob::Enable => Some("enabled"),
+        UnitJob::Disable => systemd.disable(name).map(|()| Some("disabled"))?,
+        UnitJob::Mask => systemd.mask(name).map(|()| Some("masked"))?,
+        UnitJob::Unmask => systemd.unmask(name).map(|()| Some("unmasked"))?,
+        _ => None,
+    })
+}
+
+/// A unit as its files have it now. systemd reads them all anew, once, if any has changed.
+fn read_anew(systemd: &Systemd, name: &UnitName) -> Result<State, HostError> {
+    let mut state = systemd.state(name)?;
+    if systemd.is_outdated() || state.as_ref().is_none_or(State::needs_reload) {
+        systemd.reload()?;
+        state = systemd.state(name)?;
+    }
+    state.ok_or_else(|| HostError::Refused(format!("there is no unit {name} on this host")))
 }
 
 fn perform_held(
@@ -43,15 +72,6 @@ fn perform_held(
     before: &State,
 ) -> Result<Done, HostError> {
     let note = match job {
-        UnitJob::Enable => return enable(systemd, name),
-        UnitJob::Disable => {
-            systemd.disable(name)?;
-            systemd.reload(name)?;
-            return Ok(Done {
-                note: "disabled".into(),
-                exit: None,
-            });
-        }
         UnitJob::Stop => {
             let after = wait(systemd, name, "StopUnit")?;
             if !matches!(after.text("ActiveState").as_str(), "inactive" | "failed") {
@@ -71,6 +91,13 @@ fn perform_held(
             start(systemd, name, "ReloadUnit", before)?;
             "reloaded"
         }
+        UnitJob::Watch(time) => {
+            watch(systemd, name, time)?;
+            "stayed active"
+        }
+        UnitJob::Enable | UnitJob::Disable | UnitJob::Mask | UnitJob::Unmask => {
+            unreachable!("what concerns files alone is done before")
+        }
     };
     Ok(Done {
         note: note.into(),
@@ -78,16 +105,30 @@ fn perform_held(
     })
 }
 
-fn enable(systemd: &Systemd, name: &UnitName) -> Result<Done, HostError> {
-    if !systemd.enable(name)? {
-        let why = format!("{name} cannot be enabled: its unit file has no [Install] section");
-        return Err(HostError::Refused(why));
+/// Looks at a unit again and again, for so long: it must be active, and the same run of it.
+fn watch(systemd: &Systemd, name: &UnitName, time: Duration) -> Result<(), HostError> {
+    let restarts = |unit| systemd.service(unit).map(|s| s.map_or(0, |s| s.restarts()));
+    let (begun, first) = (Instant::now(), restarts(name)?);
+    loop {
+        let state = current(systemd, name)?;
+        let seconds = time.as_secs();
+        if !matches!(
+            state.text("ActiveState").as_str(),
+            "active" | "reloading" | "refreshing"
+        ) {
+            let what = format!("did not stay active for {seconds} s");
+            return Err(unwell(name, &what, &state));
+        }
+        if restarts(name)? != first {
+            let what = format!("ended and was started anew by systemd within {seconds} s");
+            return Err(unwell(name, &what, &state));
+        }
+        let left = time.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Ok(());
+        }
+        thread::sleep(left.min(PAUSES.1));
     }
-    systemd.reload(name)?;
-    Ok(Done {
-        note: "enabled".into(),
-        exit: None,
-    })
 }
 
 /// A job after which the unit must be active, or have run to its end with success.

@@ -1,9 +1,12 @@
 //! What an effect will have made of a host.
 
+use std::sync::Arc;
+
 use super::{Cause, Fate, Overlay};
-use crate::effect::{Access, Effect, UnitJob};
+use crate::effect::{Access, Content, Effect, UnitJob};
 use crate::host::{Entry, EntryKind, Group, Observe, Owner, Package, Unit, User};
 use crate::name::{AbsPath, GroupName, Mode, UnitName, UserName};
+use crate::unit_file;
 
 /// What lies under an overlay while it foresees: a host, or nothing.
 pub struct Base<'a>(pub Option<&'a dyn Observe>);
@@ -19,6 +22,10 @@ impl Base<'_> {
 
     pub(super) fn group(&self, name: &GroupName) -> Option<Group> {
         self.0.and_then(|host| host.group(name).ok()).flatten()
+    }
+
+    pub(super) fn read(&self, path: &AbsPath) -> Option<Arc<[u8]>> {
+        self.0.and_then(|host| host.read(path).ok()).flatten()
     }
 
     pub(super) fn unit(&self, name: &UnitName) -> Option<Unit> {
@@ -44,6 +51,9 @@ impl Overlay {
                 let entry = self.with_access(&file.path, kind, &file.access, born, base);
                 self.paths.insert(file.path.clone(), Some(entry));
                 self.content.insert(file.path.clone(), file.content.clone());
+                if let Some(name) = unit_file::unit_at(&file.path) {
+                    self.foresee_unit_file(name, base);
+                }
             }
             Effect::MakeDir { path, access } => {
                 let entry = self.with_access(path, EntryKind::Dir, access, Mode::new(0o755), base);
@@ -69,6 +79,9 @@ impl Overlay {
                 self.shadows.retain(|(p, _)| !below(p));
                 self.paths.insert(path.clone(), None);
                 self.removed.insert(path.clone());
+                if let Some(name) = unit_file::unit_at(path) {
+                    self.foresee_unit_gone(name, path, base);
+                }
             }
             Effect::Packages(transaction) => {
                 for want in &transaction.install {
@@ -125,22 +138,70 @@ impl Overlay {
     }
 
     fn foresee_unit(&mut self, name: &UnitName, job: UnitJob, base: &Base<'_>) {
-        let unknown = Unit {
-            active: "inactive".into(),
-            enabled: "disabled".into(),
-            condition_failed: false,
-        };
         let mut unit = self
             .unit(name)
             .unwrap_or_else(|| base.unit(name))
-            .unwrap_or(unknown);
+            .unwrap_or_else(Unit::fresh);
         match job {
             UnitJob::Start | UnitJob::Restart => "active".clone_into(&mut unit.active),
             UnitJob::Stop => "inactive".clone_into(&mut unit.active),
             UnitJob::Enable => "enabled".clone_into(&mut unit.enabled),
             UnitJob::Disable => "disabled".clone_into(&mut unit.enabled),
-            UnitJob::Reload => {}
+            UnitJob::Reload | UnitJob::Watch(_) => {}
+            UnitJob::Mask => {
+                "masked".clone_into(&mut unit.enabled);
+                let path = unit_file::path_of(name);
+                let kind = EntryKind::Symlink("/dev/null".to_owned());
+                let entry =
+                    self.with_access(&path, kind, &Access::default(), Mode::new(0o777), base);
+                self.paths.insert(path, Some(entry));
+            }
+            UnitJob::Unmask => {
+                self.paths.insert(unit_file::path_of(name), None);
+                self.enablement(name, base).clone_into(&mut unit.enabled);
+            }
         }
         self.units.insert(name.clone(), Some(unit));
+    }
+
+    /// A unit's file is written: the unit is there, and its `[Install]` says what it can be.
+    fn foresee_unit_file(&mut self, name: UnitName, base: &Base<'_>) {
+        let seen = self.unit(&name).unwrap_or_else(|| base.unit(&name));
+        let mut unit = seen.unwrap_or_else(Unit::fresh);
+        if matches!(unit.enabled.as_str(), "disabled" | "static") {
+            self.enablement(&name, base).clone_into(&mut unit.enabled);
+        }
+        self.units.insert(name, Some(unit));
+    }
+
+    /// A unit's file is removed: so is the unit, unless it runs or has another file.
+    fn foresee_unit_gone(&mut self, name: UnitName, path: &AbsPath, base: &Base<'_>) {
+        let is_there = |other: &AbsPath| {
+            let fate = self.path(other).or_else(|| base.path(other));
+            matches!(fate, Some(Fate::Is(Some(_))))
+        };
+        let seen = self.unit(&name).unwrap_or_else(|| base.unit(&name));
+        let runs = seen.is_some_and(|unit| !unit.is_stopped());
+        if !runs && !unit_file::elsewhere(path).iter().any(is_there) {
+            self.units.insert(name, None);
+        }
+    }
+
+    /// What a unit that does not start at boot is called by systemd, which depends on its file.
+    fn enablement(&self, name: &UnitName, base: &Base<'_>) -> &'static str {
+        let own = unit_file::path_of(name);
+        let mut places = std::iter::once(own.clone()).chain(unit_file::elsewhere(&own));
+        let text = |path| match (self.content.get(&path), self.path(&path)) {
+            (Some(Content::Inline(bytes)), _) => Some(bytes.clone()),
+            (None, None) => base.read(&path),
+            _ => None,
+        };
+        let settings = places
+            .find_map(text)
+            .map(|bytes| unit_file::parse(&String::from_utf8_lossy(&bytes)).unwrap_or_default());
+        match settings {
+            Some(settings) if unit_file::install(&settings).is_empty() => "static",
+            _ => "disabled",
+        }
     }
 }

@@ -1,0 +1,312 @@
+//! `[[unit]]`: a unit file of systemd in `/etc/systemd/system`, and whether the unit runs.
+
+pub(super) mod place;
+pub(super) mod sections;
+pub(super) mod state;
+
+use serde::Deserialize;
+
+use self::place::Placed;
+use self::sections::Section;
+use self::state::Wanted;
+use crate::block::{Action, Decision, Kind, Verb};
+use crate::host::overlay::Fate;
+use crate::host::{HostError, Key};
+use crate::name::{AbsPath, PackageName, UnitName};
+use crate::unit_file::{self, Setting};
+use crate::view::View;
+
+/// A unit file of systemd, written to `/etc/systemd/system/NAME` for root, mode 0644. It is given as
+/// a text, or as tables: `[unit.Service]` under the `[[unit]]` it belongs to, one key for each line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// Its name with its type, such as "app.service"; `.service` is understood.
+    #[serde(deserialize_with = "unit_name")]
+    name: UnitName,
+    /// The whole file as one text; `{{ }}` in it is rendered. Either this or sections.
+    content: Option<String>,
+    /// Whether it starts at boot, which needs an `[Install]` section; left alone if it is not said.
+    enabled: Option<bool>,
+    /// "started" or "stopped"; left alone if it is not said. A new content does not restart what
+    /// runs: `notify` a handler for that.
+    state: Option<State>,
+    /// Whether `systemd-analyze verify` must accept the new file before systemd reads it, and
+    /// without a warning where systemd is 250 or newer; true. A host without the tool skips it.
+    #[serde(default = "yes")]
+    verify: bool,
+    /// It must not be there: it is stopped and disabled, and its file in `/etc/systemd/system` goes.
+    #[serde(default)]
+    absent: bool,
+    /// The `[Unit]` section: a string, a number, true, false or a list of them for each key.
+    #[serde(rename = "Unit")]
+    about: Option<Section>,
+    /// The `[Service]` section, such as `ExecStart = "/opt/app/bin/serve"`.
+    #[serde(rename = "Service")]
+    service: Option<Section>,
+    /// The `[Install]` section, such as `WantedBy = "multi-user.target"`.
+    #[serde(rename = "Install")]
+    install: Option<Section>,
+    /// The `[Timer]` section of a timer, such as `OnCalendar = "daily"`.
+    #[serde(rename = "Timer")]
+    timer: Option<Section>,
+    /// The `[Socket]` section of a socket, such as `ListenStream = 8080`.
+    #[serde(rename = "Socket")]
+    socket: Option<Section>,
+    /// The `[Path]` section of a path, such as `PathChanged = "/srv/in"`.
+    #[serde(rename = "Path")]
+    path: Option<Section>,
+    /// The `[Mount]` section of a mount, such as `What = "/dev/vdb1"`.
+    #[serde(rename = "Mount")]
+    mount: Option<Section>,
+    /// The `[Automount]` section of an automount, such as `Where = "/srv/data"`.
+    #[serde(rename = "Automount")]
+    automount: Option<Section>,
+    /// The `[Swap]` section of a swap, such as `What = "/swapfile"`.
+    #[serde(rename = "Swap")]
+    swap: Option<Section>,
+    /// The `[Slice]` section of a slice, such as `MemoryMax = "1G"`.
+    #[serde(rename = "Slice")]
+    slice: Option<Section>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Started,
+    Stopped,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) fn unit_name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<UnitName, D::Error> {
+    crate::name::deserialize(d, UnitName::service)
+}
+
+impl Kind for Unit {
+    const NAME: &'static str = "unit";
+
+    fn primary(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
+        let name = self.name.as_str();
+        if matches!(name.rsplit_once('.'), Some((_, "scope" | "device"))) {
+            complain("name", "a scope or device has no unit file".to_owned());
+        }
+        let sections = self.sections();
+        check_text(
+            self.content.as_deref(),
+            sections.as_deref(),
+            self.absent,
+            complain,
+        );
+        if self.absent {
+            for (key, said) in [
+                ("enabled", self.enabled.is_some()),
+                ("state", self.state.is_some()),
+            ] {
+                if said {
+                    complain(key, format!("an absent unit has no `{key}`"));
+                }
+            }
+            return;
+        }
+        let Ok(settings) = unit_file::parse(&self.text()) else {
+            return;
+        };
+        if self.enabled == Some(true) && unit_file::install(&settings).is_empty() {
+            let what = "only a unit with an [Install] section can be enabled: `WantedBy = \"multi-user.target\"` starts it at boot";
+            complain("enabled", what.to_owned());
+        }
+        if self.state == Some(State::Started) {
+            let service = |key| unit_file::value(&settings, "Service", key);
+            if name.contains("@.") {
+                let what = "a template is not started itself; a [[service]] block starts an instance of it";
+                complain("state", what.to_owned());
+            } else if service("Type") == Some("oneshot")
+                && service("RemainAfterExit").is_none_or(is_no)
+            {
+                let what = "a oneshot ends when it has run, so that it never stays started; say RemainAfterExit = true, or leave `state` out";
+                complain("state", what.to_owned());
+            }
+        }
+    }
+
+    fn reads(&self) -> Vec<Key> {
+        let path = unit_file::path_of(&self.name);
+        let mut keys = vec![Key::Path(path.clone()), Key::Content(path)];
+        let asks = self.absent || self.enabled.is_some() || self.state.is_some();
+        keys.extend(asks.then(|| Key::Unit(self.name.clone())));
+        keys
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        let path = unit_file::path_of(&self.name);
+        if self.absent {
+            return self.removal(&path, view);
+        }
+        let text = self.text();
+        let settings = unit_file::parse(&text).map_err(HostError::Refused)?;
+        let check = if self.verify {
+            verifier(&path, view)?
+        } else {
+            None
+        };
+        let checked = check.is_some();
+        let before = settings_at(&path, view)?;
+        let (verb, mut effects) = match place::judge(&path, &text, check, view)? {
+            Placed::InPlace => (Verb::Update, Vec::new()),
+            Placed::Write(verb, effects) => (verb, effects),
+            Placed::Stop(decision) => return Ok(decision),
+        };
+        let written = !effects.is_empty();
+        let wanted = Wanted {
+            enabled: self.enabled,
+            active: self.state.map(|state| state == State::Started),
+            written,
+            moves: written && unit_file::install(&before) != unit_file::install(&settings),
+            restart: false,
+        };
+        let steps = match state::judge(&self.name, &settings, &wanted, view)? {
+            Ok(steps) => steps,
+            Err(decision) => return Ok(decision),
+        };
+        effects.extend(steps.effects);
+        if effects.is_empty() {
+            return Ok(Decision::InPlace);
+        }
+        let mut words = Vec::new();
+        words.extend((written && verb == Verb::Update).then_some("content"));
+        words.extend(steps.words);
+        if written && self.verify && !checked && !view.powers().exec {
+            words.push("not verified, as no command can run here");
+        }
+        Ok(Decision::Act(Action::new(verb, words.join(", "), effects)))
+    }
+}
+
+impl Unit {
+    fn sections(&self) -> Option<String> {
+        sections::text(&[
+            ("Unit", &self.about),
+            ("Service", &self.service),
+            ("Install", &self.install),
+            ("Timer", &self.timer),
+            ("Socket", &self.socket),
+            ("Path", &self.path),
+            ("Mount", &self.mount),
+            ("Automount", &self.automount),
+            ("Swap", &self.swap),
+            ("Slice", &self.slice),
+        ])
+    }
+
+    fn text(&self) -> String {
+        whole(self.content.as_deref(), self.sections())
+    }
+
+    fn removal(&self, path: &AbsPath, view: &View<'_>) -> Result<Decision, HostError> {
+        let file = match place::remove(path, view)? {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(Decision::InPlace),
+            Err(decision) => return Ok(decision),
+        };
+        let steps = match state::end(&self.name, &settings_at(path, view)?, view)? {
+            Ok(steps) => steps,
+            Err(decision) => return Ok(decision),
+        };
+        let mut effects = steps.effects;
+        effects.push(file);
+        Ok(Decision::Act(Action::new(
+            Verb::Delete,
+            steps.words.join(", "),
+            effects,
+        )))
+    }
+}
+
+/// The text that is given, ending in a line break.
+pub(super) fn whole(content: Option<&str>, sections: Option<String>) -> String {
+    let mut text = content
+        .map(ToOwned::to_owned)
+        .or(sections)
+        .unwrap_or_default();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// What is wrong with the text of a unit or a drop-in.
+pub(super) fn check_text(
+    content: Option<&str>,
+    sections: Option<&str>,
+    absent: bool,
+    complain: &mut dyn FnMut(&'static str, String),
+) {
+    match (content, sections) {
+        (Some(_), Some(_)) => {
+            complain(
+                "content",
+                "either `content` or sections, not both".to_owned(),
+            );
+        }
+        (None, None) if !absent => {
+            complain(
+                "",
+                "this needs `content`, or sections such as [unit.Service]".to_owned(),
+            );
+        }
+        (_, Some(_)) | (Some(_), _) if absent => {
+            complain("absent", "what is absent has no content".to_owned());
+        }
+        (Some(text), None) | (None, Some(text)) => match unit_file::parse(text) {
+            Err(why) => complain("content", why),
+            Ok(settings) if settings.is_empty() => {
+                complain("content", "this text sets nothing".to_owned());
+            }
+            Ok(_) => {}
+        },
+        (None, None) => {}
+    }
+}
+
+/// What the file at a path says now; nothing if it is not there or no unit file.
+fn settings_at(path: &AbsPath, view: &View<'_>) -> Result<Vec<Setting>, HostError> {
+    let Fate::Is(Some(bytes)) = (match view.path(path)? {
+        Fate::Is(Some(entry)) if matches!(entry.kind, crate::host::EntryKind::File { .. }) => {
+            view.read(path)?
+        }
+        _ => return Ok(Vec::new()),
+    }) else {
+        return Ok(Vec::new());
+    };
+    Ok(unit_file::parse(&String::from_utf8_lossy(&bytes)).unwrap_or_default())
+}
+
+/// How systemd's own tool is asked about the file, once it lies in its place and before it is read.
+fn verifier(path: &AbsPath, view: &View<'_>) -> Result<Option<Vec<String>>, HostError> {
+    if !place::can_analyze(view)? {
+        return Ok(None);
+    }
+    let mut words = vec![place::ANALYZE.to_owned()];
+    // Since 250 a warning can be told from success: an unknown key is a typing error.
+    let systemd = PackageName::parse("systemd").expect("a plain name");
+    if let Fate::Is(Some(package)) = view.package(&systemd)?
+        && let Some(version) = package.version
+        && let Some(major) = version.as_str().split(['.', '-', '~']).next()
+        && major.parse::<u32>().is_ok_and(|major| major >= 250)
+    {
+        words.push("--recursive-errors=no".to_owned());
+    }
+    words.extend(["verify".to_owned(), path.to_string()]);
+    Ok(Some(words))
+}
+
+fn is_no(value: &str) -> bool {
+    ["no", "false", "off", "0", "n", "f"].contains(&value.to_ascii_lowercase().as_str())
+}

@@ -1,0 +1,141 @@
+//! A file in `/etc/systemd/system`: whether it holds what it should, for root and readable by all.
+
+use crate::block::{Decision, Verb};
+use crate::effect::{Access, Content, Effect, WriteFile};
+use crate::host::overlay::Fate;
+use crate::host::{EntryKind, HostError};
+use crate::name::{AbsPath, GroupName, Mode, UserName};
+use crate::view::View;
+
+/// systemd's own tool for looking at units.
+pub(in crate::block) const ANALYZE: &str = "/usr/bin/systemd-analyze";
+
+/// What is to be done about a unit's file.
+pub(in crate::block) enum Placed {
+    /// It is as it should be.
+    InPlace,
+    /// This has to be done: its directories where they are not there, then the file.
+    Write(Verb, Vec<Effect>),
+    /// It cannot be judged, or cannot be.
+    Stop(Decision),
+}
+
+/// Judges the file at `path`, which should hold `text`, and which `check` must accept.
+pub(in crate::block) fn judge(
+    path: &AbsPath,
+    text: &str,
+    check: Option<Vec<String>>,
+    view: &View<'_>,
+) -> Result<Placed, HostError> {
+    let entry = match view.path(path)? {
+        Fate::Is(entry) => entry,
+        Fate::Unknown(cause) => return Ok(Placed::Stop(Decision::Maybe(cause))),
+    };
+    let content = Content::Inline(text.as_bytes().into());
+    // Who is not root owns all that he makes, and can give it to nobody.
+    let root = view.powers().chown;
+    let owner = root.then(|| UserName::parse("root").expect("a plain name"));
+    let group = root.then(|| GroupName::parse("root").expect("a plain name"));
+    let mode = Mode::new(0o644);
+    let mut effects = Vec::new();
+    let verb = match &entry {
+        None => {
+            effects = match missing_dirs(path, view)? {
+                Ok(dirs) => dirs,
+                Err(decision) => return Ok(Placed::Stop(decision)),
+            };
+            Verb::Create
+        }
+        Some(entry) => match &entry.kind {
+            EntryKind::File { size } => {
+                let theirs = match (&owner, &group) {
+                    (Some(o), Some(g)) => view.owned_by(entry, o)? && view.grouped_by(entry, g)?,
+                    _ => true,
+                };
+                let same = theirs
+                    && entry.mode == mode
+                    && *size == content.size()
+                    && view.hash(path)? == Fate::Is(Some(content.hash()));
+                if same {
+                    return Ok(Placed::InPlace);
+                }
+                Verb::Update
+            }
+            other => return Ok(Placed::Stop(Decision::Blocked(in_the_way(path, other)))),
+        },
+    };
+    effects.push(Effect::WriteFile(WriteFile {
+        path: path.clone(),
+        content,
+        access: Access {
+            owner,
+            group,
+            mode: Some(mode),
+        },
+        verify: check,
+        secret: false,
+    }));
+    Ok(Placed::Write(verb, effects))
+}
+
+/// What removes the file at `path`: nothing if it is not there.
+pub(in crate::block) fn remove(
+    path: &AbsPath,
+    view: &View<'_>,
+) -> Result<Result<Option<Effect>, Decision>, HostError> {
+    Ok(match view.path(path)? {
+        Fate::Unknown(cause) => Err(Decision::Maybe(cause)),
+        Fate::Is(None) => Ok(None),
+        Fate::Is(Some(entry)) => match &entry.kind {
+            EntryKind::File { .. } => Ok(Some(Effect::Remove {
+                path: path.clone(),
+                recursive: false,
+            })),
+            other => Err(Decision::Blocked(in_the_way(path, other))),
+        },
+    })
+}
+
+/// The directories above `path` that are not there, the highest first.
+pub(in crate::block) fn missing_dirs(
+    path: &AbsPath,
+    view: &View<'_>,
+) -> Result<Result<Vec<Effect>, Decision>, HostError> {
+    let mut dirs = Vec::new();
+    for dir in std::iter::successors(path.parent(), AbsPath::parent) {
+        match view.path(&dir)? {
+            Fate::Unknown(cause) => return Ok(Err(Decision::Maybe(cause))),
+            Fate::Is(Some(entry)) => match entry.kind {
+                EntryKind::Dir | EntryKind::Symlink(_) => break,
+                _ => return Ok(Err(Decision::Blocked(format!("{dir} is not a directory")))),
+            },
+            Fate::Is(None) => dirs.insert(
+                0,
+                Effect::MakeDir {
+                    path: dir,
+                    access: Access::default(),
+                },
+            ),
+        }
+    }
+    Ok(Ok(dirs))
+}
+
+/// Whether systemd's tool may be asked on this host: it is there, and commands can run.
+pub(in crate::block) fn can_analyze(view: &View<'_>) -> Result<bool, HostError> {
+    let tool = AbsPath::parse(ANALYZE).expect("a plain path");
+    Ok(view.powers().exec && matches!(view.path(&tool)?, Fate::Is(Some(_))))
+}
+
+fn in_the_way(path: &AbsPath, kind: &EntryKind) -> String {
+    match kind {
+        EntryKind::Symlink(to) if to == "/dev/null" => format!(
+            "{path} is a link to /dev/null, so that the unit is masked; a [[service]] block with `masked = false` before this one removes it"
+        ),
+        EntryKind::Symlink(_) => {
+            format!("{path} is a symbolic link and not a file; remove it first")
+        }
+        EntryKind::Dir => format!("{path} is a directory and not a file; remove it first"),
+        _ => format!("{path} is not a file; remove it first"),
+    }
+}
