@@ -28,7 +28,11 @@ pub(super) fn perform(systemd: &Systemd, name: &UnitName, job: UnitJob) -> Resul
             exit: None,
         });
     }
-    let before = read_anew(systemd, name)?;
+    let before = match systemd.state(name)? {
+        // What runs is stopped as it was started.
+        Some(state) if job == UnitJob::Stop => state,
+        state => read_anew(systemd, name, state)?,
+    };
     systemd.hold(name)?;
     let done = perform_held(systemd, name, job, &before);
     // Also when it failed; the hold would end with the connection anyway.
@@ -56,8 +60,11 @@ fn on_disk(
 }
 
 /// A unit as its files have it now. systemd reads them all anew, once, if any has changed.
-fn read_anew(systemd: &Systemd, name: &UnitName) -> Result<State, HostError> {
-    let mut state = systemd.state(name)?;
+fn read_anew(
+    systemd: &Systemd,
+    name: &UnitName,
+    mut state: Option<State>,
+) -> Result<State, HostError> {
     if systemd.is_outdated() || state.as_ref().is_none_or(State::needs_reload) {
         systemd.reload()?;
         state = systemd.state(name)?;
