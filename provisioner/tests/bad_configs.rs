@@ -17,7 +17,7 @@ struct Case {
     text: String,
 }
 
-const CLASSES: [&str; 10] = [
+const CLASSES: [&str; 11] = [
     "types",
     "unknown",
     "hostile",
@@ -28,6 +28,7 @@ const CLASSES: [&str; 10] = [
     "sources",
     "shape",
     "control",
+    "one_file",
 ];
 
 fn cases() -> Vec<Case> {

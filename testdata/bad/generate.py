@@ -383,4 +383,5 @@ def main():
     print(counts, sum(counts.values()))
 
 
-main()
+if __name__ == "__main__":
+    main()
