@@ -73,7 +73,7 @@ fn block(r: &mut Random, id: usize) -> String {
     let owner = r.one(&NAMES);
     let group = r.one(&NAMES);
     let mode = r.one(&MODES);
-    match r.below(16) {
+    match r.below(24) {
         0 => {
             head("package")
                 + &format!("name = \"{}\"\n", r.one(&PACKAGES))
@@ -124,6 +124,7 @@ fn block(r: &mut Random, id: usize) -> String {
                 + &format!("url = \"{url}\"\ndest = \"{}\"\n", r.one(&PATHS))
                 + &r.maybe(30, "rev = \"v1\"")
         }
+        16.. => edit(r, id),
         kind => {
             let form = match kind {
                 8 => "dir = true\n".to_owned(),
@@ -184,6 +185,68 @@ fn units(r: &mut Random, id: usize, owner: &str) -> String {
     }
 }
 
+/// A block that edits or owns one file. Edits of one file do not contradict each other.
+fn edit(r: &mut Random, id: usize) -> String {
+    let head = |kind: &str| format!("[[{kind}]]\nid = \"{kind}-{id}\"\n");
+    let (at, name) = (r.one(&PATHS), r.one(&NAMES));
+    let absent = r.chance(20);
+    let unless = |line: String| {
+        if absent {
+            "absent = true\n".to_owned()
+        } else {
+            line
+        }
+    };
+    match r.below(7) {
+        0 => {
+            let line = r.one(&["a = 1", "# note", "one"]);
+            head("line")
+                + &format!("path = \"{at}\"\nline = \"{line}\"\n")
+                + &r.maybe(30, "match = '^#? *a *= '")
+                + &unless(r.maybe(20, "insert_after = '^[ot]'"))
+        }
+        1 => {
+            let format = r.one(&["ini", "env", "toml", "json"]);
+            let keys = if absent {
+                "unset = [\"a\"]\n"
+            } else {
+                r.one(&[
+                    "set = { a = 1 }\n",
+                    "set = { b = \"x y\" }\nunset = [\"c\"]\n",
+                ])
+            };
+            head("edit") + &format!("path = \"{at}\"\nformat = \"{format}\"\n{keys}")
+        }
+        2 => {
+            let ip = r.one(&["10.0.0.1", "10.0.0.2"]);
+            head("hosts")
+                + &format!("ip = \"{ip}\"\nnames = [\"{name}\"]\n")
+                + &unless(String::new())
+        }
+        3 => {
+            let rules = format!("rules = [\"{name} ALL=(ALL) ALL\"]\n");
+            head("sudoers") + &format!("name = \"{name}\"\n") + &unless(rules)
+        }
+        4 => {
+            let spec = r.one(&["@daily", "5 4 * * *"]);
+            let job = format!("user = \"{name}\"\nspec = \"{spec}\"\ncommand = \"true\"\n");
+            head("cron") + "name = \"job\"\n" + &unless(job)
+        }
+        5 => {
+            let value = format!("value = {}\n", r.below(3));
+            head("limits")
+                + &format!("domain = \"{name}\"\ntype = \"-\"\nitem = \"nofile\"\n")
+                + &unless(value)
+        }
+        _ => {
+            let key = r.one(&["ssh-ed25519 AAAAkey ana", "ssh-rsa AAAAother bo"]);
+            head("authorized_key")
+                + &format!("user = \"{name}\"\nkey = \"{key}\"\n")
+                + &unless(r.maybe(30, "options = [\"no-pty\"]") + &r.maybe(20, "exclusive = true"))
+        }
+    }
+}
+
 fn path(text: &str) -> AbsPath {
     AbsPath::parse(text).unwrap()
 }
@@ -226,6 +289,31 @@ fn host(r: &mut Random) -> Memory {
             });
         } else {
             break;
+        }
+    }
+    for folders in [
+        ["/etc/sudoers.d", "/etc/cron.d"],
+        ["/etc/security", "/etc/security/limits.d"],
+        ["/usr/sbin", "/usr/sbin"],
+    ] {
+        if r.chance(70) {
+            for at in folders {
+                host.put(&Effect::MakeDir {
+                    path: path(at),
+                    access: Access::default(),
+                });
+            }
+        }
+    }
+    for at in ["/usr/sbin/visudo", "/etc/hosts"] {
+        if r.chance(60) {
+            host.put(&Effect::WriteFile(WriteFile {
+                path: path(at),
+                content: Content::Inline(b"10.0.0.1 web db # ours\n".as_slice().into()),
+                access: Access::default(),
+                verify: None,
+                secret: false,
+            }));
         }
     }
     for at in ["/etc/a", "/etc/b", "/opt/l"] {

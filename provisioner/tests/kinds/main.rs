@@ -6,8 +6,10 @@
 mod accounts;
 mod clones;
 mod commands;
+mod edits;
 mod files;
 mod outcomes;
+mod own_files;
 mod packages;
 mod powers;
 mod services;
