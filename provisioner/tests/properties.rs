@@ -291,31 +291,7 @@ fn host(r: &mut Random) -> Memory {
             break;
         }
     }
-    for folders in [
-        ["/etc/sudoers.d", "/etc/cron.d"],
-        ["/etc/security", "/etc/security/limits.d"],
-        ["/usr/sbin", "/usr/sbin"],
-    ] {
-        if r.chance(70) {
-            for at in folders {
-                host.put(&Effect::MakeDir {
-                    path: path(at),
-                    access: Access::default(),
-                });
-            }
-        }
-    }
-    for at in ["/usr/sbin/visudo", "/etc/hosts"] {
-        if r.chance(60) {
-            host.put(&Effect::WriteFile(WriteFile {
-                path: path(at),
-                content: Content::Inline(b"10.0.0.1 web db # ours\n".as_slice().into()),
-                access: Access::default(),
-                verify: None,
-                secret: false,
-            }));
-        }
-    }
+    system_files(r, &mut host);
     for at in ["/etc/a", "/etc/b", "/opt/l"] {
         let access = Access {
             mode: Some(Mode::new(0o644)),
@@ -359,6 +335,35 @@ fn host(r: &mut Random) -> Memory {
         }
     }
     host
+}
+
+/// What the blocks of sudo, cron, limits and hosts rely on, or find.
+fn system_files(r: &mut Random, host: &mut Memory) {
+    for folders in [
+        ["/etc/sudoers.d", "/etc/cron.d"],
+        ["/etc/security", "/etc/security/limits.d"],
+        ["/usr/sbin", "/usr/sbin"],
+    ] {
+        if r.chance(70) {
+            for at in folders {
+                host.put(&Effect::MakeDir {
+                    path: path(at),
+                    access: Access::default(),
+                });
+            }
+        }
+    }
+    for at in ["/usr/sbin/visudo", "/etc/hosts"] {
+        if r.chance(60) {
+            host.put(&Effect::WriteFile(WriteFile {
+                path: path(at),
+                content: Content::Inline(b"10.0.0.1 web db # ours\n".as_slice().into()),
+                access: Access::default(),
+                verify: None,
+                secret: false,
+            }));
+        }
+    }
 }
 
 fn parse(text: &str) -> Config {
