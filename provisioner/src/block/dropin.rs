@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::unit::place::{self, Placed};
 use crate::block::unit::sections::{self, Section};
-use crate::block::unit::{check_text, unit_name, whole};
+use crate::block::unit::{text, unit_name};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName, UnitName};
@@ -86,7 +86,7 @@ impl Kind for Dropin {
 
     fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
         let sections = self.sections();
-        check_text(
+        text::check(
             self.content.as_deref(),
             sections.as_deref(),
             self.absent,
@@ -108,7 +108,7 @@ impl Kind for Dropin {
                 Err(decision) => decision,
             });
         }
-        let text = whole(self.content.as_deref(), self.sections());
+        let text = text::whole(self.content.as_deref(), self.sections());
         Ok(match place::judge(&path, &text, None, view)? {
             Placed::InPlace => Decision::InPlace,
             Placed::Write(verb, effects) => {

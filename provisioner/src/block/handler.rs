@@ -103,7 +103,7 @@ impl Kind for Handler {
         let mut effects: Vec<Effect> = self.check.iter().map(|text| self.script(text)).collect();
         let summary = if let Some((name, job)) = self.job() {
             if !view.powers().services {
-                let why = "systemd cannot be asked: it does not run here, hpt is not root, or this is a root directory";
+                let why = "systemd cannot be asked: it does not run here, or hpt is not root";
                 return Ok(Decision::Blocked(why.to_owned()));
             }
             let unit = match view.unit(name)? {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::block::unit::unit_name;
+use crate::block::unit::{offline, unit_name};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Effect, UnitJob};
 use crate::host::overlay::Fate;
@@ -67,12 +67,11 @@ impl Kind for Service {
     }
 
     fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
-        let starts = !matches!(self.status, None | Some(Status::Stopped));
         if self.status.is_none() && self.enabled.is_none() && self.masked.is_none() {
             let what = "[[service]] needs `status` or `enabled` or `masked`";
             complain("", what.to_owned());
         }
-        if self.masked == Some(true) && (starts || self.enabled == Some(true)) {
+        if self.masked == Some(true) && (self.starts() || self.enabled == Some(true)) {
             let what = "what is masked can be neither started nor enabled";
             complain("masked", what.to_owned());
         }
@@ -94,66 +93,32 @@ impl Kind for Service {
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        if offline::is_so(view.powers()) {
+            return self.decide_offline(view);
+        }
         if !view.powers().services {
-            let why = "systemd cannot be asked: it does not run here, hpt is not root, or this is a root directory";
+            let why = "systemd cannot be asked: it does not run here, or hpt is not root";
             return Ok(Decision::Blocked(why.to_owned()));
         }
         let unit = match view.unit(&self.name)? {
             Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
             Fate::Is(Some(unit)) => unit,
             Fate::Is(None) if self.masked == Some(true) => Unit::fresh(),
-            Fate::Is(None) if self.wants_nothing() => return Ok(Decision::InPlace),
-            Fate::Is(None) => {
-                let why = format!(
-                    "there is no unit {} on this host; install what brings it before this block",
-                    self.name
-                );
-                return Ok(Decision::Blocked(why));
-            }
+            Fate::Is(None) => return Ok(self.without_unit()),
         };
-        if self.masked == Some(true) && !unit.is_masked() {
-            let own = unit_file::path_of(&self.name);
-            match view.path(&own)? {
-                Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-                Fate::Is(Some(entry)) if !matches!(entry.kind, EntryKind::Symlink(_)) => {
-                    let why = format!(
-                        "{own} is where the link that masks {} would lie; remove it with a [[unit]] block with `absent = true` before this one",
-                        self.name
-                    );
-                    return Ok(Decision::Blocked(why));
-                }
-                Fate::Is(_) => {}
-            }
+        if let Some(decision) = self.in_the_way(&unit, view)? {
+            return Ok(decision);
         }
-        Ok(self.judge(&unit))
-    }
-}
-
-impl Service {
-    /// A unit that is not there neither runs nor starts at boot.
-    fn wants_nothing(&self) -> bool {
-        matches!(self.status, None | Some(Status::Stopped)) && self.enabled != Some(true)
-    }
-
-    fn judge(&self, unit: &Unit) -> Decision {
-        let mut steps = Steps::default();
-        let unmasks = self.masked == Some(false) && unit.is_masked();
-        let starts = !matches!(self.status, None | Some(Status::Stopped));
-        if unmasks {
-            steps.job(UnitJob::Unmask, "unmask");
-        } else if unit.is_masked() && (starts || self.enabled == Some(true)) {
-            let why = format!("{} is masked; `masked = false` unmasks it", self.name);
-            return Decision::Blocked(why);
-        }
-        if let Err(why) = self.judge_enabled(unit, unmasks, &mut steps) {
-            return Decision::Blocked(why);
-        }
-        self.judge_status(unit, &mut steps);
+        let mut steps = match self.judge(&unit) {
+            Ok(steps) => steps,
+            Err(why) => return Ok(Decision::Blocked(why)),
+        };
+        self.judge_status(&unit, &mut steps);
         if self.masked == Some(true) && unit.enabled != "masked" {
             steps.job(UnitJob::Mask, "mask");
         }
         if steps.jobs.is_empty() {
-            return Decision::InPlace;
+            return Ok(Decision::InPlace);
         }
         let effects = steps.jobs.into_iter().map(|job| Effect::Unit {
             name: self.name.clone(),
@@ -162,7 +127,101 @@ impl Service {
         let repeats = matches!(self.status, Some(Status::Restarted | Status::Reloaded));
         let verb = if repeats { Verb::Run } else { Verb::Update };
         let action = Action::new(verb, steps.words.join(", "), effects.collect());
-        Decision::Act(Action { repeats, ..action })
+        Ok(Decision::Act(Action { repeats, ..action }))
+    }
+}
+
+impl Service {
+    fn starts(&self) -> bool {
+        !matches!(self.status, None | Some(Status::Stopped))
+    }
+
+    /// A unit that is not there neither runs nor starts at boot.
+    fn without_unit(&self) -> Decision {
+        if !self.starts() && self.enabled != Some(true) {
+            return Decision::InPlace;
+        }
+        Decision::Blocked(format!(
+            "there is no unit {} on this host; install what brings it before this block",
+            self.name
+        ))
+    }
+
+    /// A file of its own that lies where the link of a mask would.
+    fn in_the_way(&self, unit: &Unit, view: &View<'_>) -> Result<Option<Decision>, HostError> {
+        if self.masked != Some(true) || unit.is_masked() {
+            return Ok(None);
+        }
+        let own = unit_file::path_of(&self.name);
+        Ok(match view.path(&own)? {
+            Fate::Unknown(cause) => Some(Decision::Maybe(cause)),
+            Fate::Is(Some(entry)) if !matches!(entry.kind, EntryKind::Symlink(_)) => {
+                Some(Decision::Blocked(format!(
+                    "{own} is where the link that masks {} would lie; remove it with a [[unit]] block with `absent = true` before this one",
+                    self.name
+                )))
+            }
+            Fate::Is(_) => None,
+        })
+    }
+
+    /// Where no systemd runs, links are made and nothing is started.
+    fn decide_offline(&self, view: &View<'_>) -> Result<Decision, HostError> {
+        let written = (self.masked == Some(true)).then_some("");
+        let seen = match offline::look(&self.name, None, view)? {
+            Fate::Is(None) => offline::look(&self.name, written, view)?,
+            seen => seen,
+        };
+        let seen = match seen {
+            Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
+            Fate::Is(None) => return Ok(self.without_unit()),
+            Fate::Is(Some(seen)) => seen,
+        };
+        if let Some(decision) = self.in_the_way(&seen.unit, view)? {
+            return Ok(decision);
+        }
+        let mut steps = match self.judge(&seen.unit) {
+            Ok(steps) => steps,
+            Err(why) => return Ok(Decision::Blocked(why)),
+        };
+        if self.masked == Some(true) && !seen.unit.is_masked() {
+            steps.job(UnitJob::Mask, "mask");
+        }
+        let mut effects = Vec::new();
+        for job in steps.jobs {
+            match offline::effects(&self.name, &seen, job, view)? {
+                Ok(more) => effects.extend(more),
+                Err(decision) => return Ok(decision),
+            }
+        }
+        if effects.is_empty() {
+            return Ok(if self.starts() {
+                Decision::Skip(format!("{} is {}", self.name, offline::NOT_STARTED))
+            } else {
+                Decision::InPlace
+            });
+        }
+        steps
+            .words
+            .extend(self.starts().then(|| offline::NOT_STARTED.to_owned()));
+        let action = Action::new(Verb::Update, steps.words.join(", "), effects);
+        Ok(Decision::Act(action))
+    }
+
+    /// Whether it starts at boot, and can.
+    fn judge(&self, unit: &Unit) -> Result<Steps, String> {
+        let mut steps = Steps::default();
+        let unmasks = self.masked == Some(false) && unit.is_masked();
+        if unmasks {
+            steps.job(UnitJob::Unmask, "unmask");
+        } else if unit.is_masked() && (self.starts() || self.enabled == Some(true)) {
+            return Err(format!(
+                "{} is masked; `masked = false` unmasks it",
+                self.name
+            ));
+        }
+        self.judge_enabled(unit, unmasks, &mut steps)
+            .map(|()| steps)
     }
 
     fn judge_enabled(&self, unit: &Unit, unmasks: bool, steps: &mut Steps) -> Result<(), String> {

@@ -198,7 +198,7 @@ fn systemds_own_tool_is_asked_before_a_unit_is_used() {
     let path = "/etc/systemd/system/app.service";
     assert_eq!(
         checks(APP, &host),
-        [vec!["/usr/bin/systemd-analyze", "verify", path]]
+        [vec!["/usr/bin/systemd-analyze", "--man=no", "verify", path]]
     );
     let systemd = Want {
         name: PackageName::parse("systemd").unwrap(),
@@ -211,6 +211,7 @@ fn systemds_own_tool_is_asked_before_a_unit_is_used() {
     let strict = [
         "/usr/bin/systemd-analyze",
         "--recursive-errors=no",
+        "--man=no",
         "verify",
         path,
     ];
@@ -318,4 +319,49 @@ fn no_secret_goes_into_a_unit_that_all_can_read() {
             "{faults:#?}"
         );
     }
+}
+
+#[test]
+fn a_service_where_no_systemd_runs_is_a_matter_of_links() {
+    let mut host = without_systemd(Host::new());
+    let text = "[[service]]\nname = \"nginx\"\nstatus = \"started\"\nenabled = true\n";
+    assert!(blocked(text, &host).contains("there is no unit nginx.service"));
+    for dir in ["/usr/lib", "/usr/lib/systemd", "/usr/lib/systemd/system"] {
+        host.inner.put(&directory(dir));
+    }
+    let unit = "[Service]\nExecStart=/usr/sbin/nginx\n[Install]\nWantedBy=multi-user.target\n";
+    host.inner.put(&written(
+        "/usr/lib/systemd/system/nginx.service",
+        unit,
+        0o644,
+    ));
+    let not_started = "not started, as no systemd runs here";
+    assert_eq!(
+        planned(text, &host),
+        (Verdict::Update, format!("enable, {not_started}"))
+    );
+    let report = apply(&config(text), &mut host, None, &mut Deaf).unwrap();
+    assert!(report.succeeded(), "{report:?}");
+    let link = host.entry("/etc/systemd/system/multi-user.target.wants/nginx.service");
+    let to = "/usr/lib/systemd/system/nginx.service".to_owned();
+    assert_eq!(
+        link.unwrap().kind,
+        hpt_provisioner::host::EntryKind::Symlink(to)
+    );
+    let (verdict, why) = planned(text, &host);
+    assert_eq!(
+        (verdict, why),
+        (Verdict::Skip, format!("nginx.service is {not_started}"))
+    );
+    settles(
+        "[[service]]\nname = \"nginx\"\nstatus = \"stopped\"\nenabled = false\nmasked = true\n",
+        &mut host,
+    );
+    assert!(host.entry("/etc/systemd/system/nginx.service").is_some());
+    assert!(blocked(text, &host).contains("is masked"));
+    settles(
+        "[[service]]\nname = \"nginx\"\nmasked = false\nenabled = true\n",
+        &mut host,
+    );
+    settles("[[service]]\nname = \"never\"\nmasked = true\n", &mut host);
 }

@@ -29,7 +29,7 @@ pub struct Timer {
     #[serde(deserialize_with = "stem")]
     name: String,
     /// When it runs, as a calendar expression of systemd: "03:15", "daily", "Mon..Fri 18:00",
-    /// "*-*-01 04:00 UTC". `systemd-analyze calendar` must accept it before the timer is written.
+    /// "*-*-01 04:00 UTC". `systemd-analyze calendar` must accept it, or no timer is made.
     on_calendar: Option<Calendar>,
     /// How long after a boot it runs, in seconds or such as "90s", "15m", "2h"; at most 366 days. A
     /// timer that is made later than that after the boot runs at once.
@@ -140,12 +140,12 @@ impl Kind for Timer {
             active: Some(true),
             written: effects
                 .iter()
-                .any(|e| e.path() == Some(&unit_file::path_of(&timer))),
+                .any(|e| e.path() == Some(&unit_file::path_of(&timer)))
+                .then_some(text.as_str()),
             moves: false,
             restart: written,
         };
-        let settings = unit_file::parse(&text).map_err(HostError::Refused)?;
-        let steps = match state::judge(&timer, &settings, &wanted, view)? {
+        let steps = match state::judge(&timer, &wanted, view)? {
             Ok(steps) => steps,
             Err(decision) => return Ok(decision),
         };
@@ -249,8 +249,7 @@ impl Timer {
         if files.is_empty() {
             return Ok(Decision::InPlace);
         }
-        let settings = unit_file::parse(&self.timer_text()).map_err(HostError::Refused)?;
-        let steps = match state::end(&timer, &settings, view)? {
+        let steps = match state::end(&timer, view)? {
             Ok(steps) => steps,
             Err(decision) => return Ok(decision),
         };

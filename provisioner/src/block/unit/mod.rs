@@ -1,8 +1,10 @@
 //! `[[unit]]`: a unit file of systemd in `/etc/systemd/system`, and whether the unit runs.
 
+pub(super) mod offline;
 pub(super) mod place;
 pub(super) mod sections;
 pub(super) mod state;
+pub(super) mod text;
 
 use serde::Deserialize;
 
@@ -13,7 +15,7 @@ use crate::block::{Action, Decision, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, PackageName, UnitName};
-use crate::unit_file::{self, Setting};
+use crate::unit_file;
 use crate::view::View;
 
 /// A unit file of systemd, written to `/etc/systemd/system/NAME` for root, mode 0644. It is given as
@@ -32,7 +34,8 @@ pub struct Unit {
     /// runs: `notify` a handler for that.
     state: Option<State>,
     /// Whether `systemd-analyze verify` must accept the new file before systemd reads it, and
-    /// without a warning where systemd is 250 or newer; true. A host without the tool skips it.
+    /// without a warning where systemd is 250 or newer; true. What the unit starts and needs must
+    /// be there by then. A host without the tool skips it.
     #[serde(default = "yes")]
     verify: bool,
     /// It must not be there: it is stopped and disabled, and its file in `/etc/systemd/system` goes.
@@ -98,7 +101,7 @@ impl Kind for Unit {
             complain("name", "a scope or device has no unit file".to_owned());
         }
         let sections = self.sections();
-        check_text(
+        text::check(
             self.content.as_deref(),
             sections.as_deref(),
             self.absent,
@@ -157,7 +160,7 @@ impl Kind for Unit {
             None
         };
         let checked = check.is_some();
-        let before = settings_at(&path, view)?;
+        let before = text::settings_at(&path, view)?;
         let (verb, mut effects) = match place::judge(&path, &text, check, view)? {
             Placed::InPlace => (Verb::Update, Vec::new()),
             Placed::Write(verb, effects) => (verb, effects),
@@ -167,11 +170,11 @@ impl Kind for Unit {
         let wanted = Wanted {
             enabled: self.enabled,
             active: self.state.map(|state| state == State::Started),
-            written,
+            written: written.then_some(text.as_str()),
             moves: written && unit_file::install(&before) != unit_file::install(&settings),
             restart: false,
         };
-        let steps = match state::judge(&self.name, &settings, &wanted, view)? {
+        let steps = match state::judge(&self.name, &wanted, view)? {
             Ok(steps) => steps,
             Err(decision) => return Ok(decision),
         };
@@ -206,7 +209,7 @@ impl Unit {
     }
 
     fn text(&self) -> String {
-        whole(self.content.as_deref(), self.sections())
+        text::whole(self.content.as_deref(), self.sections())
     }
 
     fn removal(&self, path: &AbsPath, view: &View<'_>) -> Result<Decision, HostError> {
@@ -215,7 +218,7 @@ impl Unit {
             Ok(None) => return Ok(Decision::InPlace),
             Err(decision) => return Ok(decision),
         };
-        let steps = match state::end(&self.name, &settings_at(path, view)?, view)? {
+        let steps = match state::end(&self.name, view)? {
             Ok(steps) => steps,
             Err(decision) => return Ok(decision),
         };
@@ -227,65 +230,6 @@ impl Unit {
             effects,
         )))
     }
-}
-
-/// The text that is given, ending in a line break.
-pub(super) fn whole(content: Option<&str>, sections: Option<String>) -> String {
-    let mut text = content
-        .map(ToOwned::to_owned)
-        .or(sections)
-        .unwrap_or_default();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text
-}
-
-/// What is wrong with the text of a unit or a drop-in.
-pub(super) fn check_text(
-    content: Option<&str>,
-    sections: Option<&str>,
-    absent: bool,
-    complain: &mut dyn FnMut(&'static str, String),
-) {
-    match (content, sections) {
-        (Some(_), Some(_)) => {
-            complain(
-                "content",
-                "either `content` or sections, not both".to_owned(),
-            );
-        }
-        (None, None) if !absent => {
-            complain(
-                "",
-                "this needs `content`, or sections such as [unit.Service]".to_owned(),
-            );
-        }
-        (_, Some(_)) | (Some(_), _) if absent => {
-            complain("absent", "what is absent has no content".to_owned());
-        }
-        (Some(text), None) | (None, Some(text)) => match unit_file::parse(text) {
-            Err(why) => complain("content", why),
-            Ok(settings) if settings.is_empty() => {
-                complain("content", "this text sets nothing".to_owned());
-            }
-            Ok(_) => {}
-        },
-        (None, None) => {}
-    }
-}
-
-/// What the file at a path says now; nothing if it is not there or no unit file.
-fn settings_at(path: &AbsPath, view: &View<'_>) -> Result<Vec<Setting>, HostError> {
-    let Fate::Is(Some(bytes)) = (match view.path(path)? {
-        Fate::Is(Some(entry)) if matches!(entry.kind, crate::host::EntryKind::File { .. }) => {
-            view.read(path)?
-        }
-        _ => return Ok(Vec::new()),
-    }) else {
-        return Ok(Vec::new());
-    };
-    Ok(unit_file::parse(&String::from_utf8_lossy(&bytes)).unwrap_or_default())
 }
 
 /// How systemd's own tool is asked about the file, once it lies in its place and before it is read.
@@ -303,7 +247,8 @@ fn verifier(path: &AbsPath, view: &View<'_>) -> Result<Option<Vec<String>>, Host
     {
         words.push("--recursive-errors=no".to_owned());
     }
-    words.extend(["verify".to_owned(), path.to_string()]);
+    words.extend(["--man=no", "verify"].map(ToOwned::to_owned));
+    words.push(path.to_string());
     Ok(Some(words))
 }
 

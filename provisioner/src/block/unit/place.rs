@@ -40,10 +40,15 @@ pub(in crate::block) fn judge(
     let mut effects = Vec::new();
     let verb = match &entry {
         None => {
-            effects = match missing_dirs(path, view)? {
+            let dirs = match missing_dirs(path, view)? {
                 Ok(dirs) => dirs,
                 Err(decision) => return Ok(Placed::Stop(decision)),
             };
+            let access = Access::default;
+            effects.extend(dirs.into_iter().map(|path| Effect::MakeDir {
+                path,
+                access: access(),
+            }));
             Verb::Create
         }
         Some(entry) => match &entry.kind {
@@ -100,7 +105,7 @@ pub(in crate::block) fn remove(
 pub(in crate::block) fn missing_dirs(
     path: &AbsPath,
     view: &View<'_>,
-) -> Result<Result<Vec<Effect>, Decision>, HostError> {
+) -> Result<Result<Vec<AbsPath>, Decision>, HostError> {
     let mut dirs = Vec::new();
     for dir in std::iter::successors(path.parent(), AbsPath::parent) {
         match view.path(&dir)? {
@@ -109,13 +114,7 @@ pub(in crate::block) fn missing_dirs(
                 EntryKind::Dir | EntryKind::Symlink(_) => break,
                 _ => return Ok(Err(Decision::Blocked(format!("{dir} is not a directory")))),
             },
-            Fate::Is(None) => dirs.insert(
-                0,
-                Effect::MakeDir {
-                    path: dir,
-                    access: Access::default(),
-                },
-            ),
+            Fate::Is(None) => dirs.insert(0, dir),
         }
     }
     Ok(Ok(dirs))

@@ -35,6 +35,15 @@ pub(super) struct State(HashMap<String, OwnedVariant>);
 impl Systemd {
     /// A unit as a plan sees it; `None` if systemd knows none of that name.
     pub(super) fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
+        if name.as_str().contains("@.") {
+            // A template is never loaded; it has a file or is not there.
+            let enabled = self.call(name, "GetUnitFileState", &(name.as_str(),)).ok();
+            let unit = |enabled| Unit {
+                enabled,
+                ..Unit::fresh()
+            };
+            return Ok(enabled.map(unit));
+        }
         let Some(state) = self.state(name)? else {
             return Ok(None);
         };
