@@ -103,8 +103,8 @@ fn a_new_sudoers_file_is_checked_by_visudo_first() {
         Host::new(),
         hpt_provisioner::host::overlay::Overlay::default(),
     );
-    let view = hpt_provisioner::view::View::new(&host, &overlay, &scope);
-    let decision = rules.blocks[0].body.decide(&view).unwrap();
+    let view = hpt_provisioner::view::View::new(&host, &overlay, &scope, &rules.blocks[0].own);
+    let decision = rules.blocks[0].decide(&view).unwrap();
     let hpt_provisioner::block::Decision::Act(action) = decision else {
         panic!("it is to be made")
     };
