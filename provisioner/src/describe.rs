@@ -47,6 +47,14 @@ pub(crate) fn details(
             } => {
                 access(path, wanted, view, &mut details);
             }
+            Effect::Set { setting, value } => {
+                let old = match view.setting(setting) {
+                    Ok(Fate::Is(Some(old))) => old,
+                    _ => "none".to_owned(),
+                };
+                let new = value.as_deref().unwrap_or("none");
+                details.push(Detail::Text(format!("{setting}: {old} -> {new}")));
+            }
             Effect::User(UserEdit::Modify { to, .. }) if to.password_hash.is_some() => {
                 details.push(Detail::Text("password changes".to_owned()));
             }

@@ -247,8 +247,10 @@ pub(crate) fn foresee(
         }
         Ok(Decision::Maybe(_)) => {
             for key in block.reads() {
-                if let Key::Path(path) | Key::Checkout(path) = key {
-                    overlay.cast_shadow(path, cause());
+                match key {
+                    Key::Path(path) | Key::Checkout(path) => overlay.cast_shadow(path, cause()),
+                    Key::Setting(setting) => overlay.doubt_setting(setting, cause()),
+                    _ => {}
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::config::scope::{RenderError, Rendered, Scope};
 use crate::effect::Content;
 use crate::host::facts::Facts;
 use crate::host::overlay::{Cause, Fate, Overlay};
+use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Observe, Owner, Package, Powers,
     Unit, User,
@@ -292,6 +293,20 @@ impl<'a> View<'a> {
         let seen = self.base.remembers(memo)?;
         self.record(Key::Memo(memo.clone()), &seen);
         Ok(seen)
+    }
+
+    /// What the running kernel or host is set to.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn setting(&self, setting: &Setting) -> Result<Fate<Option<String>>, HostError> {
+        if let Some(fate) = self.overlay.setting(setting) {
+            return Ok(fate);
+        }
+        let seen = self.base.setting(setting)?;
+        self.record(Key::Setting(setting.clone()), &seen);
+        let doubt = self.overlay.may_change(setting, seen.is_some()).cloned();
+        Ok(doubt.map_or(Fate::Is(seen), Fate::Unknown))
     }
 
     /// The bytes of a blob; `None` if it has not been sent yet.

@@ -17,7 +17,7 @@ struct Case {
     text: String,
 }
 
-const CLASSES: [&str; 11] = [
+const CLASSES: [&str; 12] = [
     "types",
     "unknown",
     "hostile",
@@ -29,6 +29,7 @@ const CLASSES: [&str; 11] = [
     "shape",
     "control",
     "one_file",
+    "system",
 ];
 
 fn cases() -> Vec<Case> {

@@ -238,6 +238,7 @@ impl Observe for Faulty {
         package(name: &hpt_provisioner::name::PackageName) -> Result<Option<hpt_provisioner::host::Package>, HostError>;
         unit(name: &hpt_provisioner::name::UnitName) -> Result<Option<hpt_provisioner::host::Unit>, HostError>;
         checkout(path: &AbsPath) -> Result<Option<hpt_provisioner::host::Checkout>, HostError>;
+        setting(setting: &hpt_provisioner::host::setting::Setting) -> Result<Option<String>, HostError>;
         blob(hash: &hpt_provisioner::host::Hash) -> Result<Option<std::sync::Arc<[u8]>>, HostError>;
         has_blob(hash: &hpt_provisioner::host::Hash) -> bool;
         remembers(memo: &hpt_provisioner::host::Memo) -> Result<bool, HostError>;

@@ -69,6 +69,15 @@ fn fields(kind: &str) -> Vec<String> {
     list.split(", ").map(ToOwned::to_owned).collect()
 }
 
+/// A list of fields that is too short was not read right.
+fn fewest(kind: &str) -> usize {
+    match kind {
+        "timezone" | "hostname" | "locale" => 1,
+        "assert" => 2,
+        _ => 3,
+    }
+}
+
 #[test]
 fn each_field_of_each_kind_is_shown() {
     let all: String = configs().into_iter().map(|file| file.text).collect();
@@ -82,7 +91,7 @@ fn each_field_of_each_kind_is_shown() {
             .filter_map(|part| part.split_once(&header).map(|(_, fields)| fields))
             .collect();
         let fields = fields(kind);
-        assert!(fields.len() >= 2, "{kind}: {fields:?}");
+        assert!(fields.len() >= fewest(kind), "{kind}: {fields:?}");
         for field in fields {
             let line = format!("{field} = ");
             let shown = |block: &&str| block.lines().any(|l| l.starts_with(&line));

@@ -5,6 +5,8 @@ Each .txt holds many cases: a line `#--- LINE:COLUMN WORDS`, then the config. WO
 
 from pathlib import Path
 
+import system
+
 HERE = Path(__file__).parent
 
 # What each kind needs so that only the case's own line is wrong.
@@ -117,8 +119,7 @@ LATER = {
     "exec": ["pure", "changed_if", "undo"],
 }
 LATER_KINDS = [
-    "package_repo", "archive", "at", "sysctl", "kmod", "mount", "swap", "hostname", "timezone", "locale", "container", "sync", "reboot",
-    "wait", "check", "capability", "need", "provide",
+    "package_repo", "archive", "at", "container", "sync", "reboot", "wait", "check", "capability", "need", "provide",
 ]
 
 
@@ -380,6 +381,7 @@ def shape():
 def main():
     classes = [types, unknown, hostile, lists, contradictions, later, resources, sources, shape, control]
     counts = {each.__name__: write(each.__name__, each()) for each in classes}
+    counts["system"] = write("system", system.cases())
     print(counts, sum(counts.values()))
 
 

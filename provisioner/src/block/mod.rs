@@ -3,17 +3,23 @@
 pub mod assert;
 pub mod authorized_key;
 pub mod clone;
+mod conf;
 pub mod cron;
 pub mod dropin;
 pub mod edit;
 pub mod exec;
 pub mod file;
 pub mod flush;
+mod fstab;
 pub mod group;
 pub mod handler;
+pub mod hostname;
 pub mod hosts;
+pub mod kmod;
 pub mod limits;
 pub mod line;
+pub mod locale;
+pub mod mount;
 mod one_line;
 mod own_file;
 pub mod package;
@@ -22,8 +28,11 @@ mod placed;
 pub mod service;
 mod sudo;
 pub mod sudoers;
+pub mod swap;
+pub mod sysctl;
 mod text_file;
 pub mod timer;
+pub mod timezone;
 pub mod unit;
 pub mod user;
 
@@ -288,4 +297,11 @@ kinds! {
     Unit(unit::Unit),
     Dropin(dropin::Dropin),
     Timer(timer::Timer),
+    Sysctl(sysctl::Sysctl),
+    Timezone(timezone::Timezone),
+    Hostname(hostname::Hostname),
+    Locale(locale::Locale),
+    Kmod(kmod::Kmod),
+    Mount(mount::Mount),
+    Swap(swap::Swap),
 }

@@ -39,7 +39,7 @@ pub(super) fn read(
         let Some(key) = between(message, "unknown field `", "`") else {
             let follows = misspelled > 0 && message.starts_with("missing field");
             if !findings.deferred && !follows {
-                let hide = sensitive || is_private(&fields, &at);
+                let hide = sensitive || is_private(kind, &fields, &at);
                 faults.push(wrong_value(kind, &fields, message, at, hide));
             }
             return None;
@@ -53,8 +53,8 @@ pub(super) fn read(
 }
 
 /// Whether a place lies in a field whose value is a secret.
-fn is_private(fields: &DeTable<'_>, at: &Place) -> bool {
-    let private = |key: &str| values::PRIVATE.contains(&key);
+fn is_private(kind: &str, fields: &DeTable<'_>, at: &Place) -> bool {
+    let private = |key: &str| values::is_private(kind, key);
     fields.iter().any(|(key, value)| {
         let span = value.span();
         private(key.get_ref()) && span.start <= at.span.start && at.span.end <= span.end

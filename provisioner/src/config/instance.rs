@@ -78,7 +78,8 @@ impl Reader {
         table.insert(key, value);
         let before = self.faults.len();
         let none = toml::Table::new();
-        let (literals, findings) = values::render(&table, renderer, &none, file, &mut self.faults);
+        let (literals, findings) =
+            values::render("", &table, renderer, &none, file, &mut self.faults);
         if self.faults.len() > before || findings.deferred {
             return None;
         }
@@ -157,7 +158,8 @@ impl Reader {
     fn one(&mut self, one: One, fields: DeTable<'_>, renderer: &Renderer<'_>) {
         let file = one.place.file;
         let mut wrong = Vec::new();
-        let (literals, findings) = values::render(&fields, renderer, &one.own, file, &mut wrong);
+        let (literals, findings) =
+            values::render(one.kind, &fields, renderer, &one.own, file, &mut wrong);
         let is_known = wrong.is_empty();
         if one.left_out.is_none() {
             // On a host that it is not for, a block may name what is not there.

@@ -23,7 +23,17 @@ const SECRET_FIELDS: [&str; 8] = [
 ];
 
 /// The fields whose values are secrets, however they were written.
-pub(super) const PRIVATE: [&str; 5] = ["env", "key", "password", "password_hash", "stdin"];
+const PRIVATE: [&str; 5] = ["env", "key", "password", "password_hash", "stdin"];
+
+/// Whether the value of a field is a secret, however it was written.
+pub(super) fn is_private(kind: &str, field: &str) -> bool {
+    PRIVATE.contains(&field) && !is_plain_key(kind, field)
+}
+
+/// A clone's `key` is a private key; that of other kinds is a name which everybody may see.
+fn is_plain_key(kind: &str, field: &str) -> bool {
+    field == "key" && kind != "clone"
+}
 
 /// What rendering found about a block.
 #[derive(Default)]
@@ -42,6 +52,7 @@ pub(super) struct Literals(Vec<Option<String>>);
 
 /// Renders the strings of `fields`, leaving them as they are; a fault for each that cannot be.
 pub(super) fn render(
+    kind: &str,
     fields: &DeTable<'_>,
     renderer: &Renderer<'_>,
     own: &toml::Table,
@@ -49,6 +60,7 @@ pub(super) fn render(
     faults: &mut Vec<Fault>,
 ) -> (Literals, Findings) {
     let mut walk = Walk {
+        kind,
         renderer,
         own,
         file,
@@ -63,6 +75,7 @@ pub(super) fn render(
 }
 
 struct Walk<'a> {
+    kind: &'a str,
     renderer: &'a Renderer<'a>,
     own: &'a toml::Table,
     file: usize,
@@ -94,7 +107,9 @@ impl Walk<'_> {
                 self.findings.deferred = true;
                 None
             }
-            Ok(Rendered::Value { secret: true, .. }) if !SECRET_FIELDS.contains(&field) => {
+            Ok(Rendered::Value { secret: true, .. })
+                if !SECRET_FIELDS.contains(&field) || is_plain_key(self.kind, field) =>
+            {
                 let fault = |why: &str| {
                     Fault::error(format!("a secret may not go into `{field}`, {why}"), place)
                 };
@@ -124,7 +139,7 @@ impl Walk<'_> {
                 Some(value.to_string())
             }
             Err(error) => {
-                let what = if error.quotes && PRIVATE.contains(&field) {
+                let what = if error.quotes && is_private(self.kind, field) {
                     format!("the template in `{field}` cannot be rendered")
                 } else {
                     error.what

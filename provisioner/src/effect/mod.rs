@@ -7,6 +7,7 @@ mod file;
 use std::time::Duration;
 
 use crate::host::Memo;
+use crate::host::setting::Setting;
 use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
 use crate::secret::Secret;
 
@@ -59,6 +60,13 @@ pub enum Effect {
         name: UnitName,
         /// What.
         job: UnitJob,
+    },
+    /// Brings a setting of the running kernel or host to a value, by a system call or a fixed tool.
+    Set {
+        /// Which.
+        setting: Setting,
+        /// The value that it shows afterwards; `None` ends it.
+        value: Option<String>,
     },
     /// Clones a git repository, or moves an existing clone to another revision.
     Clone(Box<CloneJob>),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::effect::{Access, Content, Effect};
 use crate::host::facts::Facts;
-use crate::host::overlay::{Base, Overlay, fingerprint};
+use crate::host::overlay::{Base, Fate, Overlay, fingerprint};
+use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Mutate, Observe, Package,
     Powers, Progress, Unit, User,
@@ -122,6 +123,7 @@ impl Observe for Memory {
             packages: true,
             accounts: true,
             chown: true,
+            kernel: true,
         }
     }
 
@@ -179,6 +181,13 @@ impl Observe for Memory {
     fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {
         let is_there = self.path(&git_of(path))?.is_some();
         Ok(self.checkouts.get(path).filter(|_| is_there).cloned())
+    }
+
+    fn setting(&self, setting: &Setting) -> Result<Option<String>, HostError> {
+        Ok(match self.state.settings.get(setting) {
+            Some(Fate::Is(value)) => value.clone(),
+            _ => None,
+        })
     }
 
     fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError> {

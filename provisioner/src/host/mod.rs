@@ -4,6 +4,7 @@ pub mod facts;
 pub mod live;
 pub mod memory;
 pub mod overlay;
+pub mod setting;
 
 use std::io;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::effect::{Command, Effect};
 use crate::name::{AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitName, UserName};
 
 use self::facts::Facts;
+use self::setting::Setting;
 
 /// A BLAKE3 hash of content.
 pub type Hash = blake3::Hash;
@@ -86,6 +88,8 @@ pub struct Powers {
     pub accounts: bool,
     /// Files may be given to other owners.
     pub chown: bool,
+    /// Settings of the running kernel and host may be changed.
+    pub kernel: bool,
 }
 
 /// Who owns a path: a number, or the name of an account that an earlier block will make.
@@ -250,6 +254,8 @@ pub enum Key {
     Unit(UnitName),
     /// A git working tree.
     Checkout(AbsPath),
+    /// A setting of the running kernel or host.
+    Setting(Setting),
     /// Something that hpt was to remember.
     Memo(Memo),
 }
@@ -322,6 +328,11 @@ pub trait Observe: Sync {
     /// # Errors
     /// If it cannot be read.
     fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError>;
+    /// What the running kernel or host is set to. No process is started.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn setting(&self, setting: &Setting) -> Result<Option<String>, HostError>;
     /// The bytes of a blob that was sent or fetched for this run; `None` if it is not here yet.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 mod mode;
 mod path;
+mod system;
 
 use std::fmt;
 
@@ -12,6 +13,8 @@ use serde::Deserialize;
 
 pub use self::mode::Mode;
 pub use self::path::AbsPath;
+pub use self::system::{ModuleName, SysctlKey};
+use self::system::{check_host, check_interface, check_locale, check_zone};
 
 /// Why a text is not the name it should be. Words for a person, without the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +88,14 @@ names! {
     PackageVersion => check_version;
     /// A systemd unit's full name, such as `nginx.service`.
     UnitName => check_unit;
+    /// A host's own name, with or without its domain.
+    HostName => check_host;
+    /// A time zone by its path below `/usr/share/zoneinfo`.
+    ZoneName => check_zone;
+    /// A locale of the C library.
+    LocaleName => check_locale;
+    /// A network interface.
+    InterfaceName => check_interface;
 }
 
 impl UnitName {

@@ -13,6 +13,7 @@ mod own_files;
 mod packages;
 mod powers;
 mod services;
+mod system;
 mod units;
 
 use std::collections::BTreeMap;
@@ -106,6 +107,7 @@ impl Observe for Host {
         group(name: &GroupName) -> Result<Option<Group>, HostError>;
         group_numbered(gid: u32) -> Result<Option<GroupName>, HostError>;
         checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;
+        setting(setting: &hpt_provisioner::host::setting::Setting) -> Result<Option<String>, HostError>;
         blob(hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;
         has_blob(hash: &Hash) -> bool;
         remembers(memo: &hpt_provisioner::host::Memo) -> Result<bool, HostError>;

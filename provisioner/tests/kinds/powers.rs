@@ -21,6 +21,7 @@ fn a_host_without_powers_says_so_in_the_plan() {
         packages: false,
         accounts: false,
         chown: false,
+        kernel: false,
     };
     for text in [
         "packages = [\"curl\"]\n",

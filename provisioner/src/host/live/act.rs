@@ -13,7 +13,8 @@ use super::spot::failed;
 use super::stamp::Stamp;
 use super::write::Writer;
 use super::{
-    Live, checkout, directory, edit_accounts, exec, fresh, git_auth, no_services, remove, unit_jobs,
+    Live, checkout, directory, edit_accounts, exec, fresh, git_auth, no_services, remove, settings,
+    unit_jobs,
 };
 use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
 use crate::host::{Done, HostError, Mutate, Progress};
@@ -90,6 +91,14 @@ impl Live {
             }
             [Effect::Run(command)] => vec![self.run(command, &mut |progress| tell(0, progress))],
             [Effect::Clone(job)] => vec![self.check_out(job, &mut |progress| tell(0, progress))],
+            [Effect::Set { setting, value }] if self.powers.kernel => {
+                done(settings::set(self, setting, value.as_deref()))
+            }
+            [Effect::Set { setting, .. }] => {
+                let why =
+                    format!("cannot set {setting}: this root does not run, or hpt is not root");
+                vec![Err(HostError::Refused(why))]
+            }
             [Effect::Unit { name, job }] if self.powers.services => {
                 vec![unit_jobs::perform(&self.systemd, name, *job)]
             }

@@ -28,6 +28,7 @@ mod private;
 mod processes;
 mod remove;
 mod running;
+mod settings;
 mod snapshot;
 mod spot;
 mod stamp;
@@ -57,6 +58,7 @@ use self::stamp::{Parsed, Stamp};
 use self::systemd::Systemd;
 use self::temps::Temps;
 use crate::host::facts::Facts;
+use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Entry, Group, Hash, HostError, Key, Memo, Observe, Package, Powers, Unit, User,
 };
@@ -231,6 +233,7 @@ fn powers(tree: &Tree) -> Powers {
         packages: root && tree.is_live() && Manager::detect().is_some(),
         accounts: root && has("/usr/sbin/useradd") && there("/etc/passwd") && there("/etc/group"),
         chown: root,
+        kernel: root && tree.is_live(),
     }
 }
 
@@ -314,6 +317,10 @@ impl Observe for Live {
 
     fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {
         checkout::read(&self.tree, path)
+    }
+
+    fn setting(&self, setting: &Setting) -> Result<Option<String>, HostError> {
+        settings::see(&self.tree, setting)
     }
 
     fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError> {

@@ -101,7 +101,13 @@ impl Overlay {
             }
             Effect::Group(edit) => self.foresee_group(edit, base),
             Effect::User(edit) => self.foresee_user(edit, base),
-            Effect::Unit { name, job } => self.foresee_unit(name, *job, base),
+            Effect::Unit { name, job } => {
+                self.served.get_or_insert_with(cause);
+                self.foresee_unit(name, *job, base);
+            }
+            Effect::Set { setting, value } => {
+                self.foresee_setting(setting, value.as_deref(), by, base);
+            }
             Effect::Clone(job) => self.cast_shadow(job.dest.clone(), cause()),
             Effect::Remember { memo, kept } => {
                 self.memos.insert(memo.clone(), *kept);

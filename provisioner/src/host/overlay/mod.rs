@@ -5,10 +5,12 @@
 
 mod accounts;
 mod foresee;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::Content;
+use crate::host::setting::Setting;
 use crate::host::{Checkout, Entry, Group, Key, Memo, Package, Unit, User};
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 
@@ -38,6 +40,11 @@ pub struct Overlay {
     pub(super) packages: BTreeMap<PackageName, Option<Package>>,
     pub(super) units: BTreeMap<UnitName, Option<Unit>>,
     pub(super) memos: BTreeMap<Memo, bool>,
+    pub(super) settings: BTreeMap<Setting, Fate<Option<String>>>,
+    /// Set once a kernel module will have been loaded: it brings parameters.
+    loaded: Option<Cause>,
+    /// Set once a service will have been started or stopped: ports come and go with it.
+    served: Option<Cause>,
     /// What was removed with all that it held: whatever a base shows below it is gone.
     removed: BTreeSet<AbsPath>,
     /// Accounts that a block was to see to which cannot work.

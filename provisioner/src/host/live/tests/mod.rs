@@ -4,6 +4,7 @@ mod accounts;
 mod commands;
 mod races;
 mod reading;
+mod settings;
 mod writing;
 
 use std::fs;

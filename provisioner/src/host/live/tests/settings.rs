@@ -1,0 +1,125 @@
+//! Settings of a running kernel and host, in namespaces of their own: this machine keeps its own.
+
+use super::*;
+use crate::host::setting::Setting;
+use crate::name::SysctlKey;
+
+/// Runs one of the tests below in new namespaces, where its `Effect::Set` reaches nobody else.
+fn apart(test: &str) {
+    if !is_root() {
+        return;
+    }
+    let program = std::env::current_exe().unwrap();
+    let test = format!("host::live::tests::settings::{test}");
+    let args = [
+        "--uts",
+        "--net",
+        "--mount",
+        program.to_str().unwrap(),
+        "--nocapture",
+        "--exact",
+        &test,
+    ];
+    let mut output = Vec::new();
+    let spawn = Spawn::tool("unshare", args).env(APART, "1");
+    let end = spawn.run(&mut |_, bytes| output.extend_from_slice(bytes));
+    let output = String::from_utf8_lossy(&output).into_owned();
+    assert_eq!(
+        end.unwrap(),
+        crate::host::live::command::End::Exit(0),
+        "{output}"
+    );
+    assert!(output.contains("1 passed"), "{output}");
+}
+
+const APART: &str = "HPT_TEST_APART";
+
+/// Whether this process is the one in namespaces of its own.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test that starts itself tells itself so"
+)]
+fn is_apart() -> bool {
+    std::env::var(APART).is_ok()
+}
+
+fn set(live: &mut Live, setting: &Setting, value: Option<&str>) {
+    let effect = Effect::Set {
+        setting: setting.clone(),
+        value: value.map(ToOwned::to_owned),
+    };
+    all_done(live, &[effect]);
+    assert_eq!(live.setting(setting).unwrap().as_deref(), value);
+}
+
+fn sysctl(key: &str) -> Setting {
+    Setting::Sysctl(SysctlKey::parse(key).unwrap())
+}
+
+#[test]
+fn what_a_running_kernel_is_set_to_is_read_without_a_process() {
+    let live = open(Path::new("/"));
+    let release = live.setting(&sysctl("kernel.osrelease")).unwrap();
+    assert_eq!(release.as_deref(), Some(live.facts().kernel.as_str()));
+    assert_eq!(live.setting(&sysctl("kernel.no_such_thing")).unwrap(), None);
+    let dir = tempfile::tempdir().unwrap();
+    let mut image = open(dir.path());
+    assert!(!image.powers().kernel);
+    assert_eq!(image.setting(&sysctl("kernel.osrelease")).unwrap(), None);
+    let effect = Effect::Set {
+        setting: Setting::Hostname,
+        value: Some("x".to_owned()),
+    };
+    assert!(perform(&mut image, &[effect])[0].is_err());
+}
+
+#[test]
+fn a_parameter_and_the_name_are_set() {
+    if !is_apart() {
+        return apart("a_parameter_and_the_name_are_set");
+    }
+    let mut live = open(Path::new("/"));
+    set(&mut live, &Setting::Hostname, Some("elsewhere.example.org"));
+    let forward = sysctl("net.ipv4.ip_forward");
+    set(&mut live, &forward, Some("1"));
+    set(&mut live, &forward, Some("0"));
+    set(
+        &mut live,
+        &sysctl("net.ipv4.tcp_rmem"),
+        Some("4096 65536 1048576"),
+    );
+    let effect = Effect::Set {
+        setting: forward,
+        value: Some("many".to_owned()),
+    };
+    let error = perform(&mut live, &[effect])[0].clone().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("the kernel refuses this value of net.ipv4.ip_forward"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_system_is_mounted_by_its_line_and_unmounted() {
+    if !is_apart() {
+        return apart("a_file_system_is_mounted_by_its_line_and_unmounted");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let table = dir.path().join("fstab");
+    let spot = dir.path().join("my data");
+    fs::create_dir(&spot).unwrap();
+    let spot = path(spot.to_str().unwrap());
+    let field = spot.to_string().replace(' ', "\\040");
+    fs::write(&table, format!("tmpfs {field} tmpfs size=64k 0 0\n")).unwrap();
+    // The mount namespace is this process's own: nobody else sees another table.
+    let bind = ["--bind", table.to_str().unwrap(), "/etc/fstab"];
+    Spawn::tool("mount", bind).succeed(&mut |_, _| {}).unwrap();
+    let mut live = open(Path::new("/"));
+    live.powers.services = false; // that systemd is not in this namespace
+    let at = Setting::Mounted(spot);
+    assert_eq!(live.setting(&at).unwrap(), None);
+    set(&mut live, &at, Some("tmpfs tmpfs"));
+    set(&mut live, &at, None);
+}

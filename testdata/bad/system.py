@@ -1,0 +1,87 @@
+"""What can be wrong in the blocks about a kernel and a whole host; `generate.py` writes it out."""
+
+CONTROL = [r'"a\nb"', r'"a\u0000b"', r'"a\rb"', r'"\u001b[2J"', r'"a\u007f"']
+TEXT = ["5", "true", "[]", "{}", "1.5", "1979-05-27"]
+BOOL = ['"yes"', "1", "[]", '"true"']
+KEY = ['""', '"vm"', '"-p"', '"--system"', '"vm."', '".vm.x"', '"vm..x"', '"vm/../../etc/passwd"', '"/etc/passwd"', '"vm/"', '"vm.x=1"', '"vm.x y"',
+       '"vm.*"', '"vm.$(id)"', '"vm.x;id"', '"vm.ü"', '"vm.\\\\x"', '"a.' + "b" * 200 + '"', '"vm.-x"', '"net/ipv4/./x"', *CONTROL]
+VALUE = ['""', '" "', r'"\t"', '"' + "1" * 1025 + '"', "1.5", "true", "[]", "{}", "1979-05-27", r'"1\nkernel.panic = 1"', r'"1\r"', r'"1\u0000"',
+         r'"\u001b[2J"', r'"1\u007f"', r'"1\u0085"']
+ZONE = ['""', '"/UTC"', '"../../etc/passwd"', '"Europe/"', '"Europe//Berlin"', '"Europe/../UTC"', '"-x"', '"--utc"', '"Europe/Berlin;id"', '"$(id)"',
+        '"a/b/c/d"', '"Europe Berlin"', '"Zürich"', '".."', '"."', '"Europe/.Berlin"', '"Europe/-x"', '"' + "a" * 65 + '"', '"*"', '"a:b"', '"UTC,x"',
+        '"~/x"', '"`id`"', '"a\\\\b"', '"\'UTC\'"', *CONTROL]
+HOST = ['""', '"-x"', '"--help"', '"a-"', '"a.-b"', '"a..b"', '".a"', '"a."', '"a_b"', '"a b"', '"a/b"', '"../x"', '"a;id"', '"$(id)"', '"`id`"',
+        '"wéb"', '"a:b"', '"a@b"', '"10.0.0.1"', '"1"', '"::1"', '"' + "a" * 64 + '"', '"' + "a." * 32 + 'a"', '"a,b"', '"#a"', '"a*"', *CONTROL]
+LANG = ['""', '"english"', '"en_us"', '"EN_us"', '"en-US"', '"en_US.UTF-8 UTF-8"', '"../x"', '"en_US/x"', '"-x"', '"--help"', '"en_US."', '"en_US@"', '"en_US.UTF-8;id"',
+        '"$(id)"', '"en_US.ÜTF"', '"e"', '"en_US.UTF_8"', '"en_US.UTF-8@EURO"', '"."', '"@euro"', '".UTF-8"', '"c"', '"posix"', '"en_US.UTF-8@a b"',
+        '"en_US.' + "a" * 40 + '"', '"en_US=x"', *CONTROL]
+MODULE = ['""', '"-r"', '"--remove"', '"_x"', '"../x"', '"a/b"', '"a b"', '"a.ko"', '"/lib/x.ko"', '"a;id"', '"$(id)"', '"`id`"', '"a,b"', '"a=1"', '"*"', '"a*"',
+          '"mödul"', '"a:b"', '"a@b"', '"#a"', '"a\\b"', '"[a]"', '"?"', '"' + "a" * 61 + '"', '"!a"', '"alias:x"', *CONTROL]
+OPTIONS = ['""', '" "', '"-x"', '"=1"', '"1=a"', '"a b=c;d"', '"a=$(id)"', '"a=`id`"', '"a=b#c"', r'"a=\\"', r'"a=\"b\""', "\"a='b'\"", '"a=b|c"', '"a=b>c"', '"a=b&c"',
+           '"a=ü"', '"a=*"', '"a=?"', '"a=(x)"', '"a={x}"', '"a=[x]"', '"a=b!"', '"a=~"', '"a/b=c"', '"a=' + "b" * 1024 + '"',
+           r'"a\ninstall x /bin/sh"', r'"a=b\u0000"', r'"a\tb"', r'"a\r"', r'"\u001b[2J"']
+PATH = ['""', '"etc/x"', '"./x"', '"../x"', '"/etc/../x"', '"/etc/./x"', '"/etc//x"', '"~/x"', '"$HOME/x"', '"-x"', '"none"', '"UUID=1"',
+        '"/' + "a" * 4096 + '"', *CONTROL]
+FIELD = ['""', '"-x"', '"--bind"', '"a b"', '"a#b"', '"a;id"', '"$(id)"', '"`id`"', '"a|b"', '"a>b"', '"a&b"', '"a*"', '"a?b"', '"a!"', '"ünï"',
+         '"a\\\\b"', '"a\\"b"', '"a\'b"', '"(a)"', '"{a}"', '"' + "a" * 1025 + '"', *CONTROL, r'"a\tb"']
+SIZE = ['""', '"2"', '"GiB"', '"0GiB"', '"-1GiB"', '"1.5GiB"', '"2GB"', '"2 GiB"', '"2gib"', '"2KiB"', '"17TiB"', '"99999999999999999999GiB"', '"+2GiB"',
+        '"0x2GiB"', '"2GiB;id"', '"2GiBGiB"', '"2e9"', '"all"', '"50%"', '"١GiB"', *CONTROL]
+FIELDS = {
+    "sysctl": ({"key": '"vm.swappiness"', "value": "10"},
+               {"key": (KEY, "a kernel parameter is"), "value": (VALUE, ""), "reload": (BOOL, "expected a boolean"), "absent": (BOOL, "expected a boolean")}),
+    "timezone": ({"zone": '"UTC"'}, {"zone": (ZONE, "a time zone is named")}),
+    "locale": ({"lang": '"C.UTF-8"'}, {"lang": (LANG, "a locale is named")}),
+    "kmod": ({"name": '"dummy"'}, {"name": (MODULE, "a kernel module is"), "options": (OPTIONS, "a module's options are"), "absent": (BOOL, "expected a boolean")}),
+    "mount": ({"path": '"/srv"', "device": '"/dev/sdb1"', "fstype": '"ext4"'},
+              {"path": (PATH, "a path"), "device": (FIELD, "a field of /etc/fstab is"), "fstype": (FIELD, "a field of /etc/fstab is"),
+               "opts": (FIELD, "a field of /etc/fstab is"), "state": (['"Mounted"', '"remounted"', '""', "true"], "")}),
+    "swap": ({"path": '"/swapfile"', "size": '"1GiB"'},
+             {"path": (PATH, "a path"), "size": (SIZE, "a size is"), "absent": (BOOL, "expected a boolean")}),
+    "hostname": ({"name": '"web1"'}, {"name": (HOST, "a host name is")}),
+}
+TEXTS = [("sysctl", "key"), ("timezone", "zone"), ("hostname", "name"), ("mount", "path"), ("mount", "device"), ("mount", "opts"), ("swap", "path"), ("swap", "size"), ("locale", "lang"), ("kmod", "name"), ("kmod", "options")]
+TOGETHER = [
+    ("[[mount]] needs `device`", '@@[[mount]]\npath = "/srv"\nfstype = "ext4"\n'),
+    ("[[mount]] needs `fstype`", '@@[[mount]]\npath = "/srv"\ndevice = "/dev/sdb1"\n'),
+    ("`device` goes with", '[[mount]]\npath = "/srv"\ndevice = @@"/dev/sdb1"\nstate = "absent"\n'),
+    ("`opts` goes with", '[[mount]]\npath = "/srv"\nopts = @@"noatime"\nstate = "unmounted"\n'),
+    ("`/` is never unmounted", '[[mount]]\npath = @@"/"\nstate = "absent"\n'),
+    ("what [[swap]] is for", '[[mount]]\npath = "/srv"\ndevice = "/dev/sdb1"\nfstype = @@"swap"\n'),
+    ("[[swap]] needs `size`", '@@[[swap]]\npath = "/swapfile"\n'),
+    ("absent swap has no", '[[swap]]\npath = "/swapfile"\nsize = @@"1GiB"\nabsent = true\n'),
+    ("neither in /dev", '[[swap]]\npath = @@"/dev/sdb2"\nsize = "1GiB"\n'),
+    ("neither in /dev", '[[swap]]\npath = @@"/"\nsize = "1GiB"\n'),
+    ("an absent module has no", '[[kmod]]\nname = "dummy"\noptions = @@"a=1"\nabsent = true\n'),
+    ("two blocks have the id", '[[kmod]]\nname = "a-b"\n@@[[kmod]]\nname = "a_b"\n'),
+    ("[[sysctl]] needs `value`", '@@[[sysctl]]\nkey = "vm.swappiness"\n'),
+    ("has no `value`", '[[sysctl]]\nkey = "vm.swappiness"\nvalue = @@1\nabsent = true\n'),
+    ("`reload` goes with `value`", '[[sysctl]]\nkey = "vm.swappiness"\nreload = @@true\nabsent = true\n'),
+    ("two blocks have the id", '[[sysctl]]\nkey = "vm.swappiness"\nvalue = 1\n@@[[sysctl]]\nkey = "vm/swappiness"\nvalue = 2\n'),
+]
+
+
+def block(kind, field, value):
+    lines = [f"{f} = {v}\n" for f, v in FIELDS[kind][0].items() if f != field]
+    mark = "" if "@@" in value else "@@"
+    return f"[[{kind}]]\n" + "".join(lines) + f"{field} = {mark}{value}\n"
+
+
+def cases():
+    for kind, (base, fields) in FIELDS.items():
+        for field, (values, words) in fields.items():
+            for value in values:
+                yield words, block(kind, field, value)
+            for wrong in (field + "x", field[:-1] + "_"):
+                yield f"unknown field `{wrong}`", block(kind, "zzz", "1").replace("zzz = @@1", f"@@{wrong} = 1")
+        for field in base:
+            if (kind, field) not in OPTIONAL:
+                rest = "".join(f"{f} = {v}\n" for f, v in base.items() if f != field)
+                yield f"needs `{field}`", f"@@[[{kind}]]\n{rest}"
+    for kind, field in TEXTS:
+        for value in TEXT:
+            yield "expected a string", block(kind, field, value)
+    yield from TOGETHER
+
+
+# What a kind checks for itself, in words of its own.
+OPTIONAL = {("sysctl", "value"), ("mount", "device"), ("mount", "fstype"), ("swap", "size")}
