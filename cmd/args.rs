@@ -1,5 +1,6 @@
 //! The command line: which verbs there are, and what every one of them may be told.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -153,9 +154,16 @@ pub(crate) enum Verb {
 /// Parses the command line of this process. What there is to say has been shown when this fails.
 pub(crate) fn parse() -> Result<CommandLine, Exit> {
     CommandLine::try_parse().map_err(|error| {
-        let _ = error.print();
+        let printed = error.print();
         if !error.use_stderr() {
-            return Exit::Done;
+            return match printed {
+                Err(why) if why.kind() != ErrorKind::BrokenPipe => {
+                    let what = format_args!("cannot write to stdout: {why}");
+                    Terminal::new(Form::Words, false).error(what);
+                    Exit::Failed
+                }
+                _ => Exit::Done,
+            };
         }
         if std::env::args_os().any(|word| word == "--json") {
             let words = error.to_string();

@@ -5,7 +5,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::args::Global;
 use crate::error::{CommandError, Exit};
-use crate::logging;
 use crate::terminal::{Form, Terminal};
 
 /// What every verb is given.
@@ -16,7 +15,6 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(global: &Global) -> Self {
-        logging::start(global.verbose);
         let form = if global.json { Form::Json } else { Form::Words };
         Self {
             terminal: Terminal::new(form, global.quiet),

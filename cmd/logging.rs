@@ -12,31 +12,23 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::context::env;
 
-/// Starts logging as `HPT_LOG` says, or `-v`. Silent without either.
-pub(crate) fn start(verbose: u8) {
-    let by_flag = match verbose {
-        0 | 1 => None,
-        2 => Some(Level::DEBUG),
+/// Starts logging as `HPT_LOG` says, or `-v`. A verb is silent without either, and a daemon tells
+/// what happens.
+pub(crate) fn start(verbose: u8, is_daemon: bool) {
+    let usual = match (verbose, is_daemon) {
+        (0 | 1, false) => None,
+        (0, true) => Some(Level::INFO),
+        (1, true) | (2, _) => Some(Level::DEBUG),
         _ => Some(Level::TRACE),
     };
-    let named = env("HPT_LOG").map(|text| filter(&text));
-    let is_odd = matches!(named, Some(None));
-    if let Some(wanted) = named.flatten().or(by_flag.map(ours)) {
-        install(wanted);
-    } else if is_odd {
-        install(ours(Level::WARN));
-        tracing::warn!(target: "hpt", "HPT_LOG is not a level: error, warn, info, debug or trace");
-    }
-}
-
-/// As [`start`], for a daemon: what happens is told unless `HPT_LOG` says otherwise.
-pub(crate) fn start_daemon(verbose: u8) {
-    if env("HPT_LOG").is_none() && verbose < 2 {
-        install(ours(if verbose == 1 {
-            Level::DEBUG
-        } else {
-            Level::INFO
-        }));
+    let named = env("HPT_LOG");
+    match named.as_deref().map(filter) {
+        Some(Some(wanted)) => install(wanted),
+        Some(None) => {
+            install(ours(usual.unwrap_or(Level::WARN)));
+            tracing::warn!(target: "hpt", "HPT_LOG is not a level: error, warn, info, debug or trace");
+        }
+        None => usual.map(ours).into_iter().for_each(install),
     }
 }
 
@@ -45,11 +37,15 @@ fn ours(level: Level) -> Targets {
     Targets::new().with_target("hpt", level)
 }
 
+/// A level, or `TARGET=LEVEL,...`. A lone word that is no level would be taken for a target, and
+/// silence all others: it is a level mistyped.
 fn filter(text: &str) -> Option<Targets> {
-    match Level::from_str(text) {
-        Ok(level) => Some(ours(level)),
-        Err(_) => Targets::from_str(text).ok(),
+    if let Ok(level) = Level::from_str(text) {
+        return Some(ours(level));
     }
+    let is_meant = |part: &str| part.contains('=') || Level::from_str(part).is_ok();
+    let is_meant = text.split(',').all(|part| is_meant(part.trim()));
+    is_meant.then(|| Targets::from_str(text).ok()).flatten()
 }
 
 fn install(wanted: Targets) {
@@ -92,5 +88,13 @@ mod tests {
         let named = filter("hpt_agent=info,h2=debug").unwrap();
         assert!(named.would_enable("h2::codec", &Level::DEBUG));
         assert!(!named.would_enable("hpt_transport", &Level::INFO));
+    }
+
+    #[test]
+    fn a_mistyped_level_is_no_name_of_a_target() {
+        for odd in ["debgu", "hpt_agent=info,debgu", "hpt=loud", ""] {
+            assert!(filter(odd).is_none(), "{odd}");
+        }
+        assert!(filter("info,h2=debug").is_some());
     }
 }

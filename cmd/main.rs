@@ -50,6 +50,7 @@ use std::sync::Mutex;
 use args::CommandLine;
 use context::Context;
 use error::{CommandError, Exit};
+use terminal::Terminal;
 
 fn main() -> ExitCode {
     harden::harden();
@@ -57,12 +58,26 @@ fn main() -> ExitCode {
         Ok(line) => line,
         Err(exit) => return exit.code().into(),
     };
+    let is_daemon = matches!(line.verb, Some(args::Verb::Serve(_)));
+    logging::start(line.global.verbose, is_daemon);
     let mut context = Context::new(&line.global);
     let exit = match guarded(|| run_verb(line, &mut context)) {
         Ok(exit) => exit,
         Err(error) => print::error::show(&mut context, error),
     };
-    exit.code().into()
+    written(exit, &mut context.terminal).code().into()
+}
+
+/// Results that could not be written are a failure too.
+fn written(exit: Exit, terminal: &mut Terminal) -> Exit {
+    let Some(why) = terminal.lost() else {
+        return exit;
+    };
+    terminal.error(format_args!("cannot write to stdout: {why}"));
+    match exit {
+        Exit::Done | Exit::Pending => Exit::Failed,
+        exit => exit,
+    }
 }
 
 /// A panic is a bug, and says where; what it was about may be secret and is not shown (H16).

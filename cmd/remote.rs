@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use crate::address::{HostPort, PORT};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::print::plural;
 use crate::site::{Job, Planned};
 use crate::terminal::{Terminal, visible};
 use crate::upload;
@@ -83,12 +84,14 @@ impl Remote {
     }
 
     pub(crate) async fn status(&mut self) -> Result<StatusReply, CommandError> {
+        tracing::debug!("asking {} for its status", self.name);
         let reply = self.client.status(StatusRequest {}).await;
         Ok(reply.map_err(|status| self.refused(&status))?.into_inner())
     }
 
     /// One JSON object.
     pub(crate) async fn facts_json(&mut self) -> Result<String, CommandError> {
+        tracing::debug!("asking {} for its facts", self.name);
         let reply = self.client.facts(FactsRequest {}).await;
         Ok(reply
             .map_err(|status| self.refused(&status))?
@@ -101,6 +104,7 @@ impl Remote {
             request: Some(job.delivery().into()),
             reveal: true,
         };
+        tracing::debug!("asking {} for its plan", self.name);
         let reply = self
             .client
             .plan(request)
@@ -115,6 +119,7 @@ impl Remote {
         job: &Job,
         terminal: &mut Terminal,
     ) -> Result<(), CommandError> {
+        tracing::debug!("sending {} to {}", plural(missing.len(), "blob"), self.name);
         match upload::send(&self.client, missing, &job.sources, terminal).await {
             Ok(()) => Ok(()),
             Err(upload::Failure::Source(error)) => Err(error),
@@ -134,6 +139,7 @@ impl Remote {
             request: Some(job.delivery().into()),
             plan,
         };
+        tracing::debug!("asking {} to apply", self.name);
         let reply = self
             .client
             .apply(request)

@@ -10,7 +10,6 @@ use crate::address::PORT;
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
 use crate::harden;
-use crate::logging;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -29,7 +28,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    logging::start_daemon(context.global.verbose);
     harden::keep_out_of_swap();
     let keystore = context.keystore()?;
     let places = places(args, context)?;

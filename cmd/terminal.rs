@@ -20,6 +20,8 @@ pub(crate) struct Terminal {
     quiet: bool,
     /// A line on stderr that the next words replace.
     passing: bool,
+    /// Why not all results could be written.
+    lost: Option<io::Error>,
 }
 
 /// For whom stdout is.
@@ -37,6 +39,7 @@ impl Terminal {
             form,
             quiet,
             passing: false,
+            lost: None,
         }
     }
 
@@ -49,7 +52,8 @@ impl Terminal {
         if self.form == Form::Words {
             self.settle();
             let mut out = AutoStream::new(io::stdout().lock(), choice(&io::stdout()));
-            let _ = writeln!(out, "{words}").and_then(|()| out.flush());
+            let written = writeln!(out, "{words}").and_then(|()| out.flush());
+            self.keep_failure(written);
         }
     }
 
@@ -59,8 +63,23 @@ impl Terminal {
             self.settle();
             let text = serde_json::to_string(value).expect("plain values become JSON");
             let mut out = io::stdout().lock();
-            let _ = writeln!(out, "{}", ascii_controls(&text)).and_then(|()| out.flush());
+            let line = ascii_controls(&text);
+            let written = writeln!(out, "{line}").and_then(|()| out.flush());
+            self.keep_failure(written);
         }
+    }
+
+    fn keep_failure(&mut self, written: io::Result<()>) {
+        if let Err(why) = written
+            && why.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.lost.get_or_insert(why);
+        }
+    }
+
+    /// Why not all results could be written, if they could not.
+    pub(crate) fn lost(&mut self) -> Option<io::Error> {
+        self.lost.take()
     }
 
     /// What is good to know, on stderr; not with `-q`.

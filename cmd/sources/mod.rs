@@ -18,6 +18,7 @@ use hpt_provisioner::source::{Blob, Need, Source};
 
 use crate::config::Checked;
 use crate::error::{CommandError, Exit};
+use crate::print::plural;
 use crate::secrets::Secrets;
 use crate::terminal::Terminal;
 
@@ -127,6 +128,8 @@ impl Sources {
             let (hash, size, content) = found?;
             this.add(need, hash, size, content)?;
         }
+        // Counted and not named: a URL may hold what opens it.
+        tracing::debug!("{} resolved", plural(this.blobs.len(), "source"));
         Ok(this)
     }
 

@@ -126,16 +126,19 @@ impl Dialer {
             address: self.address(),
             why: Arc::new(why),
         };
+        tracing::debug!("dialling {}", self.address());
         let stream = self.connect().await.map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
         let hello = Hello::new(&self.local, self.target, &self.psk, Prologue::CLIENT_RPC);
-        initiate(stream, hello).await.map_err(|failure| {
+        let link = initiate(stream, hello).await.map_err(|failure| {
             let address = self.address();
             match failure {
                 Failure::Closed => DialError::Closed { address },
                 Failure::BadPeer => DialError::BadPeer { address },
             }
-        })
+        })?;
+        tracing::debug!("{} has proved its key", self.address());
+        Ok(link)
     }
 
     /// Tries each address of the name. One that swallows packets does not use up the others' time.
@@ -145,6 +148,7 @@ impl Dialer {
         let tries = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
+            tracing::trace!("connecting to {address}");
             match timeout(self.patience / tries, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => failed = error,
