@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use hpt_keystore::client::{self, KnownTarget};
 use hpt_keystore::{Keypair, Own, Passphrase, TargetName};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::context::{Context, env};
@@ -81,7 +82,8 @@ impl Context {
     }
 }
 
-/// A line typed on the terminal, without echo.
+/// A line typed on the terminal, without echo. ^C and its like are no signals meanwhile but end the
+/// line, so that the echo is back before this process dies of them.
 fn typed(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     let nobody = || {
         CommandError::new(
@@ -97,15 +99,32 @@ fn typed(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
         .map_err(|_| nobody())?;
     let shown = tcgetattr(&tty).map_err(|_| nobody())?;
     let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden
+        .local_modes
+        .remove(LocalModes::ECHO | LocalModes::ISIG);
     hidden
         .local_modes
         .insert(LocalModes::ECHONL | LocalModes::ICANON);
+    let codes = &shown.special_codes;
+    let ends = [
+        codes[SpecialCodeIndex::VINTR],
+        codes[SpecialCodeIndex::VQUIT],
+    ];
+    hidden.special_codes[SpecialCodeIndex::VEOL] = ends[0];
+    hidden.special_codes[SpecialCodeIndex::VEOL2] = ends[1];
     io::Write::write_all(&mut tty, format!("{prompt}: ").as_bytes()).map_err(|_| nobody())?;
     tcsetattr(&tty, OptionalActions::Flush, &hidden).map_err(|_| nobody())?;
-    let line = read_line(&mut tty);
+    let line = read_line(&mut tty, &ends);
     let _ = tcsetattr(&tty, OptionalActions::Now, &shown);
-    line.map_err(|_| nobody())
+    line.map_err(|why| match why.kind() {
+        io::ErrorKind::Interrupted => {
+            let _ = io::Write::write_all(&mut tty, b"\n");
+            let _ = kill_process(getpid(), Signal::INT);
+            // Who started this process may have it ignore the signal.
+            CommandError::new(Exit::Failed, "interrupted")
+        }
+        _ => nobody(),
+    })
 }
 
 /// Opens what the caller has opened for us once more, by way of /proc: no descriptor is taken over.
@@ -116,15 +135,19 @@ fn from_descriptor(fd: u32) -> Result<Zeroizing<String>, CommandError> {
     };
     let path = format!("/proc/self/fd/{fd}");
     let mut file = File::open(path).map_err(|why| bad(&why))?;
-    read_line(&mut file).map_err(|why| bad(&why))
+    read_line(&mut file, &[]).map_err(|why| bad(&why))
 }
 
-/// The first line, without its line feed.
-fn read_line(file: &mut File) -> io::Result<Zeroizing<String>> {
+/// The first line, without its line feed; `Interrupted` if one of `interrupts` stands in it. A
+/// terminal makes those 0 that do nothing there.
+fn read_line(file: &mut File, interrupts: &[u8]) -> io::Result<Zeroizing<String>> {
     // Made large enough at once: a vector that grows leaves unwiped copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
     let mut byte = [0];
     while file.read(&mut byte)? == 1 && byte[0] != b'\n' {
+        if byte[0] != 0 && interrupts.contains(&byte[0]) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         if bytes.len() == LONGEST {
             return Err(io::Error::other("it is longer than 4 KiB"));
         }
