@@ -218,7 +218,13 @@ impl From<BackupError> for CommandError {
 impl From<RestoreError> for CommandError {
     fn from(error: RestoreError) -> Self {
         match error {
+            // Only the backup can be missing, and keys made anew would be no backup.
+            RestoreError::Load(error @ LoadError::File(FileError::Missing { .. })) => {
+                Self::new(Exit::Keystore, error)
+            }
             RestoreError::Load(error) => error.into(),
+            error @ RestoreError::OtherRole { .. } => Self::new(Exit::Keystore, error)
+                .hint("`--keystore FILE` or HPT_KEYSTORE names the one that it is a backup of"),
             error @ (RestoreError::Newer { .. } | RestoreError::OtherKeys { .. }) => {
                 Self::new(Exit::Keystore, error).hint("`--force` restores all the same")
             }

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::backup::{Summary, examine, read_back};
 use crate::file::{Existing, FileError, Hold, Locked, Place, Staged};
+use crate::identity::Role;
 use crate::unfit::LoadError;
 
 /// Why a backup was not restored. Nothing was changed.
@@ -35,6 +36,18 @@ pub enum RestoreError {
         /// Of the keys in it.
         fingerprint: String,
     },
+    /// What it would replace is a keystore of the other role.
+    #[error("{path}: is a {found}'s keystore, and {copy} is a {backup}'s")]
+    OtherRole {
+        /// The keystore.
+        path: PathBuf,
+        /// Its role.
+        found: Role,
+        /// The backup.
+        copy: PathBuf,
+        /// The backup's role.
+        backup: Role,
+    },
     /// The keystore reads back otherwise than it was written.
     #[error("{path}: differs from the backup; is the disk failing?")]
     Differs {
@@ -59,7 +72,7 @@ pub fn restore(copy: &Path, keystore: &Path, existing: Existing) -> Result<(), R
         match (examine(keystore, &old), existing) {
             (Err(LoadError::Damaged { .. }), _) => {}
             (Err(error), _) => return Err(error.into()),
-            (Ok(old), existing) => refuse_loss(keystore, &old, &backup, existing)?,
+            (Ok(old), existing) => refuse_loss(keystore, &old, copy, &backup, existing)?,
         }
     }
     Staged::write(keystore, Place::Home, &bytes, locked)
@@ -76,17 +89,18 @@ pub fn restore(copy: &Path, keystore: &Path, existing: Existing) -> Result<(), R
 fn refuse_loss(
     path: &Path,
     old: &Summary,
+    copy: &Path,
     backup: &Summary,
     existing: Existing,
 ) -> Result<(), RestoreError> {
     let path = path.to_owned();
     if old.role != backup.role {
-        return Err(LoadError::Role {
+        return Err(RestoreError::OtherRole {
             path,
             found: old.role,
-            wanted: backup.role,
-        }
-        .into());
+            copy: copy.to_owned(),
+            backup: backup.role,
+        });
     }
     if existing == Existing::Replace {
         return Ok(());
@@ -174,9 +188,6 @@ mod tests {
         let copy = bench.dir.path().join("target copy");
         backup(&target, &copy).unwrap();
         let refused = restore(&copy, &bench.keystore, Existing::Replace);
-        assert!(matches!(
-            refused,
-            Err(RestoreError::Load(LoadError::Role { .. }))
-        ));
+        assert!(matches!(refused, Err(RestoreError::OtherRole { .. })));
     }
 }
