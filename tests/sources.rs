@@ -39,7 +39,7 @@ fn http(answer: &'static str) -> (u16, Receiver<String>) {
 fn bucket(url: &str, sha256: &str) -> String {
     format!(
         "[secret.spaces]\nenv = [\"TEST_ACCESS_KEY\", \"TEST_SECRET_KEY\"]\n\
-         [bucket.bkt]\nurl = \"{url}\"\nname = \"coleman\"\npath_style = true\ncredentials = \"secret.spaces\"\n\
+         [bucket.bkt]\nurl = \"{url}\"\nname = \"coleman\"\ncredentials = \"secret.spaces\"\n\
          [[file]]\npath = \"/got\"\nsource = \"bkt://site/a b.txt\"\n{sha256}"
     )
 }

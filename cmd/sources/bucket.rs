@@ -48,7 +48,7 @@ pub(super) fn get(bucket: &Bucket, key: &str, secrets: &Secrets, sha256: Option<
         ));
     }
     let key = encode(key, true);
-    let (host, path) = if bucket.path_style {
+    let (host, path) = if bucket.path_style || address(endpoint.host()).is_some() {
         (host.to_owned(), format!("/{}/{key}", bucket.name))
     } else {
         (format!("{}.{host}", bucket.name), format!("/{key}"))
@@ -68,8 +68,12 @@ pub(super) fn get(bucket: &Bucket, key: &str, secrets: &Secrets, sha256: Option<
 
 /// A wire that does not leave this machine.
 fn is_loopback(host: Option<&str>) -> bool {
-    let host = host.unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == Some("localhost") || address(host).is_some_and(|ip| ip.is_loopback())
+}
+
+/// The host as an IP address, which has no names below it.
+fn address(host: Option<&str>) -> Option<IpAddr> {
+    host?.trim_matches(['[', ']']).parse().ok()
 }
 
 /// `nyc3.digitaloceanspaces.com` signs for nyc3, `s3.eu-west-1.amazonaws.com` for eu-west-1.
@@ -140,6 +144,20 @@ mod tests {
         );
         assert_eq!(guess_region(Some("s3.amazonaws.com")), "us-east-1");
         assert_eq!(guess_region(Some("127.0.0.1")), "us-east-1");
+    }
+
+    #[test]
+    fn an_address_has_no_names_below_it() {
+        for host in ["127.0.0.1", "10.0.0.5", "[::1]"] {
+            assert!(address(Some(host)).is_some(), "{host}");
+        }
+        for host in [
+            "localhost",
+            "nyc3.digitaloceanspaces.com",
+            "10.0.0.5.nip.io",
+        ] {
+            assert!(address(Some(host)).is_none(), "{host}");
+        }
     }
 
     #[test]
