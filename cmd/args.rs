@@ -112,6 +112,24 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 }
 
+impl Global {
+    /// The target that is meant, by the verb's own NAME or by `--target`.
+    ///
+    /// # Errors
+    /// A usage error when they name two.
+    pub(crate) fn target_or(
+        &self,
+        name: Option<&TargetName>,
+    ) -> Result<Option<TargetName>, CommandError> {
+        match (name, &self.target) {
+            (Some(name), Some(target)) if name != target => Err(CommandError::usage(format!(
+                "--target names {target} and the verb is given {name}: choose one"
+            ))),
+            (name, target) => Ok(name.or(target.as_ref()).cloned()),
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Show what a config would change
@@ -257,6 +275,17 @@ impl Verb {
         }
         if global.target.is_some() && global.root.is_some() {
             let what = "--target names a host and --root a directory here: choose one";
+            return Err(CommandError::usage(what));
+        }
+        if let (
+            Some(port),
+            Some(HostPort {
+                port: Some(other), ..
+            }),
+        ) = (global.port, &global.ip)
+            && port != *other
+        {
+            let what = format!("--ip says port {other} and --port says {port}: choose one");
             return Err(CommandError::usage(what));
         }
         let is_placed = global.ip.is_some() || global.port.is_some();

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use hpt_keystore::{
-    ClientName, Existing, FileError, GenTargetError, LoadError, NewTarget, Role, client, gen_target,
+    Address, ClientName, Existing, FileError, GenTargetError, LoadError, NewTarget, Role, client,
+    gen_target,
 };
 
-use crate::address::HostPort;
+use crate::address::{HostPort, PORT};
+use crate::args::Global;
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
 use crate::print::keys::{Keys, titled};
@@ -39,6 +41,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         );
     };
     let path = context.keystore()?;
+    let stored = client::load_target(&path, &name).ok();
+    let address = address(context, stored.and_then(|(_, target)| target.address))?;
     make_own_keys_if_missing(&path, context)?;
     let output = args
         .output
@@ -47,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let new = NewTarget {
         name: name.clone(),
         client: args.client_name.clone().unwrap_or_else(own_name),
-        address: address(context).map(|address| address.to_address()),
+        address,
         now: now(),
     };
     let existing = if args.force {
@@ -73,6 +77,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         "deliver {} to the host as /etc/hpt/keystore.db (mode 0600) and run `hpt serve` there",
         output.display()
     ));
+    if args.force {
+        context.terminal.note(
+            "an `hpt serve` that runs there keeps the old keys until it has the new file and is \
+             restarted",
+        );
+    }
     let made = Keys::new("generated", Role::Target, &identity)
         .named(&name)
         .at(&output, None);
@@ -93,6 +103,8 @@ fn make_own_keys_if_missing(
                 path.display(),
                 identity.fingerprint()
             ));
+            let made = Keys::new("generated", Role::Client, &identity).at(path, None);
+            context.terminal.json(&made);
             Ok(())
         }
         Err(error) => Err(error.into()),
@@ -100,13 +112,23 @@ fn make_own_keys_if_missing(
     }
 }
 
-/// `--ip` and `--port`, as the keystore will remember them.
-fn address(context: &Context) -> Option<HostPort> {
-    let HostPort { host, port } = context.global.ip.clone()?;
-    Some(HostPort {
-        host,
-        port: context.global.port.or(port),
-    })
+/// `--ip` and `--port`, as the keystore will remember them; what they do not say stays as it is.
+fn address(context: &Context, stored: Option<Address>) -> Result<Option<Address>, CommandError> {
+    let Global { ip, port, .. } = &context.global;
+    let place = match (ip.clone(), port) {
+        (None, None) => return Ok(stored),
+        (Some(place), _) => Some(place),
+        (None, Some(_)) => stored.and_then(|stored| HostPort::parse(stored.as_str()).ok()),
+    };
+    let Some(HostPort { host, port: own }) = place else {
+        let what = format!(
+            "--port says {} of an address that is not known",
+            port.unwrap_or(PORT)
+        );
+        return Err(CommandError::usage(what).hint("`--ip ADDRESS` says it"));
+    };
+    let port = port.or(own);
+    Ok(Some(HostPort { host, port }.to_address()))
 }
 
 /// `user-host` with whatever a name cannot have left out.

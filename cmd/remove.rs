@@ -14,7 +14,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let Some(name) = args.name.clone().or(context.global.target.clone()) else {
+    let Some(name) = context.global.target_or(args.name.as_ref())? else {
         return Err(CommandError::usage("which target is to be forgotten?")
             .hint("`hpt remove NAME`; `hpt list-target-keys` lists their names"));
     };

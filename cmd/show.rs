@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let path = context.keystore()?;
-    match args.name.clone().or(context.global.target.clone()) {
+    match context.global.target_or(args.name.as_ref())? {
         Some(name) => one(&path, &name, context)?,
         None => match client::load(&path) {
             Ok(keys) => whole(&path, &keys, context),
