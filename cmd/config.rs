@@ -3,12 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hpt_provisioner::config::resource::SecretSource;
 use hpt_provisioner::config::{self, File, Given, Outline, limits};
-use hpt_provisioner::fault::Place;
+use hpt_provisioner::fault::{Fault, Place};
+use hpt_provisioner::source::Source;
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::error::{CommandError, Exit, Problem};
 use crate::print::fault;
+use crate::secrets;
+use crate::sources::file;
 
 /// A config that is valid as far as can be known here.
 pub(crate) struct Checked {
@@ -40,12 +44,48 @@ impl Context {
             self.terminal.note(fault::faults(&files, &outline.warnings));
         }
         let dirs = paths.iter().map(|path| directory(path)).collect();
-        Ok(Checked {
+        let config = Checked {
             files,
             dirs,
             given,
             outline,
-        })
+        };
+        let missing = config.missing();
+        if missing.is_empty() {
+            Ok(config)
+        } else {
+            Err(CommandError::faults(config.files, missing))
+        }
+    }
+}
+
+impl Checked {
+    /// Every file of this machine that the config names and that cannot be read.
+    fn missing(&self) -> Vec<Fault> {
+        let sources = self.outline.needs.iter().filter_map(|(need, place)| {
+            let Source::File(path) = &need.source else {
+                return None;
+            };
+            let opened = file::open(&self.dirs[place.file].join(path));
+            Some((place, opened.err()?))
+        });
+        let resources = &self.outline.resources;
+        let secrets = resources.secrets.iter().filter_map(|(name, source)| {
+            let SecretSource::File(path) = source else {
+                return None;
+            };
+            let read = secrets::from_file(name, &self.dirs[0].join(path));
+            Some((&resources.secret_places[name], read.err()?))
+        });
+        let mut faults: Vec<_> = sources
+            .chain(secrets)
+            .filter_map(|(place, error)| match error.problem {
+                Problem::Words(what) => Some(Fault::error(what, place.clone())),
+                Problem::Faults { .. } => None,
+            })
+            .collect();
+        faults.sort_by_key(|fault| fault.place.as_ref().map(Place::order));
+        faults
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use hpt_keystore::client::{CreateError, FindError, PinError, RenameError};
 use hpt_keystore::{BackupError, FileError, GenTargetError, LoadError, RestoreError, TargetName};
 use hpt_provisioner::config::File;
-use hpt_provisioner::fault::Fault;
+use hpt_provisioner::fault::{Fault, Place};
 
 /// What a process can end with. `hpt --help` shows the same list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,22 @@ impl CommandError {
             exit: Exit::Config,
             problem: Problem::Faults { files, faults },
             hints: Vec::new(),
+        }
+    }
+
+    /// For `map_err`: what makes a config unusable here becomes a fault at its place in the config.
+    pub(crate) fn at(files: &[File], place: &Place) -> impl Fn(Self) -> Self {
+        move |error| match error {
+            Self {
+                exit: Exit::Config,
+                problem: Problem::Words(what),
+                hints,
+            } => {
+                let mut fault = Fault::error(what, place.clone());
+                fault.hint = (!hints.is_empty()).then(|| hints.join("; "));
+                Self::faults(files.to_vec(), vec![fault])
+            }
+            error => error,
         }
     }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use hpt_provisioner::config::resource::{Resources, SecretSource};
+use hpt_provisioner::config::resource::SecretSource;
 use hpt_provisioner::secret::Secret;
 use zeroize::Zeroizing;
 
+use crate::config::Checked;
 use crate::context::env;
 use crate::error::{CommandError, Exit};
 
@@ -23,14 +24,19 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     /// Reads every secret, or says which cannot be had; never what is in it.
-    pub(crate) fn read(resources: &Resources, dir: &Path) -> Result<Self, CommandError> {
+    pub(crate) fn read(config: &Checked) -> Result<Self, CommandError> {
+        let resources = &config.outline.resources;
         let mut values = BTreeMap::new();
         for (name, source) in &resources.secrets {
             let read = match source {
                 SecretSource::Env(names) => names.iter().map(|env| from_env(name, env)).collect(),
-                SecretSource::File(path) => from_file(name, &dir.join(path)),
+                SecretSource::File(path) => from_file(name, &config.dirs[0].join(path)),
             };
-            values.insert(name.clone(), read?);
+            let place = &resources.secret_places[name];
+            values.insert(
+                name.clone(),
+                read.map_err(CommandError::at(&config.files, place))?,
+            );
         }
         let named = resources
             .buckets
@@ -93,7 +99,7 @@ fn from_env(name: &str, variable: &str) -> Result<Secret, CommandError> {
 }
 
 /// A file's text, without one line feed at its end.
-fn from_file(name: &str, path: &Path) -> Result<Vec<Secret>, CommandError> {
+pub(crate) fn from_file(name: &str, path: &Path) -> Result<Vec<Secret>, CommandError> {
     let cannot = |why: &dyn std::fmt::Display| {
         let what = format!("[secret.{name}]: cannot read {}: {why}", path.display());
         CommandError::new(Exit::Config, what)
@@ -111,32 +117,46 @@ fn from_file(name: &str, path: &Path) -> Result<Vec<Secret>, CommandError> {
 
 #[cfg(test)]
 mod tests {
+    use hpt_provisioner::config::{self, File, Given};
+
     use super::*;
+    use crate::error::Problem;
+
+    /// A config of nothing but secrets, in a directory.
+    fn config(dir: &Path, text: &str) -> Checked {
+        let files = vec![File {
+            name: "site.toml".into(),
+            text: text.into(),
+        }];
+        let outline = config::check(&files, "", &Given::default()).unwrap();
+        Checked {
+            files,
+            dirs: vec![dir.to_owned()],
+            given: Given::default(),
+            outline,
+        }
+    }
 
     #[test]
     fn files_and_what_a_target_gets_of_them() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("db"), "hunter2\n\n").unwrap();
-        let mut resources = Resources::default();
-        resources
-            .secrets
-            .insert("db".into(), SecretSource::File("db".into()));
-        let secrets = Secrets::read(&resources, dir.path()).ok().unwrap();
+        let good = "[secret.db]\nfile = \"db\"\n";
+        let secrets = Secrets::read(&config(dir.path(), good)).ok().unwrap();
         assert_eq!(secrets.for_target()["db"].expose(), "hunter2\n");
-        resources
-            .secrets
-            .insert("gone".into(), SecretSource::File("gone".into()));
-        let error = Secrets::read(&resources, dir.path()).err().unwrap();
+        let bad = format!("{good}[secret.gone]\nfile = \"gone\"\n");
+        let error = Secrets::read(&config(dir.path(), &bad)).err().unwrap();
         assert_eq!(error.exit, Exit::Config);
     }
 
     #[test]
-    fn a_variable_that_is_not_set_is_named() {
-        let mut resources = Resources::default();
-        let variable = "HPT_TEST_SURELY_NOT_SET".to_owned();
-        resources
-            .secrets
-            .insert("x".into(), SecretSource::Env(vec![variable]));
-        assert!(Secrets::read(&resources, Path::new(".")).is_err());
+    fn a_variable_that_is_not_set_is_named_and_shown() {
+        let text = "[secret.x]\nenv = \"HPT_TEST_SURELY_NOT_SET\"\n";
+        let error = Secrets::read(&config(Path::new("."), text)).err().unwrap();
+        let Problem::Faults { files, faults } = error.problem else {
+            panic!("faults")
+        };
+        let place = faults[0].place.as_ref().unwrap();
+        assert_eq!(place.line_column(&files[0].text), (1, 9));
     }
 }

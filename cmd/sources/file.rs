@@ -15,15 +15,17 @@ const SHORT: u64 = 64 << 10;
 /// How much of a long file is read and hashed at a time, by all cores.
 const PIECE: usize = 4 << 20;
 
-/// Hashes the file at a path.
-pub(super) fn find(need: &Need, path: &Path) -> Found {
-    let failed = |why: io::Error| {
-        let what = format!("cannot read the source {}: {why}", path.display());
-        CommandError::new(Exit::Config, what)
-    };
+fn failed(path: &Path, why: &io::Error) -> CommandError {
+    let what = format!("cannot read the source {}: {why}", path.display());
+    CommandError::new(Exit::Config, what)
+}
+
+/// Opens a file that can be a source.
+pub(crate) fn open(path: &Path) -> Result<(File, u64), CommandError> {
+    let failed = |why| failed(path, &why);
     // A FIFO would wait for a writer.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let mut file = File::options()
+    let file = File::options()
         .read(true)
         .custom_flags(flags)
         .open(path)
@@ -35,9 +37,16 @@ pub(super) fn find(need: &Need, path: &Path) -> Found {
     if meta.len() > LARGEST {
         return Err(failed(io::Error::other("it is larger than 2 GiB")));
     }
+    Ok((file, meta.len()))
+}
+
+/// Hashes the file at a path.
+pub(super) fn find(need: &Need, path: &Path) -> Found {
+    let failed = |why| failed(path, &why);
+    let (mut file, length) = open(path)?;
     let sha256 = need.sha256.as_deref();
-    if meta.len() <= SHORT {
-        let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default() + 1);
+    if length <= SHORT {
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
         file.take(SHORT + 1)
             .read_to_end(&mut bytes)
             .map_err(failed)?;

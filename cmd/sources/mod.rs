@@ -1,7 +1,7 @@
 //! The sources of a config, resolved on this machine: each becomes a blob, known by its hash.
 
 mod bucket;
-mod file;
+pub(crate) mod file;
 mod git;
 mod http;
 mod sign;
@@ -13,6 +13,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hpt_provisioner::fault::Place;
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::source::{Blob, Need, Source};
 
@@ -116,30 +117,26 @@ impl Sources {
         let mut local = Vec::new();
         for (need, place) in &config.outline.needs {
             if let Source::File(path) = &need.source {
-                local.push((need, config.dirs[place.file].join(path)));
+                local.push((need, place, config.dirs[place.file].join(path)));
                 continue;
             }
             terminal.passing(format_args!("fetching {}", need.source));
-            let (hash, size, content) = fetch(need, config, secrets)?;
-            this.add(need, hash, size, content)?;
+            let found = fetch(need, config, secrets);
+            this.add(need, found)
+                .map_err(CommandError::at(&config.files, place))?;
         }
         refuse_ambiguous(config)?;
-        for (need, found) in hash_all(&local) {
-            let (hash, size, content) = found?;
-            this.add(need, hash, size, content)?;
+        for (need, place, found) in hash_all(&local) {
+            this.add(need, found)
+                .map_err(CommandError::at(&config.files, place))?;
         }
         // Counted and not named: a URL may hold what opens it.
         tracing::debug!("{} resolved", plural(this.blobs.len(), "source"));
         Ok(this)
     }
 
-    fn add(
-        &mut self,
-        need: &Need,
-        hash: Hash,
-        size: u64,
-        content: Content,
-    ) -> Result<(), CommandError> {
+    fn add(&mut self, need: &Need, found: Found) -> Result<(), CommandError> {
+        let (hash, size, content) = found?;
         let lent = need.read || need.secret;
         if lent && size > LONGEST_LENT {
             let what = format!(
@@ -225,16 +222,19 @@ fn fetch(need: &Need, config: &Checked, secrets: &Secrets) -> Found {
     }
 }
 
+/// A source that is a file of this machine, and where the config names it.
+type Local<'a> = (&'a Need, &'a Place, PathBuf);
+
 /// Hashes files, many of them on several threads.
-fn hash_all<'a>(files: &[(&'a Need, PathBuf)]) -> Vec<(&'a Need, Found)> {
-    let one = |(need, path): &(&'a Need, PathBuf)| (*need, file::find(need, path));
+fn hash_all<'a>(files: &[Local<'a>]) -> Vec<(&'a Need, &'a Place, Found)> {
+    let one = |(need, place, path): &Local<'a>| (*need, *place, file::find(need, path));
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
     if files.len() < MANY || threads == 1 {
         return files.iter().map(one).collect();
     }
     let share = files.len().div_ceil(threads);
     std::thread::scope(|scope| {
-        let work = |files: &'_ [(&'a Need, PathBuf)]| files.iter().map(one).collect::<Vec<_>>();
+        let work = |files: &'_ [Local<'a>]| files.iter().map(one).collect::<Vec<_>>();
         let running: Vec<_> = files
             .chunks(share)
             .map(|files| scope.spawn(move || work(files)))

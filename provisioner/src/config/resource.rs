@@ -20,6 +20,8 @@ pub struct Resources {
     pub repos: BTreeMap<String, Repo>,
     /// `[secret.NAME]`: `{{ secret.NAME }}` is its value.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// Where each of the secrets stands.
+    pub secret_places: BTreeMap<String, Place>,
 }
 
 /// An S3-compatible bucket.
@@ -181,8 +183,10 @@ impl Resources {
             "repo" => {
                 Repo::deserialize(fields).map(|r| drop(self.repos.insert(name.to_owned(), r)))
             }
-            _ => SecretSource::deserialize(fields)
-                .map(|s| drop(self.secrets.insert(name.to_owned(), s))),
+            _ => SecretSource::deserialize(fields).map(|s| {
+                self.secrets.insert(name.to_owned(), s);
+                self.secret_places.insert(name.to_owned(), place.clone());
+            }),
         };
         if let Err(error) = result {
             let at = Place {
