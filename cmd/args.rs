@@ -1,9 +1,10 @@
 //! The command line: which verbs there are, and what every one of them may be told.
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Arg, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use hpt_keystore::TargetName;
 
 use crate::address::HostPort;
@@ -63,6 +64,10 @@ pub(crate) struct CommandLine {
 
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
+
+    /// The verb's own word.
+    #[arg(skip)]
+    word: String,
 }
 
 /// What every verb may be told. A verb that has no use for `--target` and its like says so.
@@ -113,6 +118,46 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// An option that would do nothing is an error: somebody expects something of it.
+    fn refuse_idle(&self, verb: &str) -> Result<(), CommandError> {
+        let uses = uses(verb);
+        let given = [
+            ("target", self.target.is_some()),
+            ("ip", self.ip.is_some()),
+            ("port", self.port.is_some()),
+            ("root", self.root.is_some()),
+        ];
+        let idle = given
+            .into_iter()
+            .find(|(option, given)| *given && !uses.contains(option));
+        if let Some((option, _)) = idle {
+            return Err(CommandError::usage(format!(
+                "--{option} means nothing to this verb"
+            )));
+        }
+        if self.target.is_some() && self.root.is_some() {
+            let what = "--target names a host and --root a directory here: choose one";
+            return Err(CommandError::usage(what));
+        }
+        if let (
+            Some(port),
+            Some(HostPort {
+                port: Some(other), ..
+            }),
+        ) = (self.port, &self.ip)
+            && port != *other
+        {
+            let what = format!("--ip says port {other} and --port says {port}: choose one");
+            return Err(CommandError::usage(what));
+        }
+        let is_placed = self.ip.is_some() || self.port.is_some();
+        let is_remote = uses.contains(&"ip") && verb != "gen-target-keys";
+        if is_remote && is_placed && self.target.is_none() {
+            let what = "--ip and --port say where a target is, and there is no --target";
+            return Err(CommandError::usage(what).hint("`hpt list-target-keys` lists their names"));
+        }
+        Ok(())
+    }
     /// The target that is meant, by the verb's own NAME or by `--target`.
     ///
     /// # Errors
@@ -171,7 +216,7 @@ pub(crate) enum Verb {
 
 /// Parses the command line of this process. What there is to say has been shown when this fails.
 pub(crate) fn parse() -> Result<CommandLine, Exit> {
-    CommandLine::try_parse().map_err(|error| {
+    CommandLine::of(std::env::args_os()).map_err(|error| {
         let printed = error.print();
         if !error.use_stderr() {
             return match printed {
@@ -197,13 +242,64 @@ pub(crate) fn parse() -> Result<CommandLine, Exit> {
     })
 }
 
+/// The options of all verbs that not every verb can use: where, then with which keys.
+const PARTIAL: [&str; 6] = ["target", "ip", "port", "root", "keystore", "passphrase_fd"];
+
+/// What of them a verb can use.
+fn uses(verb: &str) -> &'static [&'static str] {
+    match verb {
+        "plan" | "provision" | "facts" => &PARTIAL,
+        "status" => &["target", "ip", "port", "keystore", "passphrase_fd"],
+        "gen-client-keys" => &["keystore", "passphrase_fd"],
+        "gen-target-keys" => &["target", "ip", "port", "keystore"],
+        "check" => &["target"],
+        "show" | "remove" => &["target", "keystore"],
+        "serve" => &["port", "root", "keystore"],
+        "unit-file" | "run" => &[],
+        _ => &["keystore"],
+    }
+}
+
+/// The command line as clap knows it; the help of a verb has no option that does nothing there.
+fn command() -> Command {
+    let command = CommandLine::command();
+    let partial: Vec<Arg> = PARTIAL
+        .iter()
+        .filter_map(|id| command.get_arguments().find(|arg| arg.get_id() == id))
+        .cloned()
+        .collect();
+    command.mut_subcommands(|verb| {
+        let uses = uses(verb.get_name());
+        let partial = partial.iter().map(|arg| {
+            let arg = arg.clone().hide(!uses.contains(&arg.get_id().as_str()));
+            match (verb.get_name(), arg.get_id().as_str()) {
+                ("gen-target-keys", "ip") => {
+                    arg.help("Where it will be reached, which is stored: an address or name, perhaps with :PORT")
+                }
+                ("serve", "port") => arg.help("Listen on this port, if not on 6632"),
+                _ => arg,
+            }
+        });
+        let partial: Vec<Arg> = partial.collect();
+        verb.args(partial)
+    })
+}
+
 impl CommandLine {
+    fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches_from(words)?;
+        let line = Self::from_arg_matches(&matches)?;
+        let word = matches.subcommand_name().unwrap_or("provision").to_owned();
+        Ok(Self { word, ..line })
+    }
+
     /// The one verb that is meant; `hpt site.toml` means `provision`.
     pub(crate) fn into_verb(self) -> Result<Verb, CommandError> {
         let Self {
             global,
             short,
             verb,
+            word,
         } = self;
         let verb = match verb {
             Some(_) if !short.is_empty() => {
@@ -220,7 +316,7 @@ impl CommandLine {
                 Verb::Provision(short)
             }
         };
-        verb.refuse_idle(&global)?;
+        global.refuse_idle(&word)?;
         Ok(verb)
     }
 }
@@ -236,66 +332,10 @@ fn mistyped(files: &[PathBuf]) -> Result<(), CommandError> {
     let command = CommandLine::command();
     let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
     let error = CommandError::usage(format!("`{}` is neither a verb nor a file", visible(word)));
-    Err(match nearest(word, verbs.map(clap::Command::get_name)) {
+    Err(match nearest(word, verbs.map(Command::get_name)) {
         Some(near) => error.hint(format!("did you mean `hpt {near}`?")),
         None => error.hint("`hpt --help` shows the verbs"),
     })
-}
-
-impl Verb {
-    /// What of `--target`, `--ip`, `--port` and `--root` this verb can use.
-    fn uses(&self) -> &'static [&'static str] {
-        match self {
-            Self::Plan(_) | Self::Provision(_) | Self::Facts(_) => {
-                &["--target", "--ip", "--port", "--root"]
-            }
-            Self::Status(_) | Self::GenTargetKeys(_) => &["--target", "--ip", "--port"],
-            Self::Check(_) | Self::Show(_) | Self::Remove(_) => &["--target"],
-            Self::Serve(_) => &["--port", "--root"],
-            _ => &[],
-        }
-    }
-
-    /// An option that would do nothing is an error: somebody expects something of it.
-    fn refuse_idle(&self, global: &Global) -> Result<(), CommandError> {
-        let uses = self.uses();
-        let given = [
-            ("--target", global.target.is_some()),
-            ("--ip", global.ip.is_some()),
-            ("--port", global.port.is_some()),
-            ("--root", global.root.is_some()),
-        ];
-        let idle = given
-            .into_iter()
-            .find(|(option, given)| *given && !uses.contains(option));
-        if let Some((option, _)) = idle {
-            return Err(CommandError::usage(format!(
-                "{option} means nothing to this verb"
-            )));
-        }
-        if global.target.is_some() && global.root.is_some() {
-            let what = "--target names a host and --root a directory here: choose one";
-            return Err(CommandError::usage(what));
-        }
-        if let (
-            Some(port),
-            Some(HostPort {
-                port: Some(other), ..
-            }),
-        ) = (global.port, &global.ip)
-            && port != *other
-        {
-            let what = format!("--ip says port {other} and --port says {port}: choose one");
-            return Err(CommandError::usage(what));
-        }
-        let is_placed = global.ip.is_some() || global.port.is_some();
-        let is_remote = uses.contains(&"--ip") && !matches!(self, Self::GenTargetKeys(_));
-        if is_remote && is_placed && global.target.is_none() {
-            let what = "--ip and --port say where a target is, and there is no --target";
-            return Err(CommandError::usage(what).hint("`hpt list-target-keys` lists their names"));
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -304,11 +344,11 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        CommandLine::command().debug_assert();
+        command().debug_assert();
     }
 
     fn verb(words: &str) -> Result<Verb, CommandError> {
-        let line = CommandLine::try_parse_from(words.split(' '));
+        let line = CommandLine::of(words.split(' ').map(OsString::from));
         line.unwrap_or_else(|e| panic!("{words}: {e}")).into_verb()
     }
 
@@ -352,8 +392,22 @@ mod tests {
     }
 
     #[test]
+    fn help_shows_what_a_verb_can_use() {
+        let mut command = command();
+        for verb in command.get_subcommands_mut() {
+            let uses = uses(verb.get_name());
+            let page = verb.render_help().to_string();
+            for option in PARTIAL {
+                let is_shown = page.contains(&format!("--{} <", option.replace('_', "-")));
+                let name = verb.get_name();
+                assert_eq!(is_shown, uses.contains(&option), "{name}: {option}");
+            }
+        }
+    }
+
+    #[test]
     fn help_fits_80_columns() {
-        let mut command = CommandLine::command();
+        let mut command = command();
         command.build();
         let names: Vec<String> = command
             .get_subcommands()
