@@ -2,6 +2,7 @@
 
 use hpt_keystore::client::{PassphraseError, set_passphrase};
 use hpt_keystore::{Own, client};
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -11,6 +12,13 @@ pub(crate) struct Args {
     /// Take the passphrase off
     #[arg(long)]
     remove: bool,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    event: &'static str,
+    keystore: String,
+    sealed: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
@@ -38,5 +46,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         "the keys in {} are {state} now",
         path.display()
     ));
+    context.terminal.json(&Changed {
+        event: "passphrase",
+        keystore: path.display().to_string(),
+        sealed: !args.remove,
+    });
     Ok(Exit::Done)
 }

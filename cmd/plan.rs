@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let plan = runtime()?.block_on(async {
         let mut site = Site::open(context).await?;
         let plan = ask(&mut site, &job, context).await?;
-        show(&mut site, &plan, args.all, began, context).await;
+        show(&mut site, &job, &plan, args.all, began, context).await;
         Ok::<_, CommandError>(plan)
     })?;
     Ok(if plan.count(Verdict::Blocked) > 0 {
@@ -74,15 +74,17 @@ pub(crate) async fn ask(
 /// Shows a plan. The system of a host is asked for only where it is shown.
 pub(crate) async fn show(
     site: &mut Site,
+    job: &Job,
     plan: &Plan,
     all: bool,
     began: Instant,
     context: &mut Context,
 ) {
     let time = began.elapsed();
+    let warnings = json::Fault::all(&job.files, &job.warnings);
     context
         .terminal
-        .json(&json::Plan::new(site.name(), plan, time));
+        .json(&json::Plan::new(site.name(), plan, warnings, time));
     if context.terminal.is_json() {
         return;
     }

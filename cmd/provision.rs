@@ -61,7 +61,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     runtime()?.block_on(async {
         let mut site = Site::open(context).await?;
         let plan = ask(&mut site, &job, context).await?;
-        show(&mut site, &plan, args.all, began, context).await;
+        let asks = !args.yes && Terminal::can_ask();
+        // Nobody agrees to what was not shown.
+        let is_hushed = context.global.quiet && !asks && !plan.is_empty();
+        if !is_hushed || context.terminal.is_json() {
+            show(&mut site, &job, &plan, args.all, began, context).await;
+        }
         if plan.is_empty() {
             let report = in_place(&plan);
             context.terminal.json(&json::Report::new(
@@ -72,13 +77,13 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             ));
             return Ok(Exit::Done);
         }
-        let asks = !args.yes && Terminal::can_ask();
         if asks
             && !context
                 .terminal
                 .ask(format_args!("\nApply to {}?", site.name()))
         {
             context.terminal.note("nothing was changed");
+            context.terminal.json(&json::Declined::new(site.name()));
             return Ok(Exit::Done);
         }
         let began = Instant::now();
@@ -130,7 +135,9 @@ async fn apply(
 ) -> Result<Exit, CommandError> {
     let name = site.name().to_owned();
     let verbose = context.is_verbose();
-    context.terminal.say("");
+    if !context.global.quiet {
+        context.terminal.say("");
+    }
     let mut follower = Follower::new(&name, plan, all, verbose, &mut context.terminal);
     let mut end = site
         .apply(job, bound, plan.blocks.len(), &mut |event| {

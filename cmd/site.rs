@@ -27,6 +27,8 @@ pub(crate) enum Site {
 pub(crate) struct Job {
     pub(crate) files: Vec<File>,
     pub(crate) sources: Sources,
+    /// What works in the files, but should be written otherwise.
+    pub(crate) warnings: Vec<Fault>,
     delivery: Delivery,
 }
 
@@ -54,6 +56,7 @@ impl Job {
         Ok(Self {
             files: config.files,
             sources,
+            warnings: config.outline.warnings,
             delivery: Delivery { request, contents },
         })
     }

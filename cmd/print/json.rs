@@ -54,6 +54,8 @@ pub(crate) struct Plan<'a> {
     ok: usize,
     skip: usize,
     seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Fault<'a>>,
     blocks: Vec<Block<'a>>,
 }
 
@@ -78,7 +80,12 @@ enum Part<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn new(target: &'a str, plan: &'a plan::Plan, time: Duration) -> Self {
+    pub(crate) fn new(
+        target: &'a str,
+        plan: &'a plan::Plan,
+        warnings: Vec<Fault<'a>>,
+        time: Duration,
+    ) -> Self {
         Self {
             event: "plan",
             target,
@@ -92,6 +99,7 @@ impl<'a> Plan<'a> {
             ok: plan.count(Verdict::Ok),
             skip: plan.count(Verdict::Skip),
             seconds: time.as_secs_f64(),
+            warnings,
             blocks: plan.blocks.iter().map(Block::new).collect(),
         }
     }
@@ -188,6 +196,20 @@ impl<'a> Event<'a> {
             }
         }
         this
+    }
+}
+
+/// That somebody was asked, and did not want what was planned.
+#[derive(Serialize)]
+pub(crate) struct Declined<'a> {
+    event: &'static str,
+    target: &'a str,
+}
+
+impl<'a> Declined<'a> {
+    pub(crate) fn new(target: &'a str) -> Self {
+        let event = "declined";
+        Self { event, target }
     }
 }
 
