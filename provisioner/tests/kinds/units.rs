@@ -130,9 +130,16 @@ fn what_lies_in_the_way_is_never_replaced() {
     }
     assert!(blocked(APP, &host).contains("is a directory"));
     let mut host = Host::new();
+    for dir in ["/etc/systemd", "/etc/systemd/system"] {
+        host.inner.put(&directory(dir));
+    }
     let mask = "[[service]]\nname = \"app\"\nmasked = true\n";
     settles(mask, &mut host);
     assert!(blocked(APP, &host).contains("is masked"));
+    let by_hand = "[[file]]\npath = \"/etc/systemd/system/x.service\"\nsymlink_to = \"/dev/null\"\n\
+                   [[service]]\nname = \"x\"\nstatus = \"started\"\n";
+    let plan = look(&config(by_hand), &host);
+    assert!(plan.blocks[1].summary.contains("is masked"), "{plan:#?}");
     let unmasked = format!("{}{APP}", mask.replace("true", "false"));
     settles(&unmasked, &mut host);
     assert!(blocked(mask, &host).contains("is where the link that masks"));

@@ -64,6 +64,9 @@ impl Overlay {
                 let entry =
                     self.with_access(path, kind, &Access::default(), Mode::new(0o777), base);
                 self.paths.insert(path.clone(), Some(entry));
+                if let Some(name) = unit_file::unit_at(path).filter(|_| to == "/dev/null") {
+                    self.foresee_unit(&name, UnitJob::Mask, base);
+                }
             }
             Effect::SetAccess { path, access } => {
                 if let Some(Fate::Is(Some(old))) = self.path(path).or_else(|| base.path(path)) {

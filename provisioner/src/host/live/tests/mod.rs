@@ -5,6 +5,7 @@ mod commands;
 mod races;
 mod reading;
 mod settings;
+mod units;
 mod writing;
 
 use std::fs;
