@@ -228,11 +228,31 @@ fn a_bare_host_becomes_what_its_config_says_and_stays_so() {
         "hpt made this on web1"
     );
 
+    assert_eq!(host(&["grep", "^UMASK", "/etc/login.defs"]), "UMASK\t\t027");
+    let conf = "/etc/systemd/journald.conf";
+    assert_eq!(host(&["grep", "-c", "^SystemMaxUse=100M$", conf]), "1");
+    assert_eq!(
+        host(&["sh", "-c", "tr -d ' \n' < /etc/app/limits.json"]),
+        "{\"upload\":{\"max\":10}}"
+    );
+    assert_eq!(host(&["visudo", "-c", "-q"]), "");
+    assert!(host(&["sudo", "-l", "-U", "backup"]).contains("/usr/bin/rsync"));
+    assert!(host(&["cat", "/root/.ssh/authorized_keys"]).contains(",no-pty ssh-ed25519 "));
+    assert_eq!(
+        host(&["getent", "hosts", "db"]).split_whitespace().last(),
+        Some("db")
+    );
+    // A session of ana's, through PAM, has the limit.
+    assert_eq!(host(&["su", "ana", "-c", "ulimit -Hn"]), "4321");
+
     let second = site.ok(&["--target", "web1", "--json", "provision", &config]);
     assert!(second.contains("\"changed\":0"), "{second}");
     let plan = site.ok(&["--target", "web1", "plan", &config]);
     // Guards that are commands are asked when applied, not when planned.
-    assert!(plan.contains("2 perhaps, 17 in place"), "{plan}");
+    let text = fs::read_to_string(&config).unwrap();
+    let blocks = 1 + text.lines().filter(|line| line.starts_with("[[")).count();
+    let settled = format!("2 perhaps, {} in place", blocks - 2);
+    assert!(plan.contains(&settled), "{settled} is not in\n{plan}");
 
     // What has drifted is put back, and nothing else is touched.
     host(&["chmod", "0644", "/etc/app/env"]);

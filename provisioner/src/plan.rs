@@ -10,6 +10,7 @@ use crate::effect::Effect;
 use crate::fault::Lines;
 use crate::host::overlay::{Base, Overlay};
 use crate::host::{Hash, HostError, Key, Observe};
+use crate::mask::Mask;
 use crate::notices::Notices;
 use crate::view::{Reads, View};
 
@@ -126,6 +127,7 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         .iter()
         .map(|file| Lines::new(&file.text))
         .collect();
+    let mut mask = config.mask();
     let mut overlay = Overlay::default();
     let mut digest = blake3::Hasher::new();
     digest.update(env!("CARGO_PKG_VERSION").as_bytes());
@@ -148,7 +150,8 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         let reads = view.into_reads();
         // What is read for the asker's eyes alone must not go into the digest: a view of its own.
         let shown = View::new(host, &overlay, &config.scope, &block.own);
-        let planned = judge(config, block, place, &decision, &shown, reveal);
+        let mut planned = judge(config, block, place, &decision, &shown, reveal);
+        veil(&mut planned.details, &mut mask);
         if planned.verdict.is_pending() {
             missing(config, block, host, &mut plan.missing);
         }
@@ -174,6 +177,20 @@ fn planned_change(decision: &Result<Decision, HostError>) -> Option<bool> {
             Some(false)
         }
         _ => None,
+    }
+}
+
+/// Takes secrets out of details: a line of a file may stand beside one that an earlier block wrote.
+fn veil(details: &mut [Detail], mask: &mut Mask) {
+    for detail in details {
+        match detail {
+            Detail::Text(text) => *text = mask.whole(text),
+            Detail::Diff { lines, .. } => {
+                for line in lines {
+                    line.text = mask.whole(&line.text);
+                }
+            }
+        }
     }
 }
 

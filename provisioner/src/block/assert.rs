@@ -16,9 +16,9 @@ use crate::view::View;
 #[serde(deny_unknown_fields)]
 pub struct Assert {
     /// The expression, in braces, which comes out as true or false, such as
-    /// `"{{ facts.memory >= 2000000000 }}"`.
+    /// `"{{ facts.os == 'debian' }}"`.
     that: Truth,
-    /// What is said where it is false, one line, such as `"this needs 2 GB of memory"`.
+    /// What is said where it is false, one line, such as `"this is for Debian alone"`.
     msg: OneLine,
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use crate::block::text_file::{self, Lines, Missing};
+use crate::block::text_file::{self, Edit, Lines, Missing};
 use crate::block::{Decision, Kind};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName};
@@ -93,7 +93,13 @@ impl Kind for Hosts {
             (Missing::Create, names.join(" "))
         };
         let summary = summary.trim_end().to_owned();
-        text_file::edit(&path(), missing, summary, view, |old| Ok(self.edited(old)))
+        let edit = Edit {
+            path: &path(),
+            missing,
+            summary,
+            secret: false,
+        };
+        text_file::edit(edit, view, |old| Ok(self.edited(old)))
     }
 }
 

@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::block::one_line::{OneLine, shortened};
-use crate::block::text_file::{self, Lines, Missing};
+use crate::block::text_file::{self, Edit, Lines, Missing};
 use crate::block::{Decision, Kind};
 use crate::host::{HostError, Key};
 use crate::name::AbsPath;
@@ -15,7 +15,8 @@ use crate::view::View;
 #[serde(deny_unknown_fields)]
 pub struct Line {
     /// The file, absolute, such as `"/etc/ssh/sshd_config"`. It is made if it is not there, in a
-    /// directory that is, for root and with mode 0644; `absent` never makes it.
+    /// directory that is, for root and with mode 0644, or 0600 if a secret is in the line; `absent`
+    /// never makes it.
     path: AbsPath,
     /// The whole line, such as `"PermitRootLogin no"`: at most 8,192 bytes, without a line break.
     /// Needed unless `absent` is said with `match`.
@@ -33,6 +34,9 @@ pub struct Line {
     /// Neither `line` nor a line that `match` finds may be there; false.
     #[serde(default)]
     absent: bool,
+    /// Whether nothing of it may be shown: not a field, but what the config found out about it.
+    #[serde(skip)]
+    private: bool,
 }
 
 impl Kind for Line {
@@ -74,13 +78,22 @@ impl Kind for Line {
         } else {
             (Missing::Create, "a line")
         };
-        text_file::edit(&self.path, missing, summary.to_owned(), view, |old| {
-            self.edited(old)
-        })
+        let edit = Edit {
+            path: &self.path,
+            missing,
+            summary: summary.to_owned(),
+            secret: self.private,
+        };
+        text_file::edit(edit, view, |old| self.edited(old))
     }
 }
 
 impl Line {
+    /// A secret is in it.
+    pub(crate) fn keep_private(&mut self) {
+        self.private = true;
+    }
+
     fn edited(&self, old: &str) -> Result<String, String> {
         let mut lines = Lines::of(old);
         let wanted = self.text.as_ref().map(OneLine::as_str);

@@ -11,7 +11,7 @@ use crate::view::View;
 /// What an edit does to a file that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// It makes the file, for root and with mode 0644.
+    /// It makes the file, for root and with mode 0644, or 0600 if a secret is in it.
     Create,
     /// What it would take away is not there either.
     InPlace,
@@ -22,18 +22,28 @@ pub(super) fn reads(path: &AbsPath) -> Vec<Key> {
     vec![Key::Path(path.clone()), Key::Content(path.clone())]
 }
 
+/// An edit of one file, and how a plan tells it.
+pub(super) struct Edit<'a> {
+    pub(super) path: &'a AbsPath,
+    /// What becomes of a file that is not there.
+    pub(super) missing: Missing,
+    /// A few words for a plan's line.
+    pub(super) summary: String,
+    /// Whether a secret goes into the file.
+    pub(super) secret: bool,
+}
+
 /// Judges an edit: `change` makes the new text of the old one, which is empty for a missing file,
 /// or says in a whole sentence why it cannot.
 pub(super) fn edit(
-    path: &AbsPath,
-    missing: Missing,
-    summary: String,
+    edit: Edit<'_>,
     view: &View<'_>,
     change: impl FnOnce(&str) -> Result<String, String>,
 ) -> Result<Decision, HostError> {
+    let path = edit.path;
     let old = match view.path(path)? {
         Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
-        Fate::Is(None) => match missing_file(path, missing, view)? {
+        Fate::Is(None) => match missing_file(path, edit.missing, view)? {
             Some(decision) => return Ok(decision),
             None => None,
         },
@@ -71,9 +81,9 @@ pub(super) fn edit(
         content: Content::Inline(new.into_bytes().into()),
         access: Access::default(),
         verify: None,
-        secret: false,
+        secret: edit.secret,
     });
-    Ok(Decision::Act(Action::new(verb, summary, vec![write])))
+    Ok(Decision::Act(Action::new(verb, edit.summary, vec![write])))
 }
 
 /// What becomes of an edit whose file is not there; `None` if it makes the file.

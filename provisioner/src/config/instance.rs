@@ -200,8 +200,13 @@ impl Reader {
             sensitive,
             &mut self.faults,
         )?;
-        if sensitive && let Body::File(file) = &mut body {
-            file.keep_private();
+        if sensitive {
+            match &mut body {
+                Body::File(file) => file.keep_private(),
+                Body::Line(line) => line.keep_private(),
+                Body::Edit(edit) => edit.keep_private(),
+                _ => {}
+            }
         }
         if findings.secret && matches!(body, Body::Unit(_) | Body::Dropin(_)) {
             let what = "a secret may not go into a unit, which all users of the host can read";

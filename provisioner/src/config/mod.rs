@@ -21,6 +21,7 @@ use toml::de::DeTable;
 
 use crate::block::Block;
 use crate::fault::{Fault, Place};
+use crate::mask::Mask;
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
@@ -52,6 +53,15 @@ pub struct Config {
     pub flush_on_fail: bool,
     /// What works, but should be written otherwise.
     pub warnings: Vec<Fault>,
+}
+
+impl Config {
+    /// What hides the secrets of this config in whatever is shown.
+    pub(crate) fn mask(&self) -> Mask {
+        let named = self.scope.secrets.iter().flat_map(|all| all.values());
+        let written = self.blocks.iter().flat_map(Block::secrets);
+        Mask::new(named.chain(written))
+    }
 }
 
 /// What a check on the workstation finds out, where facts and secrets are not known.

@@ -11,15 +11,17 @@ use crate::config::scope::{Rendered, is_template};
 use crate::fault::{Fault, Place};
 
 /// The fields that a secret may go into, since nothing shows them.
-const SECRET_FIELDS: [&str; 8] = [
+const SECRET_FIELDS: &[&str] = &[
     "content",
     "template_vars",
     "env",
     "stdin",
     "script",
     "key",
+    "line",
     "password",
     "password_hash",
+    "set",
 ];
 
 /// The fields whose values are secrets, however they were written.

@@ -85,10 +85,7 @@ impl Run<'_> {
 
     /// What hides the secrets of this config in what programs say.
     pub(super) fn mask(&self) -> Mask {
-        let named = self.config.scope.secrets.iter();
-        let written = self.config.blocks.iter();
-        let written = written.flat_map(|block| block.secrets());
-        Mask::new(named.flat_map(|all| all.values()).chain(written))
+        self.config.mask()
     }
 
     fn perform(&mut self, effects: &[Effect], owners: &[usize]) -> Vec<Result<Done, HostError>> {

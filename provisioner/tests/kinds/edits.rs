@@ -191,3 +191,21 @@ fn a_user_without_a_home_has_no_place_for_a_key() {
         Verdict::Ok
     );
 }
+
+#[test]
+fn a_secret_in_an_edit_is_shown_nowhere_and_its_file_is_born_private() {
+    for secret in [
+        "[[line]]\npath = \"/etc/x\"\nline = \"pw = {{ secret.db }}\"\n",
+        "[[edit]]\npath = \"/etc/x\"\nformat = \"ini\"\nset = { pw = \"{{ secret.db }}\" }\n",
+    ] {
+        let mut host = Host::new();
+        let beside = "[[line]]\npath = \"/etc/x\"\nline = \"a\"\n";
+        let config = config(&format!("{secret}{beside}"));
+        let shown = format!("{:?}", look(&config, &host));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("pw = [secret]"), "{shown}");
+        settles_with(&config, &mut host);
+        assert_eq!(host.text("/etc/x"), "pw = hunter2\na\n");
+        assert_eq!(host.entry("/etc/x").unwrap().mode, Mode::new(0o600));
+    }
+}

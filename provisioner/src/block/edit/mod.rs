@@ -21,7 +21,8 @@ use crate::view::View;
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The file, absolute, such as `"/etc/mysql/my.cnf"`. `set` makes it if it is not there, in a
-    /// directory that is, for root and with mode 0644; `unset` alone never makes it.
+    /// directory that is, for root and with mode 0644, or 0600 if a secret is in it; `unset` alone
+    /// never makes it.
     path: AbsPath,
     /// How it is written: "ini" (sections of `key = value`), "toml", "json" or "env" (lines of
     /// `KEY=value`, as `/etc/default` and unit files have them).
@@ -37,6 +38,9 @@ pub struct Edit {
     /// `["mysqld.old_passwords", 'logs."a.b"']`. A section or table goes with all that it holds.
     #[serde(default)]
     unset: Vec<KeyPath>,
+    /// Whether nothing of it may be shown: not a field, but what the config found out about it.
+    #[serde(skip)]
+    private: bool,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -184,13 +188,22 @@ impl Kind for Edit {
         } else {
             Missing::Create
         };
-        text_file::edit(&self.path, missing, self.summary(), view, |old| {
-            self.edited(old)
-        })
+        let edit = text_file::Edit {
+            path: &self.path,
+            missing,
+            summary: self.summary(),
+            secret: self.private,
+        };
+        text_file::edit(edit, view, |old| self.edited(old))
     }
 }
 
 impl Edit {
+    /// A secret is in it.
+    pub(crate) fn keep_private(&mut self) {
+        self.private = true;
+    }
+
     fn summary(&self) -> String {
         let set: Vec<String> = leaves(&self.set).iter().map(Leaf::words).collect();
         let unset: Vec<String> = self.unset.iter().map(KeyPath::words).collect();
