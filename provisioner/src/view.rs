@@ -11,8 +11,8 @@ use crate::host::facts::Facts;
 use crate::host::overlay::{Cause, Fate, Overlay};
 use crate::host::setting::Setting;
 use crate::host::{
-    Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Observe, Owner, Package, Powers,
-    Unit, User,
+    Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Newer, Observe, Owner, Package,
+    Powers, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 use crate::source::{Blob, Source};
@@ -250,6 +250,24 @@ impl<'a> View<'a> {
         self.record(Key::Package(name.clone()), &seen);
         // A pending installation may bring it as a dependency, yet a block that names it wants it
         // marked as wanted all the same: absent stays known here.
+        Ok(Fate::Is(seen))
+    }
+
+    /// Whether the package lists know a newer version of a package that is installed. What an earlier
+    /// block installs is the newest, and where one changes what the lists are made from, they are
+    /// refreshed before it can be said.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn newer(&self, name: &PackageName) -> Result<Fate<Newer>, HostError> {
+        if let Some(Some(Package { version: None, .. })) = self.overlay.package(name) {
+            return Ok(Fate::Is(Newer::None));
+        }
+        if let Some(path) = self.overlay.changed_package_source() {
+            return Ok(Fate::Unknown(Cause(format!("what {path} will bring"))));
+        }
+        let seen = self.base.newer(name)?;
+        self.record(Key::Newer(name.clone()), &seen);
         Ok(Fate::Is(seen))
     }
 

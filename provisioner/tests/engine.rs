@@ -236,6 +236,7 @@ impl Observe for Faulty {
         group(name: &hpt_provisioner::name::GroupName) -> Result<Option<hpt_provisioner::host::Group>, HostError>;
         group_numbered(gid: u32) -> Result<Option<hpt_provisioner::name::GroupName>, HostError>;
         package(name: &hpt_provisioner::name::PackageName) -> Result<Option<hpt_provisioner::host::Package>, HostError>;
+        newer(name: &hpt_provisioner::name::PackageName) -> Result<hpt_provisioner::host::Newer, HostError>;
         unit(name: &hpt_provisioner::name::UnitName) -> Result<Option<hpt_provisioner::host::Unit>, HostError>;
         checkout(path: &AbsPath) -> Result<Option<hpt_provisioner::host::Checkout>, HostError>;
         setting(setting: &hpt_provisioner::host::setting::Setting) -> Result<Option<String>, HostError>;

@@ -34,7 +34,7 @@ SECTIONS = ["Unit", "Service", "Install", "Timer", "Socket", "Path", "Mount", "A
 WORDS = [(TEXT, "expected a string"), (GROUP, "expected a string"), (BOOL, "expected a boolean"), (NUMBER, "expected u32"), (LIST, "expected")]
 FIELDS = {
     "package": {"name": TEXT, "names": LIST, "state": [*TEXT[:3], '"present"', '"Installed"'], "version": TEXT,
-                "manager": ['"dnf"', '"pip"', "5"], "update_cache": BOOL, "absent": BOOL},
+                "manager": ['"DNF"', '"pip"', "5"], "hold": BOOL, "update_cache": BOOL, "absent": BOOL},
     "group": {"name": TEXT, "gid": NUMBER, "system": BOOL, "members": LIST, "passwordless_sudo": BOOL, "absent": BOOL},
     "user": {"name": TEXT, "uid": NUMBER, "group": GROUP, "home": TEXT, "create_home": BOOL, "shell": TEXT, "groups": LIST,
              "groups_exclusive": BOOL, "system": BOOL, "comment": TEXT, "password_hash": TEXT, "locked": BOOL,
@@ -62,7 +62,7 @@ FIELDS = {
 CONTROL = [r'"a\nb"', r'"a\u0000b"', r'"a\rb"', r'"\u001b[2J"', r'"a\u007f"']
 ACCOUNT = ['""', '"-x"', '"--help"', '"a b"', '"Ana"', '"1a"', '"a:b"', '"a/b"', '"../x"', '"a;id"', '"$(id)"', '"a,b"', '"a@b"',
            '"ümit"', '"a​b"', '"аna"', '"a!"', '"a*"', '"' + "a" * 33 + '"', *CONTROL]
-PACKAGE = ['""', '"-y"', '"nginx-"', '"nginx/stable"', '"./evil.deb"', '"/tmp/x.deb"', '"a"', '"Nginx"', '"nginx=1"', '"nginx^"',
+PACKAGE = ['""', '"-y"', '"nginx-"', '"nginx/stable"', '"./evil.deb"', '"/tmp/x.deb"', '"a"', '"nginx@1"', '"nginx=1"', '"nginx^"',
            '"nginx~"', '"ng*nx"', '"nginx git"', '"a;id"', '"$(id)"', '"ngïnx"', '"x:"', '"x:-a"', '":amd64"', '"+x"', *CONTROL]
 PATH = ['""', '"etc/x"', '"./x"', '"../x"', '"/etc/../x"', '"/etc/./x"', '"/etc//x"', '"~/x"', '"$HOME/x"', '"-x"', '"C:\\\\x"',
         '"/' + "a" * 4096 + '"', *CONTROL]
@@ -115,8 +115,7 @@ LISTS = [
 ]
 # Fields and blocks of the language that come with a later version.
 LATER = {
-    "package": ["hold"], "user": ["expires"], "file": ["purge", "backup", "selinux"],
-    "exec": ["pure", "changed_if", "undo"],
+    "user": ["expires"], "file": ["purge", "backup", "selinux"], "exec": ["pure", "changed_if", "undo"],
 }
 LATER_KINDS = [
     "package_repo", "archive", "at", "container", "sync", "reboot", "wait", "check", "capability", "need", "provide",
@@ -180,6 +179,11 @@ def lists():
 
 def contradictions():
     """Fields that are right each by itself and not together."""
+    package = '[[package]]\nname = "git"\n'
+    yield "comes with a later version", f'{package}manager = @@"brew"\n'
+    yield "an absent package is not held", f"{package}absent = true\nhold = @@true\n"
+    yield "an absent package is not held", f'{package}state = "absent"\nhold = @@false\n'
+    yield "either held or latest", f'{package}state = "latest"\nhold = @@true\n'
     file, link = '[[file]]\npath = "/a"\n', '[[file]]\npath = "/a"\nsymlink_to = "/b"\n'
     for one in ("content", "source", "template", "symlink_to"):
         yield f"an absent file has no `{one}`", f'{file}{one} = "/x"\nabsent = @@true\n'

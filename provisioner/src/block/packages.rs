@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::block::package::missing;
+use crate::block::package::Wanted;
 use crate::block::{Decision, Kind};
 use crate::host::{HostError, Key};
 use crate::name::PackageName;
@@ -28,6 +28,12 @@ impl Kind for Packages {
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
-        missing(self.names.iter(), None, false, view)
+        let mut wanted = Wanted::default();
+        for name in &self.names {
+            if let Err(cause) = wanted.installed(name, view)? {
+                return Ok(Decision::Maybe(cause));
+            }
+        }
+        Ok(wanted.decide(view))
     }
 }

@@ -133,8 +133,14 @@ impl Effect {
 pub struct Transaction {
     /// Packages to install or upgrade.
     pub install: Vec<Want>,
+    /// Packages to have in the newest version that the package lists know.
+    pub upgrade: Vec<PackageName>,
     /// Packages to remove; conffiles stay.
     pub remove: Vec<PackageName>,
+    /// Packages that then stay at the version that they have.
+    pub hold: Vec<PackageName>,
+    /// Packages that may move again.
+    pub unhold: Vec<PackageName>,
     /// Refresh the package lists first.
     pub refresh: bool,
 }

@@ -29,6 +29,8 @@ pub struct Facts {
     /// Addresses that others may reach, sorted: neither loopback nor link-local. Empty for a root
     /// that does not run.
     pub addresses: Vec<String>,
+    /// What installs packages here: apt, dnf, yum, zypper, apk or pacman; empty if none of them does.
+    pub package_manager: String,
     /// What the host runs in, where it says so: kvm, vmware, systemd-nspawn, docker, ...
     pub virtualization: Option<String>,
 }
@@ -61,9 +63,36 @@ impl Facts {
                 .map_or(0, |n| u64::try_from(n.get()).unwrap_or(u64::MAX)),
             memory: memory(&read(Path::new("/proc/meminfo")).unwrap_or_default()),
             addresses: if running { addresses() } else { Vec::new() },
+            package_manager: package_manager(root).to_owned(),
             virtualization: if running { virtualization() } else { None },
         }
     }
+}
+
+/// The package manager whose program and whose record are both there. One that is there alone, as
+/// rpm's tools may be on Debian, does not manage the host.
+fn package_manager(root: &Path) -> &'static str {
+    const RPM: [&str; 2] = ["usr/lib/sysimage/rpm", "var/lib/rpm"];
+    let known: [(&str, &str, &[&str]); 6] = [
+        ("apt", "usr/bin/apt-get", &["var/lib/dpkg/status"]),
+        ("zypper", "usr/bin/zypper", &RPM),
+        ("dnf", "usr/bin/dnf", &RPM),
+        ("yum", "usr/bin/yum", &RPM),
+        (
+            "apk",
+            "sbin/apk",
+            &["lib/apk/db/installed", "usr/lib/apk/db/installed"],
+        ),
+        ("pacman", "usr/bin/pacman", &["var/lib/pacman/local"]),
+    ];
+    let there = |path: &str| {
+        let stat = root.join(path).symlink_metadata();
+        stat.is_ok_and(|stat| stat.len() > 0) // a record of nothing is nobody's
+    };
+    known
+        .iter()
+        .find(|(_, program, records)| there(program) && records.iter().any(|path| there(path)))
+        .map_or("", |(word, ..)| word)
 }
 
 fn read(path: &Path) -> Option<String> {

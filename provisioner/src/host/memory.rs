@@ -9,16 +9,17 @@ use crate::host::facts::Facts;
 use crate::host::overlay::{Base, Fate, Overlay, fingerprint};
 use crate::host::setting::Setting;
 use crate::host::{
-    Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Mutate, Observe, Package,
-    Powers, Progress, Unit, User,
+    Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Mutate, Newer, Observe,
+    Package, Powers, Progress, Unit, User,
 };
-use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitName, UserName};
 
 /// A whole host in memory: the overlay over nothing. An honest second implementation, for
 /// properties that need many hosts.
 pub struct Memory {
     state: Overlay,
     checkouts: BTreeMap<AbsPath, Checkout>,
+    newer: BTreeMap<PackageName, PackageVersion>,
     facts: Facts,
     blobs: BTreeMap<[u8; 32], Arc<[u8]>>,
 }
@@ -29,6 +30,7 @@ impl Memory {
         let mut host = Self {
             state: Overlay::default(),
             checkouts: BTreeMap::new(),
+            newer: BTreeMap::new(),
             facts,
             blobs: BTreeMap::new(),
         };
@@ -71,6 +73,11 @@ impl Memory {
         self.state
             .foresee(effect, "the starting state", &Base(None));
         self.state.pending_install = None; // what was pending is there now
+        if let Effect::Packages(transaction) = effect {
+            for name in &transaction.upgrade {
+                self.newer.remove(name);
+            }
+        }
         if let Effect::Clone(job) = effect {
             self.state.forget_shadows();
             for path in [job.dest.clone(), git_of(&job.dest)] {
@@ -85,6 +92,11 @@ impl Memory {
             };
             self.checkouts.insert(job.dest.clone(), checkout);
         }
+    }
+
+    /// Says that the package lists have a newer version.
+    pub fn put_newer(&mut self, name: PackageName, version: PackageVersion) {
+        self.newer.insert(name, version);
     }
 
     /// What the host says no to.
@@ -172,6 +184,10 @@ impl Observe for Memory {
 
     fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError> {
         Ok(self.state.packages.get(name).cloned().flatten())
+    }
+
+    fn newer(&self, name: &PackageName) -> Result<Newer, HostError> {
+        Ok(self.newer.get(name).cloned().map_or(Newer::None, Newer::Is))
     }
 
     fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {

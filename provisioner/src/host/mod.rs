@@ -173,6 +173,17 @@ pub struct Package {
     pub configured: bool,
 }
 
+/// Whether the package lists that a host has know a newer version of an installed package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Newer {
+    /// The lists are missing or out of date, or cannot be asked.
+    Unknown,
+    /// What is installed is the newest that they know.
+    None,
+    /// This one.
+    Is(PackageVersion),
+}
+
 /// A systemd unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
@@ -250,6 +261,8 @@ pub enum Key {
     GroupNumber(u32),
     /// A package.
     Package(PackageName),
+    /// A newer version of an installed package.
+    Newer(PackageName),
     /// A unit.
     Unit(UnitName),
     /// A git working tree.
@@ -318,6 +331,12 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the package database cannot be read.
     fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError>;
+    /// Whether the host's own package lists know a newer version of an installed package. No server
+    /// is asked, and nothing while the lists are as they were.
+    ///
+    /// # Errors
+    /// If the package manager cannot be started.
+    fn newer(&self, name: &PackageName) -> Result<Newer, HostError>;
     /// A unit by name; `None` if systemd knows none.
     ///
     /// # Errors

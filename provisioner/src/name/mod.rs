@@ -147,14 +147,16 @@ fn check_package(text: &str) -> Result<(), BadName> {
     let (name, arch) = text
         .split_once(':')
         .map_or((text, None), |(n, a)| (n, Some(a)));
-    let lower = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let good_arch = arch.is_none_or(|a| {
-        !a.is_empty() && a.bytes().all(|c| lower(c) || c == b'-') && !a.starts_with('-')
+        let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c);
+        !a.is_empty() && a.bytes().all(good) && !a.starts_with('-')
     });
     let good_name = name.len() >= 2
         && name.len() <= 128
-        && name.bytes().next().is_some_and(lower)
-        && name.bytes().all(|c| lower(c) || b"+.-".contains(&c));
+        && name.as_bytes()[0].is_ascii_alphanumeric()
+        && name
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || b"+.-_".contains(&c));
     if name.ends_with('-') {
         return Err(BadName(
             "a package name does not end in `-` (apt would remove the package); use `state = \"absent\"`",
@@ -164,7 +166,7 @@ fn check_package(text: &str) -> Result<(), BadName> {
         return Ok(());
     }
     Err(BadName(
-        "a package name is a-z, 0-9, `+`, `.` and `-`, at least two characters, optionally followed by `:arch`",
+        "a package name is letters, digits, `+`, `.`, `-` and `_`, at least two characters, optionally followed by `:arch`",
     ))
 }
 
@@ -230,7 +232,14 @@ mod tests {
         ] {
             assert!(PackageName::parse(bad).is_err(), "{bad:?}");
         }
-        for good in ["g++", "libc6:amd64", "python3.11", "0ad"] {
+        for good in [
+            "g++",
+            "libc6:amd64",
+            "python3.11",
+            "0ad",
+            "NetworkManager",
+            "lab_dep:x86_64",
+        ] {
             assert!(PackageName::parse(good).is_ok(), "{good:?}");
         }
         for bad in [

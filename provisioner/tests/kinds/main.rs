@@ -27,10 +27,12 @@ use hpt_provisioner::effect::{
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::host::{
-    Checkout, Done, Entry, Group, Hash, HostError, Key, Mutate, Observe, Package, Powers, Progress,
-    Unit, User,
+    Checkout, Done, Entry, Group, Hash, HostError, Key, Mutate, Newer, Observe, Package, Powers,
+    Progress, Unit, User,
 };
-use hpt_provisioner::name::{AbsPath, GroupName, Mode, PackageName, UnitName, UserName};
+use hpt_provisioner::name::{
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitName, UserName,
+};
 use hpt_provisioner::plan::{Plan, Planned, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome};
 use hpt_provisioner::run::{Witness, apply};
@@ -106,6 +108,7 @@ impl Observe for Host {
         user(name: &UserName) -> Result<Option<User>, HostError>;
         group(name: &GroupName) -> Result<Option<Group>, HostError>;
         group_numbered(gid: u32) -> Result<Option<GroupName>, HostError>;
+        newer(name: &PackageName) -> Result<Newer, HostError>;
         checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;
         setting(setting: &hpt_provisioner::host::setting::Setting) -> Result<Option<String>, HostError>;
         blob(hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;

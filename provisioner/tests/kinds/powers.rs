@@ -26,7 +26,7 @@ fn a_host_without_powers_says_so_in_the_plan() {
     for text in [
         "packages = [\"curl\"]\n",
         "[[package]]\nname = \"git\"\nabsent = true\n",
-        "[[package]]\nname = \"git\"\nstate = \"latest\"\n",
+        "[[package]]\nname = \"git\"\nstate = \"latest\"\nupdate_cache = true\n",
         "[[group]]\nname = \"g\"\n",
         "[[user]]\nname = \"bo\"\n",
         "[[user]]\nname = \"ana\"\nabsent = true\n",

@@ -8,7 +8,7 @@ use super::accounts::Accounts;
 use super::command::{End, Spawn};
 use super::exec::Login;
 use super::git::{self, Git};
-use super::managers::Manager;
+use super::managers::Work;
 use super::spot::failed;
 use super::stamp::Stamp;
 use super::write::Writer;
@@ -151,8 +151,8 @@ impl Live {
         batch: &'e [Effect],
         tell: &mut dyn FnMut(Progress),
     ) -> Vec<Result<Done, HostError>> {
-        let Some(manager) = Manager::detect().filter(|_| self.powers.packages) else {
-            let why = "packages need root rights, a running root and apt";
+        let Some(manager) = self.manager.filter(|_| self.powers.packages) else {
+            let why = "packages need root rights, a running root and a package manager";
             return vec![Err(HostError::Refused(why.into()))];
         };
         let transaction = |effect: &'e Effect| match effect {
@@ -160,7 +160,14 @@ impl Live {
             _ => None,
         };
         let batch: Vec<&Transaction> = batch.iter().filter_map(transaction).collect();
-        manager.perform(&batch, &|| self.read_packages(), tell)
+        Work {
+            manager,
+            packages: &|| self.read_packages(),
+            tell,
+            tools: None,
+            refreshed: false,
+        }
+        .perform(&batch)
     }
 
     fn run(&self, command: &Command, tell: &mut dyn FnMut(Progress)) -> Result<Done, HostError> {

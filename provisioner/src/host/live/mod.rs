@@ -4,15 +4,11 @@ mod access;
 mod account_calls;
 mod accounts;
 mod act;
-mod apt;
-mod apt_calls;
-mod apt_words;
 mod blobs;
 mod checked;
 mod checkout;
 mod command;
 mod directory;
-mod dpkg;
 mod durable;
 mod edit_accounts;
 mod exec;
@@ -40,6 +36,7 @@ mod unit_jobs;
 mod write;
 mod xattrs;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -48,8 +45,7 @@ use std::sync::Arc;
 use self::accounts::Accounts;
 use self::blobs::Blobs;
 use self::command::Spawn;
-use self::dpkg::Packages;
-use self::managers::Manager;
+use self::managers::{Manager, Packages};
 use self::memos::Memos;
 use self::paths::Tree;
 use self::snapshot::Snapshot;
@@ -60,7 +56,7 @@ use self::temps::Temps;
 use crate::host::facts::Facts;
 use crate::host::setting::Setting;
 use crate::host::{
-    Checkout, Entry, Group, Hash, HostError, Key, Memo, Observe, Package, Powers, Unit, User,
+    Checkout, Entry, Group, Hash, HostError, Key, Memo, Newer, Observe, Package, Powers, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
 
@@ -68,6 +64,9 @@ pub use self::files::HashCache;
 
 /// As long as an account file may be.
 const MOST_ACCOUNTS: u64 = 64 << 20;
+
+/// As long as the record of a package manager may be; the usual one has a few MiB.
+const MOST_RECORD: u64 = 256 << 20;
 
 /// Where a host is and what it is given.
 pub struct Options {
@@ -98,6 +97,7 @@ pub struct Live {
     memos: Memos,
     temps: Temps,
     accounts: Parsed<Accounts>,
+    manager: Option<&'static dyn Manager>,
     packages: Parsed<Packages>,
     systemd: Systemd,
     snapshot: Snapshot,
@@ -110,9 +110,12 @@ impl Live {
     /// If the root directory cannot be opened.
     pub fn open(options: Options) -> Result<Self, HostError> {
         let tree = Tree::open(&options.root)?;
-        let powers = powers(&tree);
+        let facts = Facts::read(&options.root);
+        let manager = managers::named(&facts.package_manager);
+        let powers = powers(&tree, manager.is_some());
         Ok(Self {
-            facts: Facts::read(&options.root),
+            facts,
+            manager,
             powers,
             tree,
             key: options.fingerprint_key,
@@ -180,19 +183,41 @@ impl Live {
         Ok(Arc::new(accounts))
     }
 
-    /// dpkg's record, likewise.
+    /// The record of the package manager, likewise.
     fn packages(&self) -> Result<Arc<Packages>, HostError> {
         self.snapshot.packages(|| self.read_packages())
     }
 
     fn read_packages(&self) -> Result<Arc<Packages>, HostError> {
-        let status = fixed(dpkg::STATUS);
-        self.packages.get(vec![self.stamp(&status)?], || {
-            let text = self
-                .read_up_to(&status, dpkg::MOST_STATUS)?
-                .unwrap_or_default();
-            Ok(Packages::parse(&String::from_utf8_lossy(&text)))
-        })
+        let Some(manager) = self.manager else {
+            return Ok(Arc::default());
+        };
+        let files = manager.record_files().iter();
+        let stamps: Result<Vec<_>, _> = files.map(|path| self.stamp(&fixed(path))).collect();
+        self.packages.get(stamps?, || manager.record(self))
+    }
+
+    /// The content of a file that hpt itself names; empty if it is not there.
+    fn read_fixed(&self, path: &str) -> Result<Vec<u8>, HostError> {
+        let path =
+            AbsPath::parse(path).map_err(|bad| HostError::Refused(format!("{path}: {bad}")))?;
+        Ok(self.read_up_to(&path, MOST_RECORD)?.unwrap_or_default())
+    }
+
+    /// The names in a directory that hpt itself names; none if it is not there.
+    fn names_in(&self, dir: &str) -> Result<Vec<String>, HostError> {
+        let path = fixed(dir);
+        let Some(spot) = self.tree.spot(&path)? else {
+            return Ok(Vec::new());
+        };
+        let names = RefCell::new(Vec::new());
+        let collect = |name: &OsStr| {
+            names.borrow_mut().push(name.to_string_lossy().into_owned());
+            false // and go on
+        };
+        spot.holds(collect)
+            .map_err(|e| failed("cannot list", &path, e))?;
+        Ok(names.into_inner())
     }
 
     fn stamp(&self, path: &AbsPath) -> Result<Option<Stamp>, HostError> {
@@ -223,14 +248,14 @@ fn fixed(path: &str) -> AbsPath {
     AbsPath::parse(path).expect("a literal path is absolute and plain")
 }
 
-fn powers(tree: &Tree) -> Powers {
+fn powers(tree: &Tree, manager: bool) -> Powers {
     let root = rustix::process::geteuid().is_root();
     let has = |path: &str| stat_outside(Path::new(path)).is_some();
     let there = |path: &str| stat_outside(&tree.outside(&fixed(path))).is_some();
     Powers {
         services: root && tree.is_live() && has("/run/systemd/system"),
         exec: tree.is_live(),
-        packages: root && tree.is_live() && Manager::detect().is_some(),
+        packages: root && tree.is_live() && manager,
         accounts: root && has("/usr/sbin/useradd") && there("/etc/passwd") && there("/etc/group"),
         chown: root,
         kernel: root && tree.is_live(),
@@ -306,6 +331,13 @@ impl Observe for Live {
 
     fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError> {
         Ok(self.packages()?.get(name).cloned())
+    }
+
+    fn newer(&self, name: &PackageName) -> Result<Newer, HostError> {
+        match self.manager.filter(|_| self.powers.packages) {
+            Some(manager) => managers::newer(manager, name, &self.snapshot.asked_for_newer()),
+            None => Ok(Newer::Unknown),
+        }
     }
 
     fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {

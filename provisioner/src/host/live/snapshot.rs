@@ -7,12 +7,12 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::accounts::Accounts;
-use super::dpkg::Packages;
 use super::files::{self, HashCache};
+use super::managers::Packages;
 use super::paths::Tree;
 use super::spot::{Spot, failed};
 use crate::host::{Entry, Hash, HostError, Key};
-use crate::name::AbsPath;
+use crate::name::{AbsPath, PackageName};
 
 /// Fewer keys are read before a second thread has started.
 const FEW: usize = 64;
@@ -35,6 +35,8 @@ struct Read {
     hashes: HashMap<AbsPath, Seen<Hash>>,
     accounts: Option<Arc<Accounts>>,
     packages: Option<Arc<Packages>>,
+    /// Packages whose newest versions will be asked for.
+    newer: Vec<PackageName>,
 }
 
 impl Snapshot {
@@ -55,6 +57,7 @@ impl Snapshot {
                 for other in others.into_iter().filter_map(|thread| thread.join().ok()) {
                     all.entries.extend(other.entries);
                     all.hashes.extend(other.hashes);
+                    all.newer.extend(other.newer);
                 }
             });
             all
@@ -108,6 +111,12 @@ impl Snapshot {
         Ok(Arc::clone(kept.packages.insert(seen)))
     }
 
+    /// The packages of which newer versions will be asked for.
+    pub(super) fn asked_for_newer(&self) -> Vec<PackageName> {
+        let read = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        read.newer.clone()
+    }
+
     /// The hash of the file at a path, if it was read.
     pub(super) fn hash(&self, path: &AbsPath) -> Option<Seen<Hash>> {
         self.0
@@ -138,6 +147,7 @@ fn read(tree: &Tree, cache: &HashCache, keys: &[Key]) -> Read {
                     .and_then(|spot| spot.map_or(Ok(None), |spot| files::hash(&spot, path, cache)));
                 read.hashes.insert(path.clone(), seen);
             }
+            Key::Newer(name) => read.newer.push(name.clone()),
             _ => {}
         }
     }

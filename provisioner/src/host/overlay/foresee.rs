@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Cause, Fate, Overlay};
-use crate::effect::{Access, Content, Effect, UnitJob};
+use crate::effect::{Access, Content, Effect, Transaction, UnitJob};
 use crate::host::{Entry, EntryKind, Group, Observe, Owner, Package, Unit, User};
-use crate::name::{AbsPath, GroupName, Mode, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, Mode, PackageName, UnitName, UserName};
 use crate::unit_file;
 
 /// What lies under an overlay while it foresees: a host, or nothing.
@@ -26,6 +26,10 @@ impl Base<'_> {
 
     pub(super) fn read(&self, path: &AbsPath) -> Option<Arc<[u8]>> {
         self.0.and_then(|host| host.read(path).ok()).flatten()
+    }
+
+    pub(super) fn package(&self, name: &PackageName) -> Option<Package> {
+        self.0.and_then(|host| host.package(name).ok()).flatten()
     }
 
     pub(super) fn unit(&self, name: &UnitName) -> Option<Unit> {
@@ -87,18 +91,8 @@ impl Overlay {
                 }
             }
             Effect::Packages(transaction) => {
-                for want in &transaction.install {
-                    let package = Package {
-                        version: want.version.clone(),
-                        held: false,
-                        configured: true,
-                    };
-                    self.packages.insert(want.name.clone(), Some(package));
-                }
-                for name in &transaction.remove {
-                    self.packages.insert(name.clone(), None);
-                }
-                if !transaction.install.is_empty() {
+                self.foresee_packages(transaction, base);
+                if !transaction.install.is_empty() || !transaction.upgrade.is_empty() {
                     self.pending_install.get_or_insert_with(cause);
                 }
             }
@@ -117,6 +111,36 @@ impl Overlay {
             }
             Effect::Run(_) => {} // its declared shadow is cast by the block (see Decision::Act)
         }
+    }
+
+    fn foresee_packages(&mut self, transaction: &Transaction, base: &Base<'_>) {
+        let installs = transaction.install.iter();
+        let installs = installs.map(|want| (&want.name, want.version.clone()));
+        let upgrades = transaction.upgrade.iter().map(|name| (name, None));
+        for (name, version) in installs.chain(upgrades) {
+            let held = self.package_now(name, base).is_some_and(|p| p.held);
+            let package = Package {
+                version,
+                held,
+                configured: true,
+            };
+            self.packages.insert(name.clone(), Some(package));
+        }
+        for name in &transaction.remove {
+            self.packages.insert(name.clone(), None);
+        }
+        let held = transaction.hold.iter().map(|name| (name, true));
+        let free = transaction.unhold.iter().map(|name| (name, false));
+        for (name, held) in held.chain(free) {
+            if let Some(package) = self.package_now(name, base) {
+                self.packages
+                    .insert(name.clone(), Some(Package { held, ..package }));
+            }
+        }
+    }
+
+    fn package_now(&self, name: &PackageName, base: &Base<'_>) -> Option<Package> {
+        self.package(name).unwrap_or_else(|| base.package(name))
     }
 
     pub(super) fn with_access(

@@ -123,6 +123,20 @@ impl Overlay {
         self.packages.get(name).cloned()
     }
 
+    /// A file that package lists are made from, if an earlier block changes one.
+    pub fn changed_package_source(&self) -> Option<&AbsPath> {
+        let dirs = [
+            "/etc/apt",
+            "/etc/yum.repos.d",
+            "/etc/zypp/repos.d",
+            "/etc/apk/repositories",
+            "/etc/pacman.conf",
+            "/etc/pacman.d",
+        ];
+        let mut paths = self.paths.keys();
+        paths.find(|path| dirs.iter().any(|dir| path.as_path().starts_with(dir)))
+    }
+
     /// Whether a unit is foreseen.
     pub fn unit(&self, name: &UnitName) -> Option<Option<Unit>> {
         self.units.get(name).cloned()

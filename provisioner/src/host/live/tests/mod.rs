@@ -26,7 +26,7 @@ use crate::name::Mode;
     clippy::disallowed_methods,
     reason = "a test is asked for by its environment"
 )]
-pub(super) fn is_root() -> bool {
+pub(in super::super) fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     assert!(
         root || std::env::var("HPT_REQUIRE_ALL").is_err(),
@@ -35,7 +35,7 @@ pub(super) fn is_root() -> bool {
     root
 }
 
-pub(super) fn open(root: &Path) -> Live {
+pub(in super::super) fn open(root: &Path) -> Live {
     let options = Options {
         root: root.to_owned(),
         blobs: root.join("blobs"),

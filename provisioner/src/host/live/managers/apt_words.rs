@@ -1,28 +1,39 @@
 //! What apt and dpkg say, in the English of the C locale, and what it means.
 
-/// What a simulation says would happen.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Foreseen {
-    /// Packages that would be installed or upgraded, as apt names them.
-    pub(super) installed: Vec<String>,
-    /// Packages that would be removed.
-    pub(super) removed: Vec<String>,
+use super::{Foreseen, Newer};
+use crate::name::PackageVersion;
+
+/// Reads the output of `apt-get -s`.
+pub(super) fn foreseen(output: &str) -> Foreseen {
+    let mut foreseen = Foreseen::default();
+    for line in output.lines() {
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("Inst"), Some(name)) => foreseen.installed.push(name.to_owned()),
+            (Some("Remv" | "Purg"), Some(name)) => foreseen.removed.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    foreseen
 }
 
-impl Foreseen {
-    /// Parses the output of `apt-get -s`.
-    pub(super) fn parse(output: &str) -> Self {
-        let mut foreseen = Self::default();
-        for line in output.lines() {
-            let mut words = line.split(' ');
-            match (words.next(), words.next()) {
-                (Some("Inst"), Some(name)) => foreseen.installed.push(name.to_owned()),
-                (Some("Remv" | "Purg"), Some(name)) => foreseen.removed.push(name.to_owned()),
-                _ => {}
-            }
+/// Reads the candidates that `apt-cache policy` tells, where they are not what is installed.
+pub(super) fn newer(output: &str) -> Newer {
+    let mut newer = Newer::new();
+    let (mut name, mut installed) = ("", "");
+    for line in output.lines() {
+        if let Some(header) = line.strip_suffix(':').filter(|h| !h.starts_with(' ')) {
+            (name, installed) = (header, "");
+        } else if let Some(version) = line.strip_prefix("  Installed: ") {
+            installed = version;
+        } else if let Some(version) = line.strip_prefix("  Candidate: ")
+            && version != installed
+            && let Ok(version) = PackageVersion::parse(version)
+        {
+            newer.insert(name.to_owned(), version);
         }
-        foreseen
     }
+    newer
 }
 
 /// Whether apt's name for a package, which has an architecture only if it is a foreign one, is the
@@ -72,9 +83,24 @@ mod tests {
         let output = "Reading package lists...\nThe following packages will be REMOVED:\n  exim4\n\
                       Remv exim4 [4.96-15]\nInst libx:i386 (1.0 Debian:12 [i386])\nInst postfix (3.7 Debian:12/stable [amd64])\n\
                       Conf postfix (3.7 Debian:12/stable [amd64])\nPurg old [1]\n";
-        let foreseen = Foreseen::parse(output);
+        let foreseen = foreseen(output);
         assert_eq!(foreseen.installed, ["libx:i386", "postfix"]);
         assert_eq!(foreseen.removed, ["exim4", "old"]);
+    }
+
+    #[test]
+    fn candidates_that_are_not_installed_are_read() {
+        let output = "nginx:\n  Installed: 1.22.1-9\n  Candidate: 1.22.1-9+deb12u2\n  Version table:\n     1.22.1-9+deb12u2 500\n        \
+                      500 http://deb.debian.org/debian bookworm/main amd64 Packages\n *** 1.22.1-9 100\n        100 /var/lib/dpkg/status\n\
+                      git:\n  Installed: 1:2.39.5-0\n  Candidate: 1:2.39.5-0\n  Version table:\n\
+                      libx:i386:\n  Installed: 1\n  Candidate: 2\ngone:\n  Installed: 1\n  Candidate: (none)\n";
+        let mut found: Vec<_> = newer(output).into_iter().collect();
+        found.sort();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(found, [("libx:i386", "2"), ("nginx", "1.22.1-9+deb12u2")]);
     }
 
     #[test]

@@ -1,57 +1,31 @@
 //! The packages that dpkg has on record, from one pass over its status file.
 
-use std::collections::HashMap;
-
+use super::Packages;
 use crate::host::Package;
-use crate::name::{PackageName, PackageVersion};
+use crate::name::PackageVersion;
 
 /// Where dpkg keeps its record.
 pub(super) const STATUS: &str = "/var/lib/dpkg/status";
 
-/// As long as the record of a host may be; the usual one has a few MiB.
-pub(super) const MOST_STATUS: u64 = 256 << 20;
-
-/// Packages by name, and by name with architecture.
-#[derive(Default)]
-pub(super) struct Packages(HashMap<String, Package>);
-
-impl Packages {
-    /// Parses the status file; a stanza that is none is passed over.
-    pub(super) fn parse(status: &str) -> Self {
-        let mut packages = HashMap::new();
-        let mut native = "";
-        let mut found = Vec::new();
-        for stanza in status.split("\n\n") {
-            let Some((name, arch, package)) = parse_stanza(stanza) else {
-                continue;
-            };
-            // dpkg itself is of the host's own architecture.
-            if name == "dpkg" {
-                native = arch;
-            }
-            found.push((name, arch, package));
+/// Parses the status file; a stanza that is none is passed over.
+pub(super) fn parse(status: &str) -> Packages {
+    let mut native = "";
+    let mut found = Vec::new();
+    for stanza in status.split("\n\n") {
+        let Some((name, arch, package)) = parse_stanza(stanza) else {
+            continue;
+        };
+        // dpkg itself is of the host's own architecture.
+        if name == "dpkg" {
+            native = arch;
         }
-        for (name, arch, package) in found {
-            packages.insert(format!("{name}:{arch}"), package.clone());
-            // A bare name means the host's own architecture where several are installed.
-            if arch == native || arch == "all" {
-                packages.insert(name.to_owned(), package);
-            } else {
-                packages.entry(name.to_owned()).or_insert(package);
-            }
-        }
-        Self(packages)
+        found.push((name, arch, package));
     }
-
-    /// A package that is installed, or halfway there.
-    pub(super) fn get(&self, name: &PackageName) -> Option<&Package> {
-        self.0.get(name.as_str())
+    let mut packages = Packages::default();
+    for (name, arch, package) in found {
+        packages.add(name, arch, arch == native || arch == "all", package);
     }
-
-    /// Whether any package is unpacked but not configured, as after a crash.
-    pub(super) fn any_unconfigured(&self) -> bool {
-        self.0.values().any(|package| !package.configured)
-    }
+    packages
 }
 
 fn parse_stanza(stanza: &str) -> Option<(&str, &str, Package)> {
@@ -88,6 +62,7 @@ fn parse_stanza(stanza: &str) -> Option<(&str, &str, Package)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::PackageName;
 
     const STATUS: &str = "\
 Package: libc6\nStatus: install ok installed\nArchitecture: i386\nVersion: 2.36-9\n\n\
@@ -102,7 +77,7 @@ Package: half\nStatus: install ok half-configured\nArchitecture: all\nVersion: 1
 
     #[test]
     fn a_package_is_found_with_its_version_hold_and_state() {
-        let packages = Packages::parse(STATUS);
+        let packages = parse(STATUS);
         let libc = get(&packages, "libc6").unwrap();
         assert_eq!(
             (libc.version.unwrap().as_str(), libc.held),
@@ -131,7 +106,7 @@ Package: half\nStatus: install ok half-configured\nArchitecture: all\nVersion: 1
             "Package: x\n\nStatus: install ok installed\n",
             "Status: a\n",
         ] {
-            assert!(Packages::parse(status).0.is_empty(), "{status:?}");
+            assert!(parse(status).is_empty(), "{status:?}");
         }
     }
 }
