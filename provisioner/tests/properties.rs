@@ -11,7 +11,9 @@ use hpt_provisioner::effect::{
 use hpt_provisioner::host::Key;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
-use hpt_provisioner::name::{AbsPath, GroupName, Mode, PackageName, UnitName, UserName};
+use hpt_provisioner::name::{
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitName, UserName,
+};
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome};
 use hpt_provisioner::run::{Witness, apply};
@@ -75,9 +77,13 @@ fn block(r: &mut Random, id: usize) -> String {
     let mode = r.one(&MODES);
     match r.below(24) {
         0 => {
-            head("package")
-                + &format!("name = \"{}\"\n", r.one(&PACKAGES))
-                + &r.maybe(25, "absent = true")
+            let rest = match r.below(4) {
+                0 => "absent = true\n".to_owned(),
+                1 => "state = \"latest\"\n".to_owned() + &r.maybe(20, "hold = false"),
+                2 => format!("hold = {}\n", r.chance(70)) + &r.maybe(30, "version = \"2.0\""),
+                _ => String::new(),
+            };
+            head("package") + &format!("name = \"{}\"\n", r.one(&PACKAGES)) + &rest
         }
         1 => {
             let gid = 2000 + r.below(3);
@@ -319,14 +325,19 @@ fn host(r: &mut Random) -> Memory {
     for package in PACKAGES {
         if r.chance(40) {
             let name = PackageName::parse(package).unwrap();
-            let install = vec![Want {
-                name,
-                version: None,
-            }];
+            let version = PackageVersion::parse("1.0").ok();
+            let hold = r.chance(20).then(|| name.clone());
             host.put(&Effect::Packages(Transaction {
-                install,
+                install: vec![Want {
+                    name: name.clone(),
+                    version,
+                }],
+                hold: hold.into_iter().collect(),
                 ..Transaction::default()
             }));
+            if r.chance(40) {
+                host.put_newer(name, PackageVersion::parse("2.0").unwrap());
+            }
         }
     }
     for unit in UNITS {

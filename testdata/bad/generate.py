@@ -9,6 +9,8 @@ import system
 
 HERE = Path(__file__).parent
 
+PGP = '"""' + (HERE.parent / "keys/lab.asc").read_text() + '"""'
+
 # What each kind needs so that only the case's own line is wrong.
 BASE = {
     "package": {"name": '"nginx"'},
@@ -18,6 +20,7 @@ BASE = {
     "clone": {"url": '"https://git.example.org/x"', "dest": '"/opt/x"'},
     "exec": {"script": '"true"', "always": "true"},
     "service": {"name": '"nginx"', "status": '"started"'},
+    "package_repo": {"name": '"lab"', "uris": '["https://repo.example.org/x"]', "key": PGP},
     "unit": {"name": '"app.service"', "content": r'"[Service]\nExecStart=/bin/x\n[Install]\nWantedBy=multi-user.target\n"'},
     "dropin": {"unit": '"app.service"', "name": '"10-a"', "content": r'"[Service]\nNice=5\n"'},
     "timer": {"name": '"backup"', "on_calendar": '"03:15"', "command": '"/bin/x"'},
@@ -49,6 +52,8 @@ FIELDS = {
              "env": ['"A=b"', "5", "[]", "{ A = @@1 }"], "stdin": TEXT, "creates": TEXT, "removes": TEXT, "unless": TEXT,
              "only_if": TEXT, "always": BOOL, "changes": LIST, "timeout": ['"5 minutes"', '"m"', '"-5s"', "-1", "true", "[]"],
              "success": ['0', '"0"', '[@@"0"]']},
+    "package_repo": {"name": TEXT, "uris": LIST, "suites": LIST, "components": LIST, "key": TEXT, "source": TEXT, "sha256": TEXT,
+                     "fingerprint": TEXT, "priority": ['"x"', "true", "-1", "1.5", "65536", "[]"], "absent": BOOL},
     "service": {"name": TEXT, "status": [*TEXT[:3], '"running"', '"Started"'], "enabled": BOOL, "masked": BOOL, "scope": TEXT,
                 "wait_active": TIME},
     "unit": {"name": TEXT, "content": TEXT, "enabled": BOOL, "state": [*TEXT[:3], '"running"', '"restarted"'], "verify": BOOL, "absent": BOOL}
@@ -73,6 +78,14 @@ URL = ['""', '"/srv/git"', '"file:///srv/git"', '"git://h/p"', '"http://h/p"', '
        '"--upload-pack=id"', '"ftp://h/p"', '"https://h;id/x"', '"https://$(id)/x"', *CONTROL]
 REV = ['""', '"-x"', '"--exec=id"', '"a..b"', '"a b"', '"a~1"', '"a^"', '"a:b"', '"@{-1}"', '"a.lock"', '"/a"', '".a"', '"a/"', '"a;id"',
        '"a$b"', *CONTROL]
+REPO = ['""', '"-x"', '"Lab"', '"a b"', '"a/b"', '"../x"', '"a.list"', '"a]"', '"main"', '"a;id"', '"$(id)"', '"_x"', '"lab\u00fc"', '"' + "a" * 65 + '"', *CONTROL]
+URIS = ['""', '"/srv"', '"ftp://h/p"', '"file://h/p"', '"https://"', '"https:///p"', '"https://u:p@h/x"', '"https://h/a b"', '"https://-h/x"',
+        '"http://h/$(id)"', '"https://h/$x"', '"cdrom:x"', '"copy:/x"', '"ssh://h/p"', '"[trusted=yes] https://h/x"', '"https://h/x [trusted=yes]"',
+        '"https://h/;id"', '"https://h/../x"', '"https://h/<x>"', '"https://h/#x"', '"mirror+file:/x"', *CONTROL]
+SUITES = ['""', '"-x"', '"a b"', '"a;id"', '"../x"', '"a//b"', '"/etc/"', '"$(id)"', '"[trusted=yes]"', '"a\\tb"', '"' + "a" * 129 + '"', *CONTROL]
+PRINTS = ['""', '"abc"', '"0EBFCD88"', '"' + "g" * 40 + '"', '"' + "a" * 41 + '"', *CONTROL]
+KEYS = ['""', '"x"', '"/usr/share/keyrings/x.gpg"', '"-----BEGIN PGP PUBLIC KEY BLOCK-----"', '"-----BEGIN PGP PRIVATE KEY BLOCK-----"',
+        '"-----BEGIN CERTIFICATE-----"', '"https://h/key.asc"']
 VERSION = ['""', '"-1"', '"1 2"', '"1;id"', '"1/2"', '"$(id)"', '"1=2"', '"1*"', '"+1"', '"~1"', *CONTROL]
 SOURCE = ['""', '"http://h/p"', '"ftp://h/p"', '"a b://x"', '"://x"', *CONTROL]
 SHA = ['""', '"abc"', '"' + "g" * 64 + '"', '"' + "a" * 63 + '"']
@@ -97,7 +110,8 @@ HOSTILE = [
     ("file", "path", PATH, "a path"), ("clone", "dest", PATH, "a path"), ("exec", "pwd", PATH, "a path"),
     ("user", "home", PATH, "a path"), ("service", "name", UNIT, "a unit name is"), ("clone", "url", URL, "URL"),
     ("clone", "rev", REV, "a rev is"), ("file", "source", SOURCE, ""), ("file", "sha256", SHA, "64 hexadecimal digits"),
-    ("file", "mode", MODE, ""),
+    ("file", "mode", MODE, ""), ("package_repo", "name", REPO, "a repository's name is"), ("package_repo", "key", KEYS, "key"),
+    ("package_repo", "fingerprint", PRINTS, "a fingerprint is"),
     ("unit", "name", UNIT, "a unit name is"), ("dropin", "unit", UNIT, "a unit name is"), ("dropin", "name", DROPIN, "a drop-in's name is"),
     ("timer", "name", UNIT, ""), ("timer", "user", ACCOUNT, "a user or group name is"),
     ("timer", "on_calendar", CALENDAR, "a calendar expression"), ("timer", "command", COMMAND, "command"),
@@ -111,6 +125,8 @@ HOSTILE = [
 # The same in lists, where the one wrong entry must be named and not the list.
 LISTS = [
     ("user", "groups", '"adm"', ACCOUNT, "a user or group name is"), ("group", "members", '"bo"', ACCOUNT, "a user or group name is"),
+    ("package_repo", "uris", '"https://h/x"', URIS, "address"), ("package_repo", "suites", '"bookworm"', SUITES, "a suite is"),
+    ("package_repo", "components", '"main"', SUITES, "a component is"),
     ("package", "names", '"git"', PACKAGE, "a package name"), ("exec", "changes", '"/a"', PATH, "a path"),
 ]
 # Fields and blocks of the language that come with a later version.
@@ -118,7 +134,7 @@ LATER = {
     "user": ["expires"], "file": ["purge", "backup", "selinux"], "exec": ["pure", "changed_if", "undo"],
 }
 LATER_KINDS = [
-    "package_repo", "archive", "at", "container", "sync", "reboot", "wait", "check", "capability", "need", "provide",
+    "archive", "at", "container", "sync", "reboot", "wait", "check", "capability", "need", "provide",
 ]
 
 
@@ -184,6 +200,20 @@ def contradictions():
     yield "an absent package is not held", f"{package}absent = true\nhold = @@true\n"
     yield "an absent package is not held", f'{package}state = "absent"\nhold = @@false\n'
     yield "either held or latest", f'{package}state = "latest"\nhold = @@true\n'
+    repo, uris = '[[package_repo]]\nname = "lab"\n', 'uris = ["https://h/x"]\n'
+    key = f"key = {PGP}\n"
+    yield "needs `uris`", f"@@{repo}{key}"
+    yield "needs `key`", f"@@{repo}{uris}"
+    yield "not both", f'{repo}{uris}{key}source = @@"a.asc"\n'
+    yield "needs its `fingerprint`", f'{repo}{uris}source = @@"a.asc"\n'
+    yield "`sha256` goes with `source`", f"{repo}{uris}{key}sha256 = @@" + f'"{"a" * 64}"\n'
+    yield "64 hexadecimal digits", f'{repo}{uris}source = "a.asc"\nfingerprint = "{"a" * 40}"\nsha256 = @@"abc"\n'
+    yield "the key's fingerprint is", f'{repo}{uris}{key}fingerprint = @@"{"a" * 40}"\n'
+    yield "1 to 1001", f"{repo}{uris}{key}priority = @@0\n"
+    yield "1 to 1001", f"{repo}{uris}{key}priority = @@1002\n"
+    yield "suites need `components`", f'{repo}{uris}{key}suites = @@["bookworm"]\n'
+    yield "`components` goes with `suites`", f'{repo}{uris}{key}components = @@["main"]\n'
+    yield "ends in `/` has no components", f'{repo}{uris}{key}suites = ["x/"]\ncomponents = @@["main"]\n'
     file, link = '[[file]]\npath = "/a"\n', '[[file]]\npath = "/a"\nsymlink_to = "/b"\n'
     for one in ("content", "source", "template", "symlink_to"):
         yield f"an absent file has no `{one}`", f'{file}{one} = "/x"\nabsent = @@true\n'

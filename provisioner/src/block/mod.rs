@@ -23,6 +23,7 @@ pub mod mount;
 mod one_line;
 mod own_file;
 pub mod package;
+pub mod package_repo;
 pub mod packages;
 mod placed;
 pub mod service;
@@ -304,4 +305,5 @@ kinds! {
     Kmod(kmod::Kmod),
     Mount(mount::Mount),
     Swap(swap::Swap),
+    PackageRepo(package_repo::PackageRepo),
 }

@@ -158,7 +158,6 @@ const LATER: &[&str] = &[
     "include",
     "group_vars",
     "source",
-    "package_repo",
     "archive",
     "at",
     "firewall",

@@ -6,8 +6,8 @@ mod file;
 
 use std::time::Duration;
 
-use crate::host::Memo;
 use crate::host::setting::Setting;
+use crate::host::{Key, Memo};
 use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
 use crate::secret::Secret;
 
@@ -116,6 +116,24 @@ impl Effect {
             | Self::SetAccess { path, .. }
             | Self::Remove { path, .. } => Some(path),
             _ => None,
+        }
+    }
+
+    /// The path or the packages that this is about, where effects of its sort share a batch.
+    pub fn about(&self) -> Vec<Key> {
+        match self {
+            Self::Packages(transaction) => {
+                let installs = transaction.install.iter().map(|want| &want.name);
+                let others = [
+                    &transaction.upgrade,
+                    &transaction.remove,
+                    &transaction.hold,
+                    &transaction.unhold,
+                ];
+                let names = installs.chain(others.into_iter().flatten());
+                names.cloned().map(Key::Package).collect()
+            }
+            _ => self.path().cloned().map(Key::Path).into_iter().collect(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod mode;
 mod path;
+mod repo;
 mod system;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 pub use self::mode::Mode;
 pub use self::path::AbsPath;
+use self::repo::{check_component, check_repo, check_suite, check_uri};
 pub use self::system::{ModuleName, SysctlKey};
 use self::system::{check_host, check_interface, check_locale, check_zone};
 
@@ -88,6 +90,14 @@ names! {
     PackageVersion => check_version;
     /// A systemd unit's full name, such as `nginx.service`.
     UnitName => check_unit;
+    /// A package repository's name, and so that of its files: `^[a-z0-9][a-z0-9_-]{0,63}$`.
+    RepoName => check_repo;
+    /// The address of a package repository: https, http or file, without anybody's password.
+    RepoUri => check_uri;
+    /// A suite of a Debian repository, such as `bookworm`, or an exact path that ends in `/`.
+    Suite => check_suite;
+    /// A component of a suite, such as `main`.
+    Component => check_component;
     /// A host's own name, with or without its domain.
     HostName => check_host;
     /// A time zone by its path below `/usr/share/zoneinfo`.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use crate::block::Action;
 use crate::effect::{Effect, Sort};
+use crate::host::Key;
 use crate::host::overlay::Overlay;
-use crate::name::AbsPath;
 
 /// The most effects that are made durable at once.
 pub(super) const BATCH: usize = 1024;
@@ -20,14 +20,14 @@ pub(super) struct Batch {
     pub(super) blocks: Vec<(usize, Option<Action>)>,
     pub(super) effects: usize,
     /// What the effects are about. A block is judged once more when its batch is done, so that
-    /// another one may change the same path only in a later batch.
-    pub(super) paths: HashSet<AbsPath>,
+    /// another one may change the same path or package only in a later batch.
+    pub(super) about: HashSet<Key>,
 }
 
 impl Batch {
     pub(super) fn takes(&self, sort: Sort, action: &Action) -> bool {
-        let mut paths = action.effects.iter().filter_map(Effect::path);
-        self.sort.is_none_or(|mine| mine == sort) && !paths.any(|path| self.paths.contains(path))
+        let mut about = action.effects.iter().flat_map(Effect::about);
+        self.sort.is_none_or(|mine| mine == sort) && !about.any(|key| self.about.contains(&key))
     }
 }
 

@@ -138,8 +138,8 @@ impl Run<'_> {
                     self.batch.sort = Some(sort);
                     self.batch.effects += action.effects.len();
                     self.batch
-                        .paths
-                        .extend(action.effects.iter().filter_map(Effect::path).cloned());
+                        .about
+                        .extend(action.effects.iter().flat_map(Effect::about));
                     foresee(&mut self.batch.overlay, block, &decision, &*self.host);
                     self.batch.blocks.push((index, Some(action.clone())));
                     if self.batch.effects >= BATCH {

@@ -12,6 +12,7 @@ mod outcomes;
 mod own_files;
 mod packages;
 mod powers;
+mod repos;
 mod services;
 mod system;
 mod units;

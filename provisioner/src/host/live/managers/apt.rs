@@ -97,6 +97,7 @@ impl Manager for Apt {
             "/etc/apt/sources.list",
             "/etc/apt/sources.list.d",
             "/etc/apt/preferences.d",
+            "/etc/apt/keyrings",
         ];
         newest(&sources) > newest(&[LISTS, "/var/lib/apt/lists/partial"])
     }

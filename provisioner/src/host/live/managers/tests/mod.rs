@@ -3,8 +3,10 @@
 
 mod apk_and_pacman;
 mod dnf_and_zypper;
+mod real_apt;
 mod real_dnf;
 mod records;
+mod repos;
 
 use std::cell::Cell;
 use std::fs;

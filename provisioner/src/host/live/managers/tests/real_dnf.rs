@@ -1,10 +1,11 @@
 //! dnf and rpm themselves, in a root of their own, with a repository that is made here.
 
+use super::repos::{Files, Keys, has};
 use super::*;
 use crate::host::live::tests::is_root;
 
 /// What the test cannot do without.
-const TOOLS: [&str; 4] = ["dnf", "rpm", "rpmbuild", "createrepo_c"];
+const TOOLS: [&str; 6] = ["dnf", "rpm", "rpmbuild", "rpmsign", "gpg", "createrepo_c"];
 
 struct Place {
     stage: Stage,
@@ -13,24 +14,9 @@ struct Place {
 }
 
 impl Place {
-    /// `None` where a tool is missing, unless all tests must run.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a test is asked for by its environment"
-    )]
+    /// `None` where it cannot be made.
     fn new() -> Option<Self> {
-        if !is_root() {
-            return None;
-        }
-        let missing: Vec<&str> = TOOLS
-            .into_iter()
-            .filter(|tool| !Path::new("/usr/bin").join(tool).exists())
-            .collect();
-        if !missing.is_empty() {
-            assert!(
-                std::env::var("HPT_REQUIRE_ALL").is_err(),
-                "this test needs {missing:?}"
-            );
+        if !is_root() || !has(&TOOLS) {
             return None;
         }
         let place = Self {
@@ -88,6 +74,10 @@ impl Place {
                 .succeed(&mut |_, _| {})
                 .unwrap();
         }
+        self.index();
+    }
+
+    fn index(&self) {
         Spawn::tool("createrepo_c", ["-q", self.repo.path().to_str().unwrap()])
             .succeed(&mut |_, _| {})
             .unwrap();
@@ -181,4 +171,37 @@ fn dnf_installs_pins_upgrades_and_removes() {
             .unwrap(),
         "installed 3.0-1"
     );
+}
+
+/// X6. The words that a `[[package_repo]]` writes make dnf refuse what is not signed with its key.
+#[test]
+fn dnf_refuses_what_its_repository_did_not_sign() {
+    let Some(place) = Place::new() else { return };
+    let keys = Keys::new();
+    place.publish(&[("labsigned", "1.0", ""), ("labplain", "1.0", "")]);
+    let package = place.repo.path().join("noarch/labsigned-1.0-1.noarch.rpm");
+    let args = [
+        "--define",
+        "_gpg_name lab",
+        "--define",
+        "__gpg /usr/bin/gpg",
+        "--addsign",
+        package.to_str().unwrap(),
+    ];
+    let sign = Spawn::tool("rpmsign", args).env("GNUPGHOME", &keys.home());
+    sign.succeed(&mut |_, _| {}).unwrap();
+    place.index();
+    let fields = format!("uris = [\"file://{}\"]\n", place.repo.path().display());
+    Files::of("dnf", &fields, &keys.public()).write(place.root.path());
+
+    let plain = place
+        .perform(&transaction(&[("labplain", None)], &[]))
+        .unwrap_err();
+    assert!(
+        plain.starts_with("dnf failed on package labplain-1.0-1.noarch.rpm; it"),
+        "{plain}"
+    );
+    assert!(plain.contains("GPG check FAILED"), "{plain}");
+    let signed = transaction(&[("labsigned", None)], &[]);
+    assert_eq!(place.perform(&signed).unwrap(), "installed 1.0-1");
 }

@@ -1,8 +1,8 @@
 //! What apk and pacman have on record, read from a root that does not run; and whose host it is.
 
 use super::*;
-use crate::host::Observe as _;
 use crate::host::live::tests::open;
+use crate::host::{self, Observe as _};
 
 fn write(root: &Path, path: &str, text: &str) {
     let at = root.join(path);
@@ -89,4 +89,18 @@ fn a_host_is_managed_by_what_has_both_a_program_and_a_record() {
     );
     write(root, "var/lib/dpkg/status", "Package: x\n");
     assert_eq!(manager(), "apt");
+}
+
+/// The lists of this very host, where apt manages it and they are up to date.
+#[test]
+fn this_hosts_own_lists_are_asked() {
+    let host = open(Path::new("/"));
+    let manager = named(&host.facts().package_manager);
+    let Some(manager) = manager.filter(|m| host.powers().packages && !m.lists_are_stale()) else {
+        return;
+    };
+    let dpkg = PackageName::parse("dpkg").unwrap();
+    if manager.word() == "apt" {
+        assert_ne!(host.newer(&dpkg).unwrap(), host::Newer::Unknown);
+    }
 }
