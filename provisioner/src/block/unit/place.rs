@@ -3,7 +3,7 @@
 use crate::block::{Decision, Verb};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::Fate;
-use crate::host::{EntryKind, HostError};
+use crate::host::{EntryKind, HostError, Owner};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::view::View;
 
@@ -32,10 +32,16 @@ pub(in crate::block) fn judge(
         Fate::Unknown(cause) => return Ok(Placed::Stop(Decision::Maybe(cause))),
     };
     let content = Content::Inline(text.as_bytes().into());
-    // Who is not root owns all that he makes, and can give it to nobody.
-    let root = view.powers().chown;
-    let owner = root.then(|| UserName::parse("root").expect("a plain name"));
-    let group = root.then(|| GroupName::parse("root").expect("a plain name"));
+    // What is new is root's. Who is not root owns all that he makes, and can give it to nobody.
+    let given = entry.as_ref().filter(|_| view.powers().chown);
+    let root = UserName::parse("root").expect("a plain name");
+    let roots = [Owner::Id(0), Owner::Named(root.clone())];
+    let owner = given.filter(|entry| !roots.contains(&entry.owner));
+    let owner = owner.map(|_| root);
+    let root = GroupName::parse("root").expect("a plain name");
+    let roots = [Owner::Id(0), Owner::Named(root.clone())];
+    let group = given.filter(|entry| !roots.contains(&entry.group));
+    let group = group.map(|_| root);
     let mode = Mode::new(0o644);
     let mut effects = Vec::new();
     let verb = match &entry {
@@ -53,11 +59,8 @@ pub(in crate::block) fn judge(
         }
         Some(entry) => match &entry.kind {
             EntryKind::File { size } => {
-                let theirs = match (&owner, &group) {
-                    (Some(o), Some(g)) => view.owned_by(entry, o)? && view.grouped_by(entry, g)?,
-                    _ => true,
-                };
-                let same = theirs
+                let same = owner.is_none()
+                    && group.is_none()
                     && entry.mode == mode
                     && *size == content.size()
                     && view.hash(path)? == Fate::Is(Some(content.hash()));
