@@ -372,3 +372,25 @@ fn a_service_where_no_systemd_runs_is_a_matter_of_links() {
     );
     settles("[[service]]\nname = \"never\"\nmasked = true\n", &mut host);
 }
+
+#[test]
+fn a_units_file_is_roots_whoever_had_it() {
+    let mut host = Host::new();
+    host.inner.put(&Effect::User(user("ana")));
+    settles(APP, &mut host);
+    let at = "/etc/systemd/system/app.service";
+    host.inner.put(&Effect::SetAccess {
+        path: path(at),
+        access: Access {
+            owner: Some(UserName::parse("ana").unwrap()),
+            ..Access::default()
+        },
+    });
+    assert_eq!(planned(APP, &host).0, Verdict::Update);
+    settles(APP, &mut host);
+    let root = UserName::parse("root").unwrap();
+    assert_eq!(
+        host.entry(at).unwrap().owner,
+        hpt_provisioner::host::Owner::Named(root)
+    );
+}
