@@ -286,7 +286,8 @@ fn command() -> Command {
 }
 
 impl CommandLine {
-    fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    /// Parses words, of which the first is the program's name.
+    pub(crate) fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = command().try_get_matches_from(words)?;
         let line = Self::from_arg_matches(&matches)?;
         let word = matches.subcommand_name().unwrap_or("provision").to_owned();

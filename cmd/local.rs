@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use hpt_agent::Places;
 use hpt_agent::blobs::Store;
 use hpt_agent::run::{Order, RunError, Site};
+use hpt_agent::state::StateError;
 use hpt_proto::{End, Running};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::{Digest, Reveal};
@@ -56,9 +57,23 @@ impl Local {
     }
 
     pub(crate) fn plan(&self, job: &Job) -> Result<Planned, CommandError> {
-        self.site
-            .plan(job.delivery().clone(), Reveal::Content)
-            .map_err(failed)
+        let plan = |site: &Site| site.plan(job.delivery().clone(), Reveal::Content);
+        match plan(&self.site) {
+            Err(RunError::State(StateError::Io { .. })) => {
+                // A plan changes nothing, and leaves nothing behind that the next one would miss.
+                let state = tempfile::tempdir().map_err(|why| {
+                    let what = format!("cannot make a directory to plan in: {why}");
+                    CommandError::new(Exit::Failed, what)
+                })?;
+                let places = Places {
+                    state: state.path().join("state"), // closed to others, as it is made
+                    ..self.places.clone()
+                };
+                plan(&Site::new(places))
+            }
+            planned => planned,
+        }
+        .map_err(failed)
     }
 
     /// Puts blobs where the run will look for them.
@@ -146,4 +161,36 @@ fn own_directories() -> Result<(PathBuf, PathBuf), CommandError> {
         .ok_or_else(|| CommandError::new(Exit::Failed, "there is no HOME to keep state in"))?;
     let run = env("XDG_RUNTIME_DIR").map_or_else(|| state.clone(), PathBuf::from);
     Ok((state.join("hpt"), run.join("hpt/run")))
+}
+
+#[cfg(test)]
+mod tests {
+    use hpt_provisioner::config::Given;
+
+    use super::*;
+    use crate::args::CommandLine;
+
+    /// Who may not write anywhere may still look.
+    #[test]
+    fn a_plan_needs_no_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("site.toml");
+        std::fs::write(&config, "[[file]]\npath = \"/motd\"\ncontent = \"hi\"\n").unwrap();
+        let line = CommandLine::of(["hpt".into(), "check".into(), config.clone().into()]).unwrap();
+        let mut context = Context::new(&line.global);
+        let config = context.read_config(&[config], Given::default());
+        let job = Job::new(config.ok().unwrap(), &mut context).ok().unwrap();
+        let places = Places {
+            root: dir.path().to_owned(),
+            state: "/proc/nowhere/hpt".into(),
+            run: "/proc/nowhere/run".into(),
+        };
+        let local = Local {
+            name: "image".into(),
+            site: Site::new(places.clone()),
+            places,
+        };
+        let plan = local.plan(&job).ok().unwrap().unwrap();
+        assert_eq!(plan.blocks.len(), 1);
+    }
 }

@@ -225,11 +225,32 @@ fn unreachable(name: &TargetName, error: &DialError) -> CommandError {
         DialError::Unreachable { .. } => {
             this.hint("does `hpt serve` run there? `--ip` and `--port` name another place")
         }
-        DialError::Timeout { .. } => this.hint("is it up, and does a firewall let port 6632 in?"),
+        DialError::Timeout { address, .. } => {
+            let port = address.rsplit_once(':').map_or("it", |(_, port)| port);
+            this.hint(format!("is it up, and does a firewall let port {port} in?"))
+        }
         DialError::Closed { .. } => this.hint(format!(
             "is what `hpt gen-target-keys --target {name}` wrote there, as /etc/hpt/keystore.db? \
              `hpt show {name}` has the fingerprint"
         )),
         DialError::BadPeer { .. } => this.hint("do not go on before you know who that is"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_about_the_port_that_was_dialled() {
+        let error = DialError::Timeout {
+            address: "[2001:db8::1]:7001".into(),
+            after: Duration::from_secs(10),
+        };
+        let name = TargetName::parse("web1").unwrap();
+        let hints = unreachable(&name, &error).hints;
+        assert_eq!(hints, ["is it up, and does a firewall let port 7001 in?"]);
     }
 }

@@ -200,7 +200,7 @@ const TEXTS: [(&str, &str); 16] = [
         "a {% if secret.s %}{{ vars.nothing.more }}{% endif %}",
         "in a template that uses a secret",
     ),
-    ("{{ [secret.s, secret.s] }}", "which holds a secret"),
+    ("{{ [secret.s, secret.s] }}", "which may hold a secret"),
 ];
 
 #[test]

@@ -21,7 +21,7 @@ pub enum CreateError {
     /// There is one, and new keys would be strangers to every target that pins the old ones.
     #[error(
         "{path}: a client's keystore is already here ({fingerprint}); new keys would lock it out \
-         of {} targets", targets.len()
+         of {} target{}", targets.len(), if targets.len() == 1 { "" } else { "s" }
     )]
     LocksOut {
         /// The file.

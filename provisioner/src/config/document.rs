@@ -149,7 +149,8 @@ fn unknown(name: &str, place: Place) -> Fault {
     };
     match nearest(name, words) {
         Some(near) if !later => fault.label(format!("did you mean `{near}`?")),
-        _ => fault,
+        _ if later => fault,
+        _ => fault.hint(format!("there are [[{}]]", KINDS.join("]], [["))),
     }
 }
 

@@ -110,7 +110,7 @@ fn misread(kind: &str, message: &str, at: Place, hide: bool) -> Fault {
     let what = if hide {
         let wanted = message.rsplit_once(", expected ").map(|(_, words)| words);
         let wanted = wanted.map_or_else(String::new, |words| format!(", expected {words}"));
-        format!("a value of the wrong form in this [[{kind}]], which holds a secret{wanted}")
+        format!("a value of the wrong form in this [[{kind}]], which may hold a secret{wanted}")
     } else if let Some((found, words)) = message
         .strip_prefix("unknown variant `")
         .and_then(|rest| rest.split_once("`, expected "))

@@ -1,7 +1,7 @@
 //! The named things that blocks refer to: `[bucket.NAME]`, `[repo.NAME]`, `[secret.NAME]`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -22,6 +22,8 @@ pub struct Resources {
     pub secrets: BTreeMap<String, SecretSource>,
     /// Where each of the secrets stands.
     pub secret_places: BTreeMap<String, Place>,
+    /// Buckets and repositories with a fault: they are there, though nobody can use them.
+    faulty: BTreeSet<String>,
 }
 
 /// An S3-compatible bucket.
@@ -173,6 +175,7 @@ impl Resources {
             };
             let what = format!("the url of [{kind}.{name}] holds a password");
             faults.push(Fault::error(what, at).hint("whoever sees the config would see it"));
+            self.faulty.insert(name.to_owned());
             return clone;
         }
         let fields = ValueDeserializer::from(table);
@@ -212,6 +215,9 @@ impl Resources {
                 message => message,
             };
             faults.push(Fault::error(format!("{what} in [{kind}.{name}]"), at));
+            if kind != "secret" {
+                self.faulty.insert(name.to_owned());
+            }
         }
         clone
     }
@@ -224,7 +230,9 @@ impl Resources {
                 let fault = Fault::error("an https source needs its `sha256`", place.clone());
                 faults.push(fault.hint("what is downloaded is then what was meant"));
             }
-            Source::Bucket { bucket, .. } if !self.has("bucket", bucket) => {
+            Source::Bucket { bucket, .. }
+                if !self.has("bucket", bucket) && !self.faulty.contains(bucket) =>
+            {
                 let what = format!("there is no [bucket.{bucket}] or [repo.{bucket}]");
                 let known = self
                     .buckets
