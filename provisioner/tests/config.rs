@@ -381,3 +381,14 @@ fn a_value_of_another_type_is_answered_with_the_spelling_that_works() {
         );
     }
 }
+
+#[test]
+fn an_assertion_about_the_target_is_left_to_it() {
+    let text = "[[assert]]\nid = \"here\"\nthat = \"{{ facts.os == 'debian' }}\"\nmsg = \"no\"\n\
+                [[group]]\nname = \"a\"\nafter = [\"here\"]\n";
+    let files = [File {
+        name: "site.toml".to_owned(),
+        text: text.to_owned(),
+    }];
+    assert!(config::check(&files, "web1").is_ok());
+}

@@ -7,6 +7,7 @@ use serde::de::{Error, Visitor};
 
 use crate::block::one_line::{OneLine, shortened};
 use crate::block::{Decision, Kind};
+use crate::config::scope::is_template;
 use crate::host::HostError;
 use crate::view::View;
 
@@ -22,7 +23,11 @@ pub struct Assert {
     msg: OneLine,
 }
 
-struct Truth(bool);
+/// `None` on a workstation, for an expression about what the target alone knows.
+struct Truth(Option<bool>);
+
+const NO_TRUTH: &str =
+    "`that` is one expression in {{ }} that comes out as true or false, and this is a text";
 
 impl<'de> Deserialize<'de> for Truth {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -35,13 +40,14 @@ impl<'de> Deserialize<'de> for Truth {
             }
 
             fn visit_bool<E: Error>(self, value: bool) -> Result<Truth, E> {
-                Ok(Truth(value))
+                Ok(Truth(Some(value)))
             }
 
-            fn visit_str<E: Error>(self, _: &str) -> Result<Truth, E> {
-                Err(E::custom(
-                    "`that` is one expression in {{ }} that comes out as true or false, and this is a text",
-                ))
+            fn visit_str<E: Error>(self, text: &str) -> Result<Truth, E> {
+                if is_template(text) {
+                    return Ok(Truth(None));
+                }
+                Err(E::custom(NO_TRUTH))
             }
         }
         d.deserialize_any(TrueOrFalse)
@@ -55,8 +61,14 @@ impl Kind for Assert {
         shortened(self.msg.as_str())
     }
 
+    fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
+        if self.that.0.is_none() {
+            complain("that", NO_TRUTH.to_owned());
+        }
+    }
+
     fn decide(&self, _: &View<'_>) -> Result<Decision, HostError> {
-        Ok(if self.that.0 {
+        Ok(if self.that.0 == Some(true) {
             Decision::InPlace
         } else {
             Decision::Blocked(self.msg.as_str().to_owned())

@@ -69,6 +69,7 @@ impl OwnFile {
         }
         let is = match entry.as_ref().map(|entry| &entry.kind) {
             Some(EntryKind::Dir) => Some("a directory"),
+            Some(EntryKind::Symlink(_)) => Some("a symbolic link"),
             Some(EntryKind::Special) => Some("a device, socket or FIFO"),
             _ => None,
         };

@@ -144,14 +144,15 @@ fn put(lines: &mut Lines<'_>, section: &str, key: &str, value: &str) {
     }
 }
 
-/// How this file writes the sign between key and value.
+/// How this file writes the sign between key and value; a key that is commented out shows it too.
 fn equals(lines: &Lines<'_>) -> &'static str {
-    let first = lines.iter().find_map(|line| match is(line) {
-        Is::Key(_) => line.split_once('='),
-        _ => None,
+    let first = lines.iter().find_map(|line| {
+        let (key, _) = line.trim_start_matches(['#', ';']).split_once('=')?;
+        let word = key.trim();
+        (!word.is_empty() && !word.contains(char::is_whitespace)).then_some(key)
     });
     match first {
-        Some((left, _)) if !left.ends_with([' ', '\t']) => "=",
+        Some(key) if !key.ends_with([' ', '\t']) => "=",
         _ => " = ",
     }
 }

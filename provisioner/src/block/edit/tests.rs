@@ -27,6 +27,10 @@ fn ini_keeps_its_comments_and_its_way_of_writing() {
     assert_eq!(edited("ini", set, old), new);
     assert_eq!(edited("ini", "set = { a.b = 1 }\n", ""), "[a]\nb = 1\n");
     assert_eq!(
+        edited("ini", "set = { a.b = 1 }\n", "# see x = y\n[a]\n#c=2\n"),
+        "# see x = y\n[a]\nb=1\n#c=2\n"
+    );
+    assert_eq!(
         edited("ini", "set = { b = 'c d' }\n", "[a]\n"),
         "b = c d\n[a]\n"
     );
