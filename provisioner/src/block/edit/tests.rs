@@ -142,3 +142,77 @@ fn env_values_are_quoted_and_compared_without_their_quotes() {
     );
     assert_eq!(edited("env", "set = { OPTS = '' }\n", "OPTS=-v"), "OPTS=");
 }
+
+/// Texts of a few pieces each, in every order up to a length, so that none is forgotten.
+fn texts(pieces: &[&str], longest: usize) -> Vec<String> {
+    let mut all = vec![String::new()];
+    let mut last = all.clone();
+    for _ in 0..longest {
+        last = last
+            .iter()
+            .flat_map(|text| pieces.iter().map(move |piece| format!("{text}{piece}")))
+            .collect();
+        all.extend(last.iter().cloned());
+    }
+    all
+}
+
+#[test]
+fn whatever_a_file_holds_an_edit_is_in_place_after_it() {
+    let ini = [
+        "[a]\n", "b=1\n", " b = 2\n", "#b=3\n", "\n", "b", "[c]", "\r\n",
+    ];
+    let env = [
+        "A=1\n",
+        "export A='x'\n",
+        "B=2",
+        "\n",
+        "#A=1\n",
+        "A=\"q",
+        "=\n",
+    ];
+    let toml = [
+        "a=1\n",
+        "[a]\n",
+        "[a.b]\n",
+        "b=2 # c\n",
+        "[[a]]\n",
+        "\n",
+        "a.b=1\n",
+        "b={c=1}\n",
+    ];
+    let json = ["{", "}", "\"a\":{}", "\"b\":2", ",", "\n\t"];
+    for (format, fields, pieces) in [
+        (
+            "ini",
+            "set = { b = 9, a = { b = 'x' } }\nunset = ['c']\n",
+            &ini[..],
+        ),
+        (
+            "env",
+            "set = { A = '$x', C = 1 }\nunset = ['B']\n",
+            &env[..],
+        ),
+        (
+            "toml",
+            "set = { a = { b = 1 }, d = [1] }\nunset = ['b']\n",
+            &toml[..],
+        ),
+        (
+            "json",
+            "set = { a = { b = 1 }, d = [1] }\nunset = ['b']\n",
+            &json[..],
+        ),
+    ] {
+        let block = block(format, fields);
+        let mut changed = 0;
+        for old in texts(pieces, 4) {
+            let Ok(new) = block.edited(&old) else {
+                continue;
+            };
+            changed += usize::from(new != old);
+            assert_eq!(block.edited(&new).as_ref(), Ok(&new), "{format} {old:?}");
+        }
+        assert!(changed > 10, "{format}: {changed}");
+    }
+}
