@@ -221,13 +221,13 @@ fn a_fault_that_only_the_target_sees_points_into_the_local_file() {
     let place = Place::serving();
     place.write(
         "site.toml",
-        "[[file]]\npath = \"/x\"\ncontent = \"{{ facts.nonsense }}\"\n",
+        "[[file]]\npath = \"/x\"\ncontent = \"{{ facts.hostname.nonsense }}\"\n",
     );
     place.ok(&["check", "site.toml"]);
     let wrong = place.web1(&["provision", "site.toml"]).exits(3);
     wrong
         .says("site.toml:3:")
-        .says("content = \"{{ facts.nonsense }}\"");
+        .says("content = \"{{ facts.hostname.nonsense }}\"");
     assert_eq!(fs::read_dir(place.path("root")).unwrap().count(), 0);
 }
 

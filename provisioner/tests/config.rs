@@ -390,5 +390,5 @@ fn an_assertion_about_the_target_is_left_to_it() {
         name: "site.toml".to_owned(),
         text: text.to_owned(),
     }];
-    assert!(config::check(&files, "web1").is_ok());
+    assert!(config::check(&files, "web1", &config::Given::default()).is_ok());
 }

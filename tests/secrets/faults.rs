@@ -189,7 +189,7 @@ const TEXTS: [(&str, &str); 16] = [
     ),
     (
         "a {{ secret.s }}{{ secret.nothing }}",
-        "in a template that uses a secret",
+        "there is no [secret.nothing] in the config",
     ),
     ("a {% include secret.s %}", "include"),
     (
