@@ -223,6 +223,13 @@ fn judge(
             );
             (Verdict::Maybe, words, None)
         }
+        Ok(Decision::Await { within, what }) => {
+            let words = format!(
+                "known when applied: waits {} s at most for {what}",
+                within.as_secs()
+            );
+            (Verdict::Maybe, words, None)
+        }
         Ok(Decision::Maybe(cause)) => (
             Verdict::Maybe,
             format!("known when applied: depends on {}", cause.0),

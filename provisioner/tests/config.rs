@@ -297,8 +297,8 @@ fn what_comes_later_says_so() {
             "`confirm` comes with a later version",
         ),
         (
-            "[[firewall]]\ndefault = \"drop\"\n",
-            "`firewall` blocks come with a later version",
+            "[[container]]\nname = \"x\"\n",
+            "`container` blocks come with a later version",
         ),
     ] {
         assert!(faults(text)[0].contains(words), "{:?}", faults(text));

@@ -11,8 +11,9 @@ use hpt_provisioner::effect::{
 use hpt_provisioner::host::Key;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
+use hpt_provisioner::host::setting::Setting;
 use hpt_provisioner::name::{
-    AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitName, UserName,
+    AbsPath, GroupName, Mode, ModuleName, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
 };
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome};
@@ -68,6 +69,8 @@ const PATHS: [&str; 8] = [
 const MODES: [&str; 4] = ["0600", "0644", "0755", "0750"];
 const TEXTS: [&str; 3] = ["", "one\\n", "two\\nlines\\n"];
 const PACKAGES: [&str; 3] = ["nginx", "git", "curl"];
+const SYSCTLS: [&str; 3] = ["net.ipv4.ip_forward", "vm.swappiness", "net.bridge.x"];
+const MODULES: [&str; 2] = ["dummy", "bridge"];
 const UNITS: [&str; 2] = ["nginx", "cron"];
 
 fn block(r: &mut Random, id: usize) -> String {
@@ -75,7 +78,8 @@ fn block(r: &mut Random, id: usize) -> String {
     let owner = r.one(&NAMES);
     let group = r.one(&NAMES);
     let mode = r.one(&MODES);
-    match r.below(24) {
+    match r.below(26) {
+        24 | 25 => system(r, id),
         0 => {
             let rest = match r.below(4) {
                 0 => "absent = true\n".to_owned(),
@@ -253,6 +257,56 @@ fn edit(r: &mut Random, id: usize) -> String {
     }
 }
 
+/// The blocks about a kernel and a whole host.
+fn system(r: &mut Random, id: usize) -> String {
+    let head = |kind: &str| format!("[[{kind}]]\nid = \"{kind}-{id}\"\n");
+    let at = r.one(&["/srv/d", "/srv/d/e", "/nowhere"]);
+    match r.below(9) {
+        0 | 1 => {
+            let key = r.one(&SYSCTLS);
+            let rest = if r.chance(20) {
+                "absent = true\n".to_owned()
+            } else {
+                format!("value = {}\n", r.below(2)) + &r.maybe(20, "reload = false")
+            };
+            head("sysctl") + &format!("key = \"{key}\"\n") + &rest
+        }
+        2 => head("hostname") + &format!("name = \"{}\"\n", r.one(&NAMES)),
+        3 => {
+            head("kmod")
+                + &format!("name = \"{}\"\n", r.one(&MODULES))
+                + &r.maybe(25, "absent = true")
+        }
+        4 | 5 => {
+            let state = r.one(&["mounted", "present", "unmounted", "absent"]);
+            let line = "device = \"tmpfs\"\nfstype = \"tmpfs\"\n";
+            let line = if matches!(state, "mounted" | "present") {
+                line
+            } else {
+                ""
+            };
+            head("mount") + &format!("path = \"{at}\"\nstate = \"{state}\"\n") + line
+        }
+        6 => {
+            let rest = if r.chance(30) {
+                "absent = true\n"
+            } else {
+                "size = \"1GiB\"\n"
+            };
+            head("swap") + &format!("path = \"{}\"\n", r.one(&["/swap", "/srv/d/x"])) + rest
+        }
+        7 => head("timezone") + &format!("zone = \"{}\"\n", r.one(&["UTC", "Europe/Berlin"])),
+        _ => {
+            let rest = if r.chance(30) {
+                "absent = true\n"
+            } else {
+                "allow = [{ port = 22 }]\n"
+            };
+            head("firewall") + rest
+        }
+    }
+}
+
 fn path(text: &str) -> AbsPath {
     AbsPath::parse(text).unwrap()
 }
@@ -322,6 +376,7 @@ fn host(r: &mut Random) -> Memory {
             _ => {}
         }
     }
+    set_up(r, &mut host);
     for package in PACKAGES {
         if r.chance(40) {
             let name = PackageName::parse(package).unwrap();
@@ -374,6 +429,40 @@ fn system_files(r: &mut Random, host: &mut Memory) {
                 secret: false,
             }));
         }
+    }
+}
+
+/// A kernel with parameters and modules, and perhaps a packet filter, a time zone and a mount.
+fn set_up(r: &mut Random, host: &mut Memory) {
+    for at in ["/usr/sbin", "/usr/share", "/usr/share/zoneinfo"] {
+        host.put(&Effect::MakeDir {
+            path: path(at),
+            access: Access::default(),
+        });
+    }
+    for at in ["/usr/share/zoneinfo/UTC", "/usr/sbin/nft"] {
+        if r.chance(70) {
+            host.put(&Effect::WriteFile(WriteFile {
+                path: path(at),
+                content: Content::Inline(b"".as_slice().into()),
+                access: Access::default(),
+                verify: None,
+                secret: false,
+            }));
+        }
+    }
+    let set = |host: &mut Memory, setting, value: &str| {
+        let value = Some(value.to_owned());
+        host.put(&Effect::Set { setting, value });
+    };
+    set(host, Setting::Hostname, "ana");
+    for key in &SYSCTLS[..2] {
+        set(host, Setting::Sysctl(SysctlKey::parse(key).unwrap()), "0");
+    }
+    let module = Setting::Module(ModuleName::parse(MODULES[0]).unwrap());
+    set(host, module, r.one(&[Setting::LOADED, Setting::UNLOADED]));
+    if r.chance(20) {
+        set(host, Setting::Mounted(path("/srv/d")), "tmpfs tmpfs");
     }
 }
 

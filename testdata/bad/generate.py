@@ -134,7 +134,7 @@ LATER = {
     "user": ["expires"], "file": ["purge", "backup", "selinux"], "exec": ["pure", "changed_if", "undo"],
 }
 LATER_KINDS = [
-    "archive", "at", "container", "sync", "reboot", "wait", "check", "capability", "need", "provide",
+    "archive", "at", "container", "sync", "reboot", "check", "capability", "need", "provide",
 ]
 
 
@@ -350,7 +350,6 @@ def shape():
     yield "is a list of blocks", '@@[file]\npath = "/a"\n'
     yield "no block or table named", '[[@@services]]\nname = "nginx"\n'
     yield "no block or table named", '@@pakages = ["git"]\n'
-    yield "later version", '[[@@firewall]]\ndefault = "drop"\n'
     yield "later version", '[[@@at]]\nname = "x"\n'
     yield "two blocks have the id", '[[group]]\nname = "a"\n@@[[group]]\nname = "a"\n'
     yield "two blocks have the id", '[[group]]\nid = "x"\nname = "a"\n[[user]]\nid = @@"x"\nname = "a"\n'

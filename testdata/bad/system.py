@@ -26,6 +26,14 @@ FIELD = ['""', '"-x"', '"--bind"', '"a b"', '"a#b"', '"a;id"', '"$(id)"', '"`id`
          '"a\\\\b"', '"a\\"b"', '"a\'b"', '"(a)"', '"{a}"', '"' + "a" * 1025 + '"', *CONTROL, r'"a\tb"']
 SIZE = ['""', '"2"', '"GiB"', '"0GiB"', '"-1GiB"', '"1.5GiB"', '"2GB"', '"2 GiB"', '"2gib"', '"2KiB"', '"17TiB"', '"99999999999999999999GiB"', '"+2GiB"',
         '"0x2GiB"', '"2GiB;id"', '"2GiBGiB"', '"2e9"', '"all"', '"50%"', '"١GiB"', *CONTROL]
+PORTS = ["0", "65536", "-1", "99999999999", '""', '"ssh"', '"22,80"', '"22-"', '"-22"', '"80-22"', '"1-2-3"', '"+22"', '" 22"', '"22 "', '"0-22"', '"1-65536"',
+         '"0x16"', '"22;id"', '"*"', '"22/tcp"', '"{ 22, 80 }"', *CONTROL]
+NETWORK = ['""', '"any"', '"10.0.0.0/33"', '"fd00::/129"', '"10.0.0"', '"10.0.0.0/"', '"10.0.0.0/-8"', '"10.0.0.0/+8"', '"10.0.0.0/8/8"', '"example.org"', '"10.0.0.0-10.0.0.9"',
+           '"@set"', '"! 10.0.0.1"', '"10.0.0.1 accept"', '"10.0.0.1; drop"', '"[fd00::1]"', '"fd00::1%eth0"', '"010.0.0.1"', '"10.0.0.0/0x8"', '"0.0.0.0/0 accept }"', *CONTROL]
+INTERFACE = ['""', '"-x"', '"eth0 accept"', '"eth0\\""', '"eth*"', '"a/b"', '"../x"', '"a;b"', '"$(id)"', '"' + "a" * 16 + '"', '"ëth0"', '"@eth0"', '".x"',
+             '"a{b"', '"a}"', '"a:b"', '"a,b"', '"a#b"', '"a|b"', '"a!"', *CONTROL]
+UNIT = ['""', '"-x"', '"--now"', '"../x.service"', '"/etc/x.service"', '"a b"', '"a;b"', '"a/b"', '".service"', '"$(id)"', '"ünit"', '"a*"', '"[a]"',
+        '"' + "a" * 260 + '"', *CONTROL]
 FIELDS = {
     "sysctl": ({"key": '"vm.swappiness"', "value": "10"},
                {"key": (KEY, "a kernel parameter is"), "value": (VALUE, ""), "reload": (BOOL, "expected a boolean"), "absent": (BOOL, "expected a boolean")}),
@@ -37,10 +45,21 @@ FIELDS = {
                "opts": (FIELD, "a field of /etc/fstab is"), "state": (['"Mounted"', '"remounted"', '""', "true"], "")}),
     "swap": ({"path": '"/swapfile"', "size": '"1GiB"'},
              {"path": (PATH, "a path"), "size": (SIZE, "a size is"), "absent": (BOOL, "expected a boolean")}),
+    "firewall": ({"default": '"drop"'},
+                 {"backend": (['"iptables"', '"NFT"', '""', "true"], ""), "default": (['"reject"', '"Drop"', '""', "true"], ""), "absent": (BOOL, "expected a boolean")}),
+    "wait": ({"port": "80"}, {"port": (["0", "65536", "-1", '"80"', "1.5", "true", "[80]"], ""),
+             "within": (['"5 minutes"', '"m"', '"-5s"', "-1", "true", "[]", "0", '"25h"', '""', '"99999999999999999999s"'], "")}),
     "hostname": ({"name": '"web1"'}, {"name": (HOST, "a host name is")}),
 }
 TEXTS = [("sysctl", "key"), ("timezone", "zone"), ("hostname", "name"), ("mount", "path"), ("mount", "device"), ("mount", "opts"), ("swap", "path"), ("swap", "size"), ("locale", "lang"), ("kmod", "name"), ("kmod", "options")]
 TOGETHER = [
+    ("needs `port`, `file` or `unit`", '@@[[wait]]\nwithin = "5s"\n'),
+    ("either `port` or `file`", '[[wait]]\nport = 80\nfile = @@"/run/x"\n'),
+    ("either `file` or `unit`", '[[wait]]\nfile = "/run/x"\nunit = @@"nginx"\n'),
+    ("two blocks have the id `wait:port 80`", '[[wait]]\nport = 80\n@@[[wait]]\nport = 80\nwithin = 5\n'),
+    ("comes with a later version", "[[firewall]]\n@@exclusive = true\n"),
+    ("an absent firewall has no rules", "[[firewall]]\nallow = [{ port = 22 }]\nabsent = @@true\n"),
+    ("two blocks have the id", '[[firewall]]\ndefault = "drop"\n@@[[firewall]]\ndefault = "accept"\n'),
     ("[[mount]] needs `device`", '@@[[mount]]\npath = "/srv"\nfstype = "ext4"\n'),
     ("[[mount]] needs `fstype`", '@@[[mount]]\npath = "/srv"\ndevice = "/dev/sdb1"\n'),
     ("`device` goes with", '[[mount]]\npath = "/srv"\ndevice = @@"/dev/sdb1"\nstate = "absent"\n'),
@@ -81,7 +100,19 @@ def cases():
         for value in TEXT:
             yield "expected a string", block(kind, field, value)
     yield from TOGETHER
+    for field, values, words in (("port", PORTS, "a port is"), ("from", NETWORK, "an address or a network"), ("iface", INTERFACE, "a network interface is")):
+        for value in values:
+            for rules in ("allow", "deny"):
+                yield words, f"[[firewall]]\n{rules} = [{{ {field} = @@{value} }}]\n"
+    for field, values, words in (("file", PATH, "a path"), ("unit", UNIT, "a unit name is")):
+        for value in values:
+            yield words, f"[[wait]]\n{field} = @@{value}\n"
+    for backend in ("auto", "firewalld", "ufw"):
+        yield "comes with a later version", f'[[firewall]]\nbackend = @@"{backend}"\n'
+    yield "a rule says", "[[firewall]]\nallow = @@[{}]\n"
+    for rule in ("{ @@prot = 1 }", '{ proto = @@"icmp" }', '{ proto = @@"sctp" }', '{ proto = @@"TCP" }', "{ port = @@[22] }", "@@22", '@@"ssh"', "{ from = @@10 }", "{ iface = @@1 }"):
+        yield "", f"[[firewall]]\nallow = [{rule}]\n"
 
 
 # What a kind checks for itself, in words of its own.
-OPTIONAL = {("sysctl", "value"), ("mount", "device"), ("mount", "fstype"), ("swap", "size")}
+OPTIONAL = {("sysctl", "value"), ("mount", "device"), ("mount", "fstype"), ("swap", "size"), ("firewall", "default"), ("wait", "port")}

@@ -9,6 +9,7 @@ pub mod dropin;
 pub mod edit;
 pub mod exec;
 pub mod file;
+pub mod firewall;
 pub mod flush;
 mod fstab;
 pub mod group;
@@ -36,6 +37,9 @@ pub mod timer;
 pub mod timezone;
 pub mod unit;
 pub mod user;
+pub mod wait;
+
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -102,6 +106,13 @@ pub enum Decision {
         wants: bool,
         /// What is done then.
         action: Action,
+    },
+    /// Nothing is to be done but to wait until it is in place.
+    Await {
+        /// How long at most.
+        within: Duration,
+        /// What for, in a few words: "port 80".
+        what: String,
     },
     /// Known only when an earlier block has run.
     Maybe(Cause),
@@ -306,4 +317,6 @@ kinds! {
     Mount(mount::Mount),
     Swap(swap::Swap),
     PackageRepo(package_repo::PackageRepo),
+    Firewall(firewall::Firewall),
+    Wait(wait::Wait),
 }

@@ -5,6 +5,7 @@ mod act;
 mod batch;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use self::batch::{BATCH, Batch, sort_of};
 use crate::block::{Action, Block, Decision, OnError};
@@ -16,6 +17,9 @@ use crate::notices::{self, Notices};
 use crate::plan::{Digest, Reveal, foresee, plan};
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::view::View;
+
+/// From one look to the next of a block that waits.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Who a run tells what it does, and who may stop it.
 pub trait Witness {
@@ -198,8 +202,33 @@ impl Run<'_> {
                 Ok(_) => Ok(ended(index, Outcome::Skipped, "not needed")),
                 Err(error) => Err(format!("its guard: {error}")),
             },
+            Decision::Await { within, what } => self.wait(index, within, &what),
             Decision::Act(action) => self.act(index, &action),
         }
+    }
+
+    /// Looks again and again until a block is in place, or its time is up.
+    fn wait(&mut self, index: usize, within: Duration, what: &str) -> Ended {
+        self.witness.tell(Event::Started { block: index });
+        let mut waited = Duration::ZERO;
+        while waited < within {
+            if !self.witness.go_on() {
+                self.stopped = Some(Stop::Cancelled);
+                return Ok(not_run(index));
+            }
+            self.host.pause(LOOK);
+            waited += LOOK;
+            match self.decide(index, &Overlay::default()) {
+                Ok(Decision::Await { .. }) => {}
+                Ok(Decision::InPlace) => {
+                    let note = format!("after {} s", waited.as_secs());
+                    return Ok(ended(index, Outcome::Ok, &note));
+                }
+                other => return self.alone(index, other),
+            }
+        }
+        let seconds = within.as_secs();
+        Err(format!("waited {seconds} s for {what}, in vain"))
     }
 
     /// A block has acted: whether the host shows it now. Tools exit 0 and lie.

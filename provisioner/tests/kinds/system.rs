@@ -374,3 +374,106 @@ fn a_file_that_is_no_swap_space_is_never_made_one() {
     let text = "[[swap]]\npath = \"/swapfile\"\nsize = \"1GiB\"\n";
     assert_eq!(planned(text, &host).0, Verdict::Skip);
 }
+
+/// A host on which nftables is installed and systemd runs.
+fn filtered() -> Host {
+    let mut host = host();
+    host.inner.put(&written("/usr/sbin/nft", "", 0o755));
+    for at in ["/etc/systemd", "/etc/systemd/system"] {
+        host.inner.put(&directory(at));
+    }
+    host
+}
+
+const RULES: &str = "[[firewall]]\nallow = [{ port = 22, from = \"10.0.0.0/8\" }, { port = \"8000-8100\", proto = \"udp\", iface = \"eth0\" }, { from = \"fd00::1\" }]\ndeny = [{ port = 25 }, { proto = \"udp\", from = \"192.0.2.7\" }]\n";
+
+#[test]
+fn a_firewall_is_one_table_that_keeps_what_hpt_needs() {
+    let mut host = filtered();
+    settles(RULES, &mut host);
+    let text = host.text("/etc/nftables.d/hpt.nft");
+    let at = |line: &str| {
+        let found = text.find(&format!("\t\t{line}\n"));
+        found.unwrap_or_else(|| panic!("no {line} in {text}"))
+    };
+    let order = [
+        "type filter hook input priority filter; policy drop;",
+        "iif \"lo\" accept",
+        "ct state established,related accept",
+        "tcp dport 6632 accept",
+        "tcp dport 25 drop",
+        "ip saddr 192.0.2.7/32 meta l4proto 17 drop",
+        "ip saddr 10.0.0.0/8 tcp dport 22 accept",
+        "iifname \"eth0\" udp dport 8000-8100 accept",
+        "ip6 saddr fd00::1/128 accept",
+    ];
+    assert!(order.map(at).is_sorted(), "{text}");
+    let link = "/etc/systemd/system/sysinit.target.wants/hpt-firewall.service";
+    assert!(host.entry(link).is_some());
+    // Rules that somebody flushed are loaded again, without the files being written.
+    host.inner.put(&Effect::Set {
+        setting: Setting::Ruleset,
+        value: None,
+    });
+    assert_eq!(
+        planned(RULES, &host),
+        (Verdict::Update, "load 5 rules".to_owned())
+    );
+    settles(RULES, &mut host);
+    settles("[[firewall]]\nabsent = true\n", &mut host);
+    assert_eq!(value(&host, &Setting::Ruleset), None);
+    assert!(host.entry(link).is_none() && host.entry("/etc/nftables.d/hpt.nft").is_none());
+}
+
+#[test]
+fn a_firewall_needs_its_tool_and_says_so() {
+    let mut host = host();
+    let why = blocked(RULES, &host);
+    assert!(why.contains("add the package nftables"), "{why}");
+    let text = format!("packages = [\"nftables\"]\n{RULES}");
+    assert_eq!(
+        look(&config(&text), &host).blocks[1].verdict,
+        Verdict::Maybe
+    );
+    host = filtered();
+    without_kernel(&mut host);
+    let (_, words) = planned(RULES, &host);
+    assert!(words.contains("only the files"), "{words}");
+    settles(RULES, &mut host);
+    assert_eq!(value(&host, &Setting::Ruleset), None);
+}
+
+#[test]
+fn a_wait_is_in_place_or_ends_when_its_time_is_up() {
+    let mut host = host();
+    let port = "[[wait]]\nport = 80\nwithin = 2\n";
+    let file = "[[wait]]\nfile = \"/srv/x\"\n";
+    for text in [port, file, "[[wait]]\nunit = \"nginx\"\n"] {
+        let (verdict, words) = planned(text, &host);
+        assert_eq!(verdict, Verdict::Maybe, "{text}");
+        assert!(words.contains("s at most for "), "{words}");
+        let report = apply(&config(text), &mut host, None, &mut Deaf).unwrap();
+        let note = &report.blocks[0].note;
+        assert!(!report.succeeded() && note.contains("in vain"), "{note}");
+    }
+    put(&mut host, Setting::Port(80), Setting::LISTENING);
+    assert_eq!(planned(port, &host).0, Verdict::Ok);
+    // What an earlier block makes is there by then.
+    let both = format!("[[file]]\npath = \"/srv/x\"\ncontent = \"\"\n\n{file}");
+    let plan = look(&config(&both), &host);
+    assert_eq!(plan.blocks[1].verdict, Verdict::Ok);
+    settles(&both, &mut host);
+    // A service that is started may take its port later.
+    host.inner.put_unit(UnitName::service("nginx").unwrap());
+    let served = format!("[[service]]\nname = \"nginx\"\nstatus = \"started\"\n\n{port}");
+    let plan = look(&config(&served), &host);
+    assert_eq!(plan.blocks[1].verdict, Verdict::Maybe);
+    settles(&served, &mut host);
+}
+
+#[test]
+fn a_wait_is_skipped_where_nothing_can_come_about() {
+    let mut host = host();
+    without_kernel(&mut host);
+    assert_eq!(planned("[[wait]]\nport = 80\n", &host).0, Verdict::Skip);
+}

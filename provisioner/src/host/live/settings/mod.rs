@@ -1,9 +1,11 @@
 //! The settings of the running kernel and host: where each is read, and what sets it.
 
 mod kernel;
+mod listeners;
 mod locales;
 mod modules;
 mod mounts;
+mod ruleset;
 
 use super::Live;
 use super::paths::Tree;
@@ -20,10 +22,14 @@ pub(super) fn see(tree: &Tree, setting: &Setting) -> Result<Option<String>, Host
         _ if !tree.is_live() => Ok(None),
         Setting::Module(name) => modules::module(name),
         Setting::Mounted(path) => mounts::mounted(path),
+        Setting::Ruleset => ruleset::mark(),
         Setting::Swap(path) => mounts::swap(tree, path),
         Setting::Sysctl(key) => kernel::sysctl(key),
         Setting::Hostname => Ok(Some(kernel::hostname())),
-        _ => Ok(None),
+        Setting::Port(port) => {
+            let listens = listeners::listens(*port)?;
+            Ok(listens.then(|| Setting::LISTENING.to_owned()))
+        }
     }
 }
 
@@ -34,6 +40,7 @@ pub(super) fn set(live: &Live, setting: &Setting, value: Option<&str>) -> Result
         (Setting::Module(name), Some(to)) => modules::set(name, to == Setting::LOADED),
         (Setting::Mounted(path), to) => mounts::set_mounted(live, path, to.is_some()),
         (Setting::Swap(path), Some(size)) => mounts::set_swap(&live.tree, path, size),
+        (Setting::Ruleset, to) => ruleset::set(to.is_some()),
         (Setting::Swap(path), None) => mounts::end_swap(&live.tree, path),
         (Setting::Locale(_), Some(_)) => locales::generate(),
         (Setting::Hostname, Some(name)) => kernel::set_hostname(name),

@@ -1,8 +1,13 @@
 //! Settings of a running kernel and host, in namespaces of their own: this machine keeps its own.
 
 use super::*;
+use crate::config::scope::Scope;
+use crate::config::{self, Config, File};
 use crate::host::setting::Setting;
 use crate::name::SysctlKey;
+use crate::plan::{Reveal, plan};
+use crate::report::Event;
+use crate::run::{self, Witness};
 
 /// Runs one of the tests below in new namespaces, where its `Effect::Set` reaches nobody else.
 fn apart(test: &str) {
@@ -122,4 +127,88 @@ fn a_file_system_is_mounted_by_its_line_and_unmounted() {
     assert_eq!(live.setting(&at).unwrap(), None);
     set(&mut live, &at, Some("tmpfs tmpfs"));
     set(&mut live, &at, None);
+}
+
+struct Deaf;
+
+impl Witness for Deaf {
+    fn tell(&mut self, _: Event) {}
+
+    fn go_on(&mut self) -> bool {
+        true
+    }
+}
+
+fn config(text: &str) -> Config {
+    let files = vec![File {
+        name: "site.toml".to_owned(),
+        text: text.to_owned(),
+    }];
+    let scope = Scope {
+        facts: Some(Facts::default()),
+        secrets: Some([].into()),
+        ..Scope::default()
+    };
+    config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+/// Applies a text; then nothing is left to do.
+fn settles(live: &mut Live, text: &str) {
+    let config = config(text);
+    let first = plan(&config, live, Reveal::Content);
+    assert!(!first.is_empty(), "{text}");
+    let report = run::apply(&config, live, None, &mut Deaf).unwrap();
+    assert!(report.succeeded(), "{report:#?}\n{first:#?}");
+    let left = plan(&config, live, Reveal::Content);
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[test]
+fn a_firewall_is_loaded_as_a_whole_and_known_by_its_mark() {
+    if !Path::new("/usr/sbin/nft").exists() {
+        return; // shown where nftables is installed
+    }
+    if !is_apart() {
+        return apart("a_firewall_is_loaded_as_a_whole_and_known_by_its_mark");
+    }
+    let tool = |program: &str, args: &[&str]| {
+        Spawn::tool(program, args.iter().copied()).succeed(&mut |_, _| {})
+    };
+    tool("mount", &["-t", "tmpfs", "tmpfs", "/etc"]).unwrap();
+    let mut live = open(Path::new("/"));
+    assert_eq!(live.setting(&Setting::Ruleset).unwrap(), None);
+    let text = "[[firewall]]\nallow = [{ port = 22, from = \"10.0.0.0/8\" }, { port = \"8000-8100\", proto = \"udp\", iface = \"eth0\" }, { from = \"fd00::1\" }]\n";
+    settles(&mut live, text);
+    settles(
+        &mut live,
+        &format!("{text}deny = [{{ proto = \"udp\" }}]\n"),
+    );
+    tool("nft", &["flush", "ruleset"]).unwrap();
+    settles(&mut live, text);
+    // A table of the same name that is not hpt's own is replaced too.
+    tool("nft", &["delete", "table", "inet", "hpt"]).unwrap();
+    tool("nft", &["add", "table", "inet", "hpt"]).unwrap();
+    assert_eq!(
+        live.setting(&Setting::Ruleset).unwrap().as_deref(),
+        Some("")
+    );
+    settles(&mut live, text);
+    settles(&mut live, "[[firewall]]\nabsent = true\n");
+    assert_eq!(live.setting(&Setting::Ruleset).unwrap(), None);
+}
+
+#[test]
+fn a_wait_goes_on_when_what_it_waits_for_has_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut live = open(dir.path());
+    let config = config("[[wait]]\nfile = \"/ready\"\nwithin = 60\n");
+    let file = dir.path().join("ready");
+    let maker = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        fs::write(file, "").unwrap();
+    });
+    let report = run::apply(&config, &mut live, None, &mut Deaf).unwrap();
+    maker.join().unwrap();
+    assert!(report.succeeded(), "{report:#?}");
+    assert!(plan(&config, &live, Reveal::Content).is_empty());
 }
