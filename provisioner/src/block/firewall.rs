@@ -20,7 +20,8 @@ use crate::view::View;
 /// Whatever the rules say, these come in first: packets of established connections, those of the
 /// host itself, hpt's own port 6632 over TCP, ICMP and `ICMPv6`. Then `deny`, `allow` and `default`
 /// decide, in this order. What is forwarded or goes out is not filtered. What others change inside
-/// the table is not seen until it is loaded anew.
+/// the table is not seen until it is loaded anew; that others took it away is seen by a run, and by a
+/// plan where hpt may ask the kernel.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Firewall {
@@ -88,7 +89,8 @@ RemainAfterExit=yes
 ProtectSystem=full
 ProtectHome=true
 ExecStart=/usr/sbin/nft -f /etc/nftables.d/hpt.nft
-ExecReload=/usr/sbin/nft -f /etc/nftables.d/hpt.nft
+ExecStartPost=/bin/cp /etc/nftables.d/hpt.nft /run/hpt-firewall.nft
+ExecStop=/bin/rm -f /run/hpt-firewall.nft
 
 [Install]
 WantedBy=sysinit.target

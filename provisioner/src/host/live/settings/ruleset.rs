@@ -1,6 +1,6 @@
-//! The packet filter's table `inet hpt`: asked for over netlink, set by nft.
+//! The packet filter's table `inet hpt`: asked for over netlink, or what was loaded; set by nft.
 
-use std::io;
+use std::{fs, io};
 
 use rustix::io::Errno;
 use rustix::net::netlink::{self, SocketAddrNetlink};
@@ -27,13 +27,9 @@ pub(super) fn mark() -> Result<Option<String>, HostError> {
     match ask() {
         Ok(answer) => Ok(Some(comment(&answer).unwrap_or_default())),
         // No such table, or a kernel without nftables.
-        Err(
-            Errno::NOENT
-            | Errno::OPNOTSUPP
-            | Errno::PROTONOSUPPORT
-            | Errno::AFNOSUPPORT
-            | Errno::INVAL,
-        ) => Ok(None),
+        Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::PROTONOSUPPORT | Errno::INVAL) => Ok(None),
+        // `hpt serve` plans without the rights that asking takes; a run has them.
+        Err(Errno::PERM | Errno::ACCESS | Errno::AFNOSUPPORT) => Ok(recorded()),
         Err(errno) => Err(HostError::io(
             "cannot ask the kernel for the table",
             "inet hpt",
@@ -105,16 +101,33 @@ fn comment(attributes: &[u8]) -> Option<String> {
     }
 }
 
+/// The rules as they were loaded since the boot, by hpt or by its service.
+const RECORD: &str = "/run/hpt-firewall.nft";
+
+/// The mark of the rules that were loaded last.
+fn recorded() -> Option<String> {
+    let text = fs::read_to_string(RECORD).ok()?;
+    let quoted = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("comment \""))?;
+    quoted.strip_suffix('"').map(ToOwned::to_owned)
+}
+
 /// Loads the rules as one change, or takes the table away.
 pub(super) fn set(loaded: bool) -> Result<(), HostError> {
+    const RULES: &str = "/etc/nftables.d/hpt.nft";
     let args: &[&str] = if loaded {
-        &["-f", "/etc/nftables.d/hpt.nft"]
+        &["-f", RULES]
     } else {
         &["delete", "table", "inet", "hpt"]
     };
-    Spawn::tool("nft", args.iter().copied())
-        .succeed(&mut |_, _| {})
-        .map(drop)
+    Spawn::tool("nft", args.iter().copied()).succeed(&mut |_, _| {})?;
+    let record = match fs::remove_file(RECORD) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ if loaded => fs::copy(RULES, RECORD).map(drop),
+        _ => Ok(()),
+    };
+    record.map_err(|error| HostError::io("cannot record the loaded rules in", RECORD, &error))
 }
 
 #[cfg(test)]

@@ -174,7 +174,9 @@ fn a_firewall_is_loaded_as_a_whole_and_known_by_its_mark() {
     let tool = |program: &str, args: &[&str]| {
         Spawn::tool(program, args.iter().copied()).succeed(&mut |_, _| {})
     };
-    tool("mount", &["-t", "tmpfs", "tmpfs", "/etc"]).unwrap();
+    for at in ["/etc", "/run"] {
+        tool("mount", &["-t", "tmpfs", "tmpfs", at]).unwrap();
+    }
     let mut live = open(Path::new("/"));
     assert_eq!(live.setting(&Setting::Ruleset).unwrap(), None);
     let text = "[[firewall]]\nallow = [{ port = 22, from = \"10.0.0.0/8\" }, { port = \"8000-8100\", proto = \"udp\", iface = \"eth0\" }, { from = \"fd00::1\" }]\n";
