@@ -244,6 +244,12 @@ fn a_bare_host_becomes_what_its_config_says_and_stays_so() {
     );
     // A session of ana's, through PAM, has the limit.
     assert_eq!(host(&["su", "ana", "-c", "ulimit -Hn"]), "4321");
+    let sysctl = "/etc/sysctl.d/99-zz-hpt-net.ipv4.ip_forward.conf";
+    assert_eq!(host(&["cat", sysctl]), "net.ipv4.ip_forward = 1");
+    assert_eq!(host(&["cat", "/etc/default/locale"]), "LANG=C.UTF-8");
+    assert!(host(&["readlink", "/etc/localtime"]).ends_with("/zoneinfo/UTC"));
+    assert_eq!(host(&["findmnt", "-no", "FSTYPE", "/srv/scratch"]), "tmpfs");
+    assert!(host(&["nft", "list", "table", "inet", "hpt"]).contains("tcp dport 6632 accept"));
 
     let second = site.ok(&["--target", "web1", "--json", "provision", &config]);
     assert!(second.contains("\"changed\":0"), "{second}");

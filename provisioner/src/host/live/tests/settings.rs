@@ -181,6 +181,9 @@ fn a_firewall_is_loaded_as_a_whole_and_known_by_its_mark() {
     assert_eq!(live.setting(&Setting::Ruleset).unwrap(), None);
     let text = "[[firewall]]\nallow = [{ port = 22, from = \"10.0.0.0/8\" }, { port = \"8000-8100\", proto = \"udp\", iface = \"eth0\" }, { from = \"fd00::1\" }]\n";
     settles(&mut live, text);
+    let record = fs::read_to_string("/run/hpt-firewall.nft").unwrap();
+    let mark = live.setting(&Setting::Ruleset).unwrap().unwrap();
+    assert!(record.contains(&format!("comment \"{mark}\"")), "{record}");
     settles(
         &mut live,
         &format!("{text}deny = [{{ proto = \"udp\" }}]\n"),
@@ -197,6 +200,7 @@ fn a_firewall_is_loaded_as_a_whole_and_known_by_its_mark() {
     settles(&mut live, text);
     settles(&mut live, "[[firewall]]\nabsent = true\n");
     assert_eq!(live.setting(&Setting::Ruleset).unwrap(), None);
+    assert!(!Path::new("/run/hpt-firewall.nft").exists());
 }
 
 #[test]
