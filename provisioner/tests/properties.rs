@@ -13,7 +13,8 @@ use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::host::setting::Setting;
 use hpt_provisioner::name::{
-    AbsPath, GroupName, Mode, ModuleName, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
+    AbsPath, GroupName, Mode, ModuleName, PackageName, PackageVersion, SysctlKey, UnitName,
+    UserName,
 };
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome};

@@ -231,6 +231,7 @@ impl Wanted<'_> {
             p.configured && wanted.is_none_or(|wanted| p.version.as_ref() == Some(wanted))
         });
         if !right {
+            self.updates |= now.is_some();
             let was = now.as_ref().and_then(|p| p.version.as_ref());
             self.words.push(match (was, wanted) {
                 (Some(was), Some(wanted)) => format!("{name} {was} -> {wanted}"),
@@ -285,7 +286,6 @@ impl Wanted<'_> {
     }
 
     fn held(&mut self, name: &PackageName, now: Option<&crate::host::Package>) {
-        self.updates |= now.is_some();
         let is_held = now.is_some_and(|package| package.held);
         let moves = self
             .transaction
@@ -294,12 +294,14 @@ impl Wanted<'_> {
             .any(|want| want.name == *name);
         match self.hold {
             Some(true) if !is_held => {
+                self.updates |= now.is_some();
                 self.words.push(format!("hold {name}"));
                 self.transaction.hold.push(name.clone());
             }
             // It is let go for its change, and then held again.
             Some(true) if moves => self.transaction.hold.push(name.clone()),
             Some(false) if is_held => {
+                self.updates = true;
                 self.words.push(format!("no hold on {name}"));
                 self.transaction.unhold.push(name.clone());
             }
