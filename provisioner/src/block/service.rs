@@ -89,7 +89,11 @@ impl Kind for Service {
     }
 
     fn reads(&self) -> Vec<Key> {
-        vec![Key::Unit(self.name.clone())]
+        // A mask is a link in the place of the unit's own file.
+        let link = || Key::Path(unit_file::path_of(&self.name));
+        let mut keys = vec![Key::Unit(self.name.clone())];
+        keys.extend(self.masked.map(|_| link()));
+        keys
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
