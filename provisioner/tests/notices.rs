@@ -219,3 +219,18 @@ fn handlers_are_named_wherever_they_stand() {
     assert_eq!(faults[0].what, "there is no handler `wbe`");
     assert_eq!(faults[0].label.as_deref(), Some("did you mean `web`?"));
 }
+
+/// Who may not run commands may still have a unit reloaded.
+#[test]
+fn only_a_handler_with_a_command_runs_one() {
+    for (way, runs) in [
+        ("reload = \"web\"", false),
+        ("restart = \"web\"", false),
+        ("reload = \"web\"\ncheck = \"true\"", true),
+        ("script = \"true\"", true),
+        ("cmd = \"/bin/true\"", true),
+    ] {
+        let config = config(&format!("[[handler]]\nname = \"web\"\n{way}\n"));
+        assert_eq!(config.blocks[0].runs_commands(), runs, "{way}");
+    }
+}

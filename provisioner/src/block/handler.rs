@@ -159,6 +159,11 @@ impl Handler {
         reload.or_else(restart)
     }
 
+    /// Whether it runs a command of the config besides asking systemd.
+    pub fn runs_commands(&self) -> bool {
+        self.script.is_some() || self.cmd.is_some() || self.check.is_some()
+    }
+
     fn script(&self, text: &Secret) -> Effect {
         self.run(Program::Script {
             interpreter: AbsPath::parse("/bin/sh").expect("a plain path"),

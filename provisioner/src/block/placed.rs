@@ -82,7 +82,11 @@ impl Block {
 
     /// Whether it runs commands that the config gives.
     pub fn runs_commands(&self) -> bool {
-        matches!(self.part, Part::In(_)) && ["exec", "handler"].contains(&self.kind)
+        match self.body() {
+            Some(Body::Exec(_)) => true,
+            Some(Body::Handler(handler)) => handler.runs_commands(),
+            _ => false,
+        }
     }
 
     /// See [`Kind::decide`](crate::block::Kind::decide).
