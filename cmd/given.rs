@@ -9,7 +9,7 @@ use crate::error::{CommandError, Exit};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// A value for the config, in the place of its own in [vars]
+    /// A value for the config, in the place of its own
     #[arg(long = "var", value_name = "NAME=VALUE", help_heading = "Config")]
     vars: Vec<String>,
 
