@@ -1,5 +1,6 @@
 //! A configuration file of the system that a block owns whole, or edits: what is to be done about it.
 
+use crate::block::own_file::missing_dirs;
 use crate::block::{Action, Decision, Verb};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::Fate;
@@ -100,24 +101,15 @@ impl Steps {
 
     /// Makes the directories above `path` that are not there.
     pub(super) fn make_parents(&mut self, path: &AbsPath, view: &View<'_>) -> Gathered {
-        let mut missing = Vec::new();
-        for parent in std::iter::successors(path.parent(), AbsPath::parent) {
-            match view.path(&parent)? {
-                Fate::Is(Some(entry)) => match entry.kind {
-                    EntryKind::Dir | EntryKind::Symlink(_) => break,
-                    _ => {
-                        let why = format!("{parent} is not a directory; remove it first");
-                        return Ok(Some(Decision::Blocked(why)));
-                    }
-                },
-                Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-                Fate::Is(None) => missing.push(Effect::MakeDir {
-                    path: parent,
-                    access: Access::default(),
-                }),
-            }
-        }
-        self.effects.extend(missing.into_iter().rev());
+        let missing = match missing_dirs(path, view)? {
+            Ok(missing) => missing,
+            Err(decision) => return Ok(Some(decision)),
+        };
+        self.effects
+            .extend(missing.into_iter().map(|path| Effect::MakeDir {
+                path,
+                access: Access::default(),
+            }));
         Ok(None)
     }
 

@@ -95,6 +95,29 @@ impl OwnFile {
     }
 }
 
+/// The directories above `path` that are not there, the highest first.
+pub(super) fn missing_dirs(
+    path: &AbsPath,
+    view: &View<'_>,
+) -> Result<Result<Vec<AbsPath>, Decision>, HostError> {
+    let mut dirs = Vec::new();
+    for dir in std::iter::successors(path.parent(), AbsPath::parent) {
+        match view.path(&dir)? {
+            Fate::Unknown(cause) => return Ok(Err(Decision::Maybe(cause))),
+            Fate::Is(Some(entry)) => match entry.kind {
+                EntryKind::Dir | EntryKind::Symlink(_) => break,
+                _ => {
+                    return Ok(Err(Decision::Blocked(format!(
+                        "{dir} is not a directory; remove it first"
+                    ))));
+                }
+            },
+            Fate::Is(None) => dirs.insert(0, dir),
+        }
+    }
+    Ok(Ok(dirs))
+}
+
 /// The name of a file in a directory whose reader ignores names with a `.` or a `~`: 1 to 64 of
 /// letters, digits, `_` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]

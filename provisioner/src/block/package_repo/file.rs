@@ -1,29 +1,15 @@
 //! A small file of root's own, mode 0644, with its directory made where it is missing.
 
 use crate::block::Decision;
+use crate::block::own_file::missing_dirs;
 use crate::effect::{Access, Content, Effect, WriteFile};
-use crate::host::overlay::{Cause, Fate};
+use crate::host::overlay::Fate;
 use crate::host::{EntryKind, HostError, Key};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::view::View;
 
-/// What stands in the way of a file.
-pub(super) enum Stop {
-    Maybe(Cause),
-    Blocked(String),
-}
-
-impl From<Stop> for Decision {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Maybe(cause) => Self::Maybe(cause),
-            Stop::Blocked(why) => Self::Blocked(why),
-        }
-    }
-}
-
 /// What must be done to a file; nothing if it is as it should be.
-type Judged = Result<Result<Vec<Effect>, Stop>, HostError>;
+type Judged = Result<Result<Vec<Effect>, Decision>, HostError>;
 
 /// What the host must be asked for it.
 pub(super) fn reads(path: &AbsPath) -> [Key; 2] {
@@ -34,7 +20,7 @@ pub(super) fn reads(path: &AbsPath) -> [Key; 2] {
 pub(super) fn hold(path: &AbsPath, bytes: &[u8], view: &View<'_>) -> Judged {
     let entry = match view.path(path)? {
         Fate::Is(entry) => entry,
-        Fate::Unknown(cause) => return Ok(Err(Stop::Maybe(cause))),
+        Fate::Unknown(cause) => return Ok(Err(Decision::Maybe(cause))),
     };
     let access = Access {
         owner: Some(UserName::parse("root").expect("a plain name")),
@@ -45,7 +31,7 @@ pub(super) fn hold(path: &AbsPath, bytes: &[u8], view: &View<'_>) -> Judged {
     if let Some(entry) = &entry {
         let EntryKind::File { size } = entry.kind else {
             let why = format!("{path} is there and is no file; remove it first");
-            return Ok(Err(Stop::Blocked(why)));
+            return Ok(Err(Decision::Blocked(why)));
         };
         let root = UserName::parse("root").expect("a plain name");
         if entry.mode == Mode::new(0o644)
@@ -56,9 +42,9 @@ pub(super) fn hold(path: &AbsPath, bytes: &[u8], view: &View<'_>) -> Judged {
             return Ok(Ok(Vec::new()));
         }
     }
-    let mut effects = match directories(path, view)? {
-        Ok(effects) => effects,
-        Err(stop) => return Ok(Err(stop)),
+    let mut effects: Vec<Effect> = match missing_dirs(path, view)? {
+        Ok(missing) => missing.into_iter().map(directory).collect(),
+        Err(decision) => return Ok(Err(decision)),
     };
     effects.push(Effect::WriteFile(WriteFile {
         path: path.clone(),
@@ -74,35 +60,20 @@ pub(super) fn hold(path: &AbsPath, bytes: &[u8], view: &View<'_>) -> Judged {
 pub(super) fn lack(path: &AbsPath, view: &View<'_>) -> Judged {
     Ok(match view.path(path)? {
         Fate::Is(None) => Ok(Vec::new()),
-        Fate::Is(Some(entry)) if entry.kind == EntryKind::Dir => Err(Stop::Blocked(format!(
+        Fate::Is(Some(entry)) if entry.kind == EntryKind::Dir => Err(Decision::Blocked(format!(
             "{path} is a directory; remove it first"
         ))),
         Fate::Is(Some(_)) => Ok(vec![Effect::Remove {
             path: path.clone(),
             recursive: false,
         }]),
-        Fate::Unknown(cause) => Err(Stop::Maybe(cause)),
+        Fate::Unknown(cause) => Err(Decision::Maybe(cause)),
     })
 }
 
-/// The directories that are missing above a path, from the topmost.
-fn directories(path: &AbsPath, view: &View<'_>) -> Judged {
-    let mut effects = Vec::new();
-    for parent in std::iter::successors(path.parent(), AbsPath::parent) {
-        match view.path(&parent)? {
-            Fate::Is(Some(entry)) => match entry.kind {
-                EntryKind::Dir | EntryKind::Symlink(_) => break,
-                _ => return Ok(Err(Stop::Blocked(format!("{parent} is not a directory")))),
-            },
-            Fate::Unknown(cause) => return Ok(Err(Stop::Maybe(cause))),
-            Fate::Is(None) => effects.insert(
-                0,
-                Effect::MakeDir {
-                    path: parent,
-                    access: Access::default(),
-                },
-            ),
-        }
+fn directory(path: AbsPath) -> Effect {
+    Effect::MakeDir {
+        path,
+        access: Access::default(),
     }
-    Ok(Ok(effects))
 }

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use self::file::Stop;
 use self::openpgp::{Fingerprint, Inline, PublicKeys};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::Effect;
@@ -176,7 +175,7 @@ impl PackageRepo {
             };
             let judged = match judged {
                 Ok(judged) => judged,
-                Err(stop) => return Ok(Stop::into(stop)),
+                Err(decision) => return Ok(decision),
             };
             if view.path(path)? != crate::host::overlay::Fate::Is(None) {
                 verb = Verb::Update;

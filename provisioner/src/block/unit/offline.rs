@@ -1,8 +1,8 @@
 //! Units of a root in which no systemd runs: what their files and links say, and what systemctl would
 //! do to these. Nothing can be started there.
 
-use super::place;
 use crate::block::Decision;
+use crate::block::own_file::missing_dirs;
 use crate::effect::{Access, Effect, UnitJob};
 use crate::host::overlay::Fate;
 use crate::host::{EntryKind, HostError, Powers, Unit};
@@ -133,7 +133,7 @@ fn make_link(
     effects: &mut Vec<Effect>,
     view: &View<'_>,
 ) -> Result<Result<(), Decision>, HostError> {
-    let dirs = match place::missing_dirs(&link, view)? {
+    let dirs = match missing_dirs(&link, view)? {
         Ok(dirs) => dirs,
         Err(decision) => return Ok(Err(decision)),
     };

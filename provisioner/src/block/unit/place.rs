@@ -1,5 +1,6 @@
 //! A file in `/etc/systemd/system`: whether it holds what it should, for root and readable by all.
 
+use crate::block::own_file::missing_dirs;
 use crate::block::{Decision, Verb};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::Fate;
@@ -102,25 +103,6 @@ pub(in crate::block) fn remove(
             other => Err(Decision::Blocked(in_the_way(path, other))),
         },
     })
-}
-
-/// The directories above `path` that are not there, the highest first.
-pub(in crate::block) fn missing_dirs(
-    path: &AbsPath,
-    view: &View<'_>,
-) -> Result<Result<Vec<AbsPath>, Decision>, HostError> {
-    let mut dirs = Vec::new();
-    for dir in std::iter::successors(path.parent(), AbsPath::parent) {
-        match view.path(&dir)? {
-            Fate::Unknown(cause) => return Ok(Err(Decision::Maybe(cause))),
-            Fate::Is(Some(entry)) => match entry.kind {
-                EntryKind::Dir | EntryKind::Symlink(_) => break,
-                _ => return Ok(Err(Decision::Blocked(format!("{dir} is not a directory")))),
-            },
-            Fate::Is(None) => dirs.insert(0, dir),
-        }
-    }
-    Ok(Ok(dirs))
 }
 
 /// Whether systemd's tool may be asked on this host: it is there, and commands can run.

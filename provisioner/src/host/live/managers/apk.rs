@@ -79,7 +79,7 @@ impl Manager for Apk {
             &["--upgrade"]
         };
         let verb = [&["add", "--simulate"], upgrade].concat();
-        (!wants.is_empty()).then(|| call(&verb, wants.iter().map(operand)))
+        (!wants.is_empty()).then(|| call(&verb, wants.iter().map(super::operand)))
     }
 
     /// Reads lines such as `(1/3) Purging oldlib (1.0-r0)`.
@@ -101,7 +101,10 @@ impl Manager for Apk {
     fn change(&self, transaction: &Transaction, _: &Packages) -> Vec<Spawn> {
         let mut calls = Vec::new();
         if !transaction.install.is_empty() {
-            calls.push(call(&["add"], transaction.install.iter().map(operand)));
+            calls.push(call(
+                &["add"],
+                transaction.install.iter().map(super::operand),
+            ));
         }
         if !transaction.upgrade.is_empty() {
             calls.push(call(&["add", "--upgrade"], strings(&transaction.upgrade)));
@@ -123,7 +126,7 @@ impl Manager for Apk {
             let version = packages
                 .get(name)
                 .and_then(|package| package.version.clone());
-            operand(&Want {
+            super::operand(&Want {
                 name: name.clone(),
                 version,
             })
@@ -185,11 +188,6 @@ fn call(verb: &[&str], operands: impl IntoIterator<Item = String>) -> Spawn {
     let mut spawn = Spawn::tool("apk", super::arguments(&options, operands));
     spawn.timeout = super::LONGEST;
     spawn
-}
-
-fn operand(want: &Want) -> String {
-    let version = want.version.as_ref();
-    version.map_or_else(|| want.name.to_string(), |v| format!("{}={v}", want.name))
 }
 
 /// Reads lines such as `nginx-1.24.0-r15 < 1.26.2-r0`.

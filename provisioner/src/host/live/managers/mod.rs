@@ -162,6 +162,12 @@ fn arguments(options: &[&str], operands: impl IntoIterator<Item = String>) -> Ve
         .collect()
 }
 
+/// `name=version`, or the name alone where any version will do.
+fn operand(want: &Want) -> String {
+    let version = want.version.as_ref();
+    version.map_or_else(|| want.name.to_string(), |v| format!("{}={v}", want.name))
+}
+
 fn strings(names: &[PackageName]) -> impl Iterator<Item = String> + '_ {
     names.iter().map(ToString::to_string)
 }

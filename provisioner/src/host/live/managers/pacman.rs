@@ -86,7 +86,7 @@ impl Manager for Pacman {
         let wants: Vec<Want> = wanted(transaction).collect();
         let mut calls = Vec::new();
         if !wants.is_empty() {
-            calls.push(call(&["-S", "--needed"], wants.iter().map(operand)));
+            calls.push(call(&["-S", "--needed"], wants.iter().map(super::operand)));
         }
         if !transaction.remove.is_empty() {
             calls.push(call(&["-R"], strings(&transaction.remove)));
@@ -153,11 +153,6 @@ fn call(verb: &[&str], operands: impl IntoIterator<Item = String>) -> Spawn {
     let mut spawn = Spawn::tool("pacman", super::arguments(&options, operands));
     spawn.timeout = super::LONGEST;
     spawn
-}
-
-fn operand(want: &Want) -> String {
-    let version = want.version.as_ref();
-    version.map_or_else(|| want.name.to_string(), |v| format!("{}={v}", want.name))
 }
 
 /// Reads lines such as `nginx 1.24.0-1 -> 1.26.2-1`; what is ignored does not move.
