@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::block::{Decision, text_file};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::Fate;
-use crate::host::{EntryKind, HostError, Key};
+use crate::host::{Entry, EntryKind, HostError, Key, Owner};
 use crate::name::{AbsPath, BadName, GroupName, Mode, UserName};
 use crate::view::View;
 
@@ -54,14 +54,12 @@ impl OwnFile {
             });
         };
         let content = Content::Inline(text.into_bytes().into());
-        let (root, group) = (
-            UserName::parse("root").expect("a plain name"),
-            GroupName::parse("root").expect("a plain name"),
-        );
         // Whoever reads such files ignores one that is another's.
+        let (owner, group) = not_roots(entry.as_ref(), view);
         if let Some(entry) = &entry
             && entry.mode == self.mode
-            && view.owned_by(entry, &root)?
+            && owner.is_none()
+            && group.is_none()
             && matches!(entry.kind, EntryKind::File { size } if size == content.size())
             && view.hash(&self.path)? == Fate::Is(Some(content.hash()))
         {
@@ -85,14 +83,32 @@ impl OwnFile {
             path: self.path,
             content,
             access: Access {
-                owner: Some(root),
-                group: Some(group),
+                owner,
+                group,
                 mode: Some(self.mode),
             },
             verify: self.verify,
             secret: false,
         })))
     }
+}
+
+/// The owner and group that a file must be given to be root's; neither where it is so already. What
+/// is new is root's, also in a root that has no accounts. Who is not root owns all that he makes, and
+/// can give it to nobody.
+pub(super) fn not_roots(
+    entry: Option<&Entry>,
+    view: &View<'_>,
+) -> (Option<UserName>, Option<GroupName>) {
+    let given = entry.filter(|_| view.powers().chown);
+    let root = UserName::parse("root").expect("a plain name");
+    let roots = [Owner::Id(0), Owner::Named(root.clone())];
+    let owner = given.filter(|entry| !roots.contains(&entry.owner));
+    let owner = owner.map(|_| root);
+    let root = GroupName::parse("root").expect("a plain name");
+    let roots = [Owner::Id(0), Owner::Named(root.clone())];
+    let group = given.filter(|entry| !roots.contains(&entry.group));
+    (owner, group.map(|_| root))
 }
 
 /// The directories above `path` that are not there, the highest first.

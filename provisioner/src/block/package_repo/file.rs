@@ -1,11 +1,11 @@
 //! A small file of root's own, mode 0644, with its directory made where it is missing.
 
 use crate::block::Decision;
-use crate::block::own_file::missing_dirs;
+use crate::block::own_file::{missing_dirs, not_roots};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::Fate;
 use crate::host::{EntryKind, HostError, Key};
-use crate::name::{AbsPath, GroupName, Mode, UserName};
+use crate::name::{AbsPath, Mode};
 use crate::view::View;
 
 /// What must be done to a file; nothing if it is as it should be.
@@ -22,20 +22,17 @@ pub(super) fn hold(path: &AbsPath, bytes: &[u8], view: &View<'_>) -> Judged {
         Fate::Is(entry) => entry,
         Fate::Unknown(cause) => return Ok(Err(Decision::Maybe(cause))),
     };
-    let access = Access {
-        owner: Some(UserName::parse("root").expect("a plain name")),
-        group: Some(GroupName::parse("root").expect("a plain name")),
-        mode: Some(Mode::new(0o644)),
-    };
+    let (owner, group) = not_roots(entry.as_ref(), view);
+    let mode = Mode::new(0o644);
     let content = Content::Inline(bytes.into());
     if let Some(entry) = &entry {
         let EntryKind::File { size } = entry.kind else {
             let why = format!("{path} is there and is no file; remove it first");
             return Ok(Err(Decision::Blocked(why)));
         };
-        let root = UserName::parse("root").expect("a plain name");
-        if entry.mode == Mode::new(0o644)
-            && view.owned_by(entry, &root)?
+        if entry.mode == mode
+            && owner.is_none()
+            && group.is_none()
             && size == content.size()
             && view.hash(path)? == Fate::Is(Some(content.hash()))
         {
@@ -49,7 +46,11 @@ pub(super) fn hold(path: &AbsPath, bytes: &[u8], view: &View<'_>) -> Judged {
     effects.push(Effect::WriteFile(WriteFile {
         path: path.clone(),
         content,
-        access,
+        access: Access {
+            owner,
+            group,
+            mode: Some(mode),
+        },
         verify: None,
         secret: false,
     }));

@@ -1,11 +1,11 @@
 //! A file in `/etc/systemd/system`: whether it holds what it should, for root and readable by all.
 
-use crate::block::own_file::missing_dirs;
+use crate::block::own_file::{missing_dirs, not_roots};
 use crate::block::{Decision, Verb};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::Fate;
-use crate::host::{EntryKind, HostError, Owner};
-use crate::name::{AbsPath, GroupName, Mode, UserName};
+use crate::host::{EntryKind, HostError};
+use crate::name::{AbsPath, Mode};
 use crate::view::View;
 
 /// systemd's own tool for looking at units.
@@ -33,16 +33,7 @@ pub(in crate::block) fn judge(
         Fate::Unknown(cause) => return Ok(Placed::Stop(Decision::Maybe(cause))),
     };
     let content = Content::Inline(text.as_bytes().into());
-    // What is new is root's. Who is not root owns all that he makes, and can give it to nobody.
-    let given = entry.as_ref().filter(|_| view.powers().chown);
-    let root = UserName::parse("root").expect("a plain name");
-    let roots = [Owner::Id(0), Owner::Named(root.clone())];
-    let owner = given.filter(|entry| !roots.contains(&entry.owner));
-    let owner = owner.map(|_| root);
-    let root = GroupName::parse("root").expect("a plain name");
-    let roots = [Owner::Id(0), Owner::Named(root.clone())];
-    let group = given.filter(|entry| !roots.contains(&entry.group));
-    let group = group.map(|_| root);
+    let (owner, group) = not_roots(entry.as_ref(), view);
     let mode = Mode::new(0o644);
     let mut effects = Vec::new();
     let verb = match &entry {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod commands;
+mod own_files;
 mod races;
 mod reading;
 mod settings;
