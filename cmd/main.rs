@@ -26,6 +26,7 @@ mod local;
 mod logging;
 mod passphrase;
 mod plan;
+mod plan_file;
 mod print;
 mod provision;
 mod remote;

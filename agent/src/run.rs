@@ -9,9 +9,9 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, HashCache, Live};
 use hpt_provisioner::host::{HostError, Observe};
-use hpt_provisioner::plan::{Digest, Plan, Reveal, Verdict, plan};
+use hpt_provisioner::plan::{Bound, Plan, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Finished, Outcome, Report};
-use hpt_provisioner::run::{Refusal, Witness, apply};
+use hpt_provisioner::run::{Witness, apply};
 
 use crate::Places;
 use crate::lock::{Lock, LockError};
@@ -39,7 +39,7 @@ pub struct Order {
     /// The config and its contents.
     pub delivery: Delivery,
     /// The plan that was agreed to, if one was.
-    pub bound: Option<Digest>,
+    pub bound: Option<Bound>,
     /// What the lock will say.
     pub running: Running,
     /// Whether the config may run commands of its own.
@@ -110,11 +110,8 @@ impl Site {
             Err(LockError::State(error)) => return Err(error.into()),
         };
         let plan = plan(&config, &host, Reveal::Outline);
-        if let Some(planned) = order.bound.filter(|planned| *planned != plan.digest) {
-            return Ok(Prepared::Over(End::Moved {
-                planned,
-                now: plan.digest,
-            }));
+        if let Some(Err(moved)) = order.bound.map(|bound| bound.compare(&plan)) {
+            return Ok(Prepared::Over(End::Moved(moved)));
         }
         if plan.is_empty() {
             return Ok(Prepared::Over(in_place(&plan)));
@@ -164,13 +161,9 @@ pub(crate) struct Due {
 
 impl Due {
     fn perform(mut self, witness: &mut dyn Witness) -> End {
-        // What it was bound to has been compared under the same lock.
-        match apply(&self.config, &mut self.host, None, witness) {
-            Ok(report) => End::Report {
-                run: self.run,
-                report,
-            },
-            Err(Refusal::Moved { planned, now }) => End::Moved { planned, now },
+        End::Report {
+            report: apply(&self.config, &mut self.host, witness),
+            run: self.run,
         }
     }
 }

@@ -516,7 +516,7 @@ fn what_is_planned_is_what_happens_and_then_nothing_is_left() {
             .collect();
         let config = parse(&text);
         let first = plan(&config, &host, Reveal::Content);
-        let report = apply(&config, &mut host, None, &mut Silent).unwrap();
+        let report = apply(&config, &mut host, &mut Silent);
         let context = || {
             format!(
                 "seed {seed:#x}\n{text}\n{:#?}\n{:#?}",
