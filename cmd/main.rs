@@ -29,12 +29,14 @@ mod passphrase;
 mod plan;
 mod plan_file;
 mod print;
+mod prompt;
 mod provision;
 mod remote;
 mod remove;
 mod rename;
 mod restore;
 mod run;
+mod seal;
 mod secrets;
 mod serve;
 mod show;
@@ -115,6 +117,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Rename(args) => rename::run(&args, context),
         Verb::Remove(args) => remove::run(&args, context),
         Verb::Passphrase(args) => passphrase::run(&args, context),
+        Verb::Seal(args) => seal::run(&args, context),
         Verb::Backup(args) => backup::run(&args, context),
         Verb::Restore(args) => restore::run(&args, context),
         Verb::Serve(args) => serve::run(&args, context),

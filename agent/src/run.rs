@@ -1,10 +1,13 @@
 //! A plan and a run, performed in this process: for a host that provisions itself, for the child
 //! that `hpt serve` starts, and to find out that no child is needed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hpt_keystore::Letter;
 use hpt_proto::{Delivery, End, Running};
 use hpt_provisioner::config::Config;
+use hpt_provisioner::config::scope::Opener;
 use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, HashCache, Live};
@@ -12,6 +15,8 @@ use hpt_provisioner::host::{HostError, Observe};
 use hpt_provisioner::plan::{Bound, Plan, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Finished, Outcome, Report};
 use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::secret::Secret;
+use hpt_transport::LocalKey;
 
 use crate::Places;
 use crate::lock::{Lock, LockError};
@@ -50,6 +55,7 @@ pub struct Order {
 #[derive(Clone)]
 pub struct Site {
     places: Places,
+    opener: Option<Opener>,
     hashes: Arc<HashCache>,
 }
 
@@ -58,7 +64,18 @@ impl Site {
     pub fn new(places: Places) -> Self {
         Self {
             places,
+            opener: None,
             hashes: Arc::default(),
+        }
+    }
+
+    /// With the key that opens what is sealed for it; without one, whoever sends a config has opened
+    /// what is in it.
+    #[must_use]
+    pub(crate) fn opening(self, key: LocalKey) -> Self {
+        Self {
+            opener: Some(Arc::new(move |name, text| open_letter(&key, name, text))),
+            ..self
         }
     }
 
@@ -138,9 +155,17 @@ impl Site {
             hashes: Arc::clone(&self.hashes),
         })?;
         let host = host.lend(delivery.contents);
-        let config = delivery.request.parse(host.facts());
+        let config = delivery.request.parse(host.facts(), self.opener.clone());
         Ok((host, config))
     }
+}
+
+/// The value of `[secret.NAME]` in a text that was sealed for this host.
+fn open_letter(key: &LocalKey, name: &str, text: &str) -> Result<Secret, String> {
+    let letter = Letter::parse(text).map_err(|bad| bad.to_string())?;
+    let value = key.open(&letter, name).map_err(|shut| shut.to_string())?;
+    let text = std::str::from_utf8(&value).map_err(|_| "it is not UTF-8".to_owned())?;
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// What is left to do.
@@ -160,6 +185,11 @@ pub(crate) struct Due {
 }
 
 impl Due {
+    /// The secrets of the run, also those that were sealed.
+    pub(crate) fn into_secrets(self) -> BTreeMap<String, Secret> {
+        self.config.scope.secrets.unwrap_or_default()
+    }
+
     fn perform(mut self, witness: &mut dyn Witness) -> End {
         End::Report {
             report: apply(&self.config, &mut self.host, witness),
