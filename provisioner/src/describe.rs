@@ -55,6 +55,11 @@ pub(crate) fn details(
                 let new = value.as_deref().unwrap_or("none");
                 details.push(Detail::Text(format!("{setting}: {old} -> {new}")));
             }
+            Effect::Unpack(job) => {
+                let hash = job.hash.to_hex();
+                let text = format!("{} has the BLAKE3 hash {hash}", job.source);
+                details.push(Detail::Text(text));
+            }
             Effect::User(UserEdit::Modify { to, .. }) if to.password_hash.is_some() => {
                 details.push(Detail::Text("password changes".to_owned()));
             }

@@ -5,6 +5,7 @@ Each .txt holds many cases: a line `#--- LINE:COLUMN WORDS`, then the config. WO
 
 from pathlib import Path
 
+import fetched
 import system
 
 HERE = Path(__file__).parent
@@ -134,7 +135,7 @@ LATER = {
     "user": ["expires"], "file": ["purge", "backup", "selinux"], "exec": ["pure", "changed_if", "undo"],
 }
 LATER_KINDS = [
-    "archive", "at", "container", "sync", "reboot", "check", "capability", "need", "provide",
+    "at", "container", "sync", "reboot", "check", "capability", "need", "provide",
 ]
 
 
@@ -426,6 +427,7 @@ def main():
     classes = [types, unknown, hostile, lists, contradictions, later, resources, sources, shape, control]
     counts = {each.__name__: write(each.__name__, each()) for each in classes}
     counts["system"] = write("system", system.cases())
+    counts["fetched"] = write("fetched", fetched.cases())
     print(counts, sum(counts.values()))
 
 

@@ -103,9 +103,11 @@ pub(super) fn seal(
     }
     if let Ok(Decision::Act(action)) = decision {
         for effect in &action.effects {
-            if let Effect::WriteFile(file) = effect {
-                part.update(file.content.hash().as_bytes());
-            }
+            match effect {
+                Effect::WriteFile(file) => part.update(file.content.hash().as_bytes()),
+                Effect::Unpack(job) => part.update(job.hash.as_bytes()),
+                _ => continue,
+            };
         }
     }
     let part = part.finalize();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what a test leans on must hold")]
 
 mod accounts;
+mod archives;
 mod clones;
 mod commands;
 mod edits;
