@@ -108,7 +108,7 @@ mod tests {
     fn value(text: &str) -> (toml::Value, bool) {
         match scope().render(text) {
             Ok(Rendered::Value { value, secret }) => (value, secret),
-            Ok(Rendered::Deferred) => panic!("deferred"),
+            Ok(Rendered::Deferred { .. }) => panic!("deferred"),
             Err(e) => panic!("{e}"),
         }
     }
@@ -147,7 +147,7 @@ mod tests {
         assert!(scope().render("a {{ vars.nothing }} b").is_err());
         assert!(matches!(
             scope().render("{{ facts.hostname }}"),
-            Ok(Rendered::Deferred)
+            Ok(Rendered::Deferred { .. })
         ));
         assert!(scope().render("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}").is_err());
     }
