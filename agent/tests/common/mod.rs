@@ -205,7 +205,7 @@ pub fn scratch() -> TempDir {
     dir
 }
 
-fn places_in(dir: &Path) -> Places {
+pub fn places_in(dir: &Path) -> Places {
     Places {
         root: dir.join("root"),
         state: dir.join("state"),
