@@ -15,10 +15,14 @@ use crate::host::{
     Powers, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+use crate::results::Results;
 use crate::source::{Blob, Source};
 
 /// What was read of the base, by key, in a stable order: a digest of what it showed.
 pub type Reads = BTreeMap<Key, Hash>;
+
+/// What a view knows of results that is told of none.
+static NONE: Results = Results::none();
 
 /// A host as one block may see it. Cheap to make; one for each decision.
 pub struct View<'a> {
@@ -26,6 +30,7 @@ pub struct View<'a> {
     overlay: &'a Overlay,
     scope: &'a Scope,
     own: &'a toml::Table,
+    results: &'a Results,
     reads: RefCell<Reads>,
 }
 
@@ -42,8 +47,27 @@ impl<'a> View<'a> {
             overlay,
             scope,
             own,
+            results: &NONE,
             reads: RefCell::default(),
         }
+    }
+
+    /// With what earlier blocks of the run came to.
+    #[must_use]
+    pub(crate) fn after(self, results: &'a Results) -> Self {
+        Self { results, ..self }
+    }
+
+    pub(crate) fn scope(&self) -> &'a Scope {
+        self.scope
+    }
+
+    pub(crate) fn own(&self) -> &'a toml::Table {
+        self.own
+    }
+
+    pub(crate) fn results(&self) -> &'a Results {
+        self.results
     }
 
     /// What was read so far, of the base alone.

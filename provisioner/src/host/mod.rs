@@ -408,6 +408,20 @@ pub struct Done {
     pub note: String,
     /// Exit code of the command that ran, if one ran.
     pub exit: Option<i32>,
+    /// Whether a command ran and says that it changed nothing.
+    pub idle: bool,
+    /// The first 64 KiB of what the command wrote to standard output.
+    pub stdout: String,
+}
+
+impl Done {
+    /// It went well, in a few words.
+    pub fn noting(note: impl Into<String>) -> Self {
+        Self {
+            note: note.into(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Changing a host. `&mut`: nobody reads while an effect runs.
@@ -425,6 +439,10 @@ pub trait Mutate: Observe {
     /// # Errors
     /// If it could not be started or was killed.
     fn guard(&mut self, command: &Command) -> Result<bool, HostError>;
+    /// Says how long all may take that is performed from here on; each program's own time if `None`.
+    fn limit(&mut self, time: Option<Duration>) {
+        let _ = time;
+    }
     /// Waits; the host owns the clock.
     fn pause(&mut self, time: Duration);
     /// Ends a run: whatever was put off until something needs it is done now.

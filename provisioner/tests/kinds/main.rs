@@ -14,6 +14,7 @@ mod own_files;
 mod packages;
 mod powers;
 mod repos;
+mod results;
 mod services;
 mod system;
 mod units;

@@ -8,6 +8,7 @@ mod blobs;
 mod checked;
 mod checkout;
 mod command;
+mod deadline;
 mod directory;
 mod durable;
 mod edit_accounts;
