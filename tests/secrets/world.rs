@@ -545,3 +545,13 @@ pub fn hear(child: &mut Child) -> Vec<u8> {
     out.and(err).unwrap();
     said
 }
+
+/// What a program says that has this on its standard input.
+pub fn hear_out(command: &mut Command, input: &[u8]) -> String {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
