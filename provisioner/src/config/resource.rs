@@ -77,7 +77,10 @@ pub enum SecretSource {
 /// A file that the `age` or `rage` of whoever starts the run opens, who may be asked for a passphrase
 /// by it. One line feed at the end of the value is dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table of `file` and `identity`"
+)]
 pub struct AgeFile {
     /// The encrypted file, relative to the config's directory; with or without armour.
     pub file: String,
@@ -227,7 +230,7 @@ impl Resources {
                     "a secret has one origin, either `env`, `file`, `age`, `prompt` or `sealed`,"
                 }
                 // It may quote the secret itself, which somebody wrote here.
-                message if kind == "secret" => {
+                message if kind == "secret" && !message.starts_with("missing field") => {
                     hidden = match message.rsplit_once(", expected ") {
                         Some((_, words)) => {
                             format!("a secret is not written here; expected {words},")
