@@ -311,7 +311,7 @@ impl Serde {
                     "try_from" => serde.try_from = value,
                     "default" => serde.default = Some(value),
                     "skip" => serde.skip = true,
-                    "deny_unknown_fields" | "borrow" => {}
+                    "deny_unknown_fields" | "borrow" | "expecting" => {}
                     other => panic!("the reference does not know serde's `{other}` yet"),
                 }
                 Ok(())
