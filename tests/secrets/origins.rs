@@ -70,17 +70,17 @@ fn what_is_typed_goes_where_it_is_wanted_and_nowhere_else() {
         return;
     };
     let mut case = world.case("typed");
-    let word = case.plain("typed");
+    let typed = case.plain("typed");
     case.config("[secret.s]\nprompt = \"The word\"\n");
     case.config("[[file]]\npath = \"OUT/x\"\ncontent = \"{{ secret.s }}\"\n");
     for where_ in [&["--target", "web1"][..], &[]] {
         for options in [&["plan"][..], &["--json", "plan"], &["--yes", "-v"]] {
             let options = [where_, options].concat();
-            case.typed(&options, "The word: ", word.text()).exits(0);
+            case.typed(&options, "The word: ", typed.text()).exits(0);
         }
-        world.holds(&case.out("x"), &word);
+        world.holds(&case.out("x"), &typed);
         let options = [where_, &["plan"]].concat();
-        case.typed(&options, "The word: ", word.text())
+        case.typed(&options, "The word: ", typed.text())
             .exits(0)
             .says("nothing to do");
         case.unasked(&options)
@@ -93,7 +93,7 @@ fn what_is_typed_goes_where_it_is_wanted_and_nowhere_else() {
     );
     for where_ in [&["--target", "web1"][..], &[]] {
         let options = [where_, &["--yes", "-v"]].concat();
-        case.typed(&options, "The word: ", word.text())
+        case.typed(&options, "The word: ", typed.text())
             .exits(1)
             .says("[secret]");
     }

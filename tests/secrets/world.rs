@@ -363,7 +363,7 @@ impl Case<'_> {
     }
 
     fn declare(&mut self, name: &str, canary: &Canary) {
-        if self.world.canaries.borrow().count() % 2 == 0 {
+        if self.world.canaries.borrow().count().is_multiple_of(2) {
             self.secret_is(name, canary.text());
         } else {
             self.config += &self.sealed(name, "web1", canary);
