@@ -14,6 +14,7 @@ mod backup;
 mod check;
 mod config;
 mod context;
+mod env;
 mod error;
 mod explain;
 mod facts;
@@ -34,6 +35,8 @@ mod plan_file;
 mod print;
 mod prompt;
 mod provision;
+#[cfg(test)]
+mod reference;
 mod remote;
 mod remove;
 mod rename;

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::age;
 use crate::config::Checked;
-use crate::context::{Context, env};
+use crate::context::Context;
+use crate::env;
 use crate::error::{CommandError, Exit};
 use crate::prompt::{self, Unanswered};
 use crate::terminal::visible;
@@ -102,7 +103,7 @@ fn bare(text: &str) -> &str {
 }
 
 fn from_env(name: &str, variable: &str) -> Result<Secret, CommandError> {
-    env(variable).map(Secret::new).ok_or_else(|| {
+    env::named(variable).map(Secret::new).ok_or_else(|| {
         let bad = |what: &str| CommandError::new(Exit::Config, format!("[secret.{name}]: {what}"));
         let is_usual = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_';
         if variable.bytes().all(is_usual) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::schema::{Field, Node, Schema};
 use crate::context::Context;
 use crate::error::{CommandError, Exit, nearest};
-use crate::print::style::BOLD;
+use crate::print::style::{BOLD, DIM};
 use crate::terminal::visible;
 
 /// The width of lines of text.
@@ -230,12 +230,15 @@ fn sort(field: &Field<'_>) -> String {
 
 /// Fields, each with its type and its first sentence.
 fn listed(fields: &[Field<'_>]) -> String {
+    let widths = fields.iter().map(|field| field.name.len());
+    let width = widths.max().unwrap_or_default();
     let lines = fields.iter().map(|field| {
-        let text = wrapped(first_sentence(field.text), 6);
+        let indent = width + 4;
+        let text = wrapped(first_sentence(field.text), indent);
+        let sort = wrapped(&sort(field), indent);
         format!(
-            "  {BOLD}{}{BOLD:#}  {}\n      {text}",
-            field.name,
-            sort(field)
+            "  {BOLD}{:width$}{BOLD:#}  {DIM}{sort}{DIM:#}\n{:indent$}{text}",
+            field.name, ""
         )
     });
     lines.collect::<Vec<_>>().join("\n")
