@@ -30,7 +30,7 @@ use crate::mask::Mask;
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
-pub use self::fix::{NotToml, fix};
+pub use self::fix::fix;
 pub use self::format::format;
 pub use self::given::Given;
 pub use self::late::Late;
