@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::effect::{Command, Effect};
-use crate::name::{AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitName, UserName};
+use crate::name::{
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
+};
 
 use self::facts::Facts;
 use self::setting::Setting;
@@ -260,6 +262,8 @@ pub enum Key {
     Group(GroupName),
     /// The group with a number.
     GroupNumber(u32),
+    /// The users whose primary group this is.
+    PrimaryUsers(GroupName),
     /// A package.
     Package(PackageName),
     /// A newer version of an installed package.
@@ -335,6 +339,11 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the account files cannot be read.
     fn group_numbered(&self, gid: u32) -> Result<Option<GroupName>, HostError>;
+    /// The users whose primary group this is.
+    ///
+    /// # Errors
+    /// If the accounts cannot be read.
+    fn primary_users(&self, group: &GroupName) -> Result<Vec<UserName>, HostError>;
     /// An installed package by name.
     ///
     /// # Errors
@@ -361,6 +370,11 @@ pub trait Observe: Sync {
     /// # Errors
     /// If it cannot be read.
     fn setting(&self, setting: &Setting) -> Result<Option<String>, HostError>;
+    /// Whether nobody here may set this kernel parameter, root neither: a container has it so.
+    fn is_read_only(&self, key: &SysctlKey) -> bool {
+        let _ = key;
+        false
+    }
     /// The bytes of a blob that was sent or fetched for this run; `None` if it is not here yet.
     ///
     /// # Errors
