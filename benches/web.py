@@ -97,7 +97,7 @@ class Web:
             "Ansible": [*self.inside, "env", f"ANSIBLE_CONFIG={self.work}/ansible.cfg", f"{self.peers}/bin/ansible-playbook",
                         "-i", f"{self.work}/hosts.ini", "-e", f"pages={EXAMPLE}/files",
                         "-e", f"site_template={self.work}/site.conf.j2", f"{HERE}/benches/web/playbook.yml"],
-            "pyinfra": [*self.inside, f"{self.peers}/bin/pyinfra", "-y", "--chdir", f"{HERE}/benches/web",
+            "pyinfra": [*self.inside, "sh", "-c", 'exec "$0" "$@" 2>&1', f"{self.peers}/bin/pyinfra", "-y", "--chdir", f"{HERE}/benches/web",
                         f"{self.work}/inventory.py", "deploy.py"],
         }
 
