@@ -60,7 +60,7 @@ const WORLD: World = World {
     programs: &["/bin/sleep 1000", "/bin/sleep 2000"],
     repositories: &["https://git/public.git"],
     // No kernel modules and no swap in a container.
-    without: &["kmod", "swap"],
+    without: &["archive", "kmod", "swap", "sync"],
 };
 
 /// Configs of one story, on one host from its first boot on.

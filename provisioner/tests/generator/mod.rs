@@ -13,6 +13,7 @@ mod files;
 pub mod judge;
 mod random;
 mod system;
+mod trees;
 mod units;
 
 pub use random::Random;
@@ -66,6 +67,8 @@ const KINDS: &[Kind] = &[
     (2, "swap", system::swap),
     (2, "timezone", system::timezone),
     (2, "firewall", system::firewall),
+    (6, "archive", trees::archive),
+    (6, "sync", trees::sync),
 ];
 
 /// One to ten blocks, each a text of its own.

@@ -208,18 +208,7 @@ impl Live {
 
     /// The names in a directory that hpt itself names; none if it is not there.
     fn names_in(&self, dir: &str) -> Result<Vec<String>, HostError> {
-        let path = fixed(dir);
-        let Some(spot) = self.tree.spot(&path)? else {
-            return Ok(Vec::new());
-        };
-        let names = RefCell::new(Vec::new());
-        let collect = |name: &OsStr| {
-            names.borrow_mut().push(name.to_string_lossy().into_owned());
-            false // and go on
-        };
-        spot.holds(collect)
-            .map_err(|e| failed("cannot list", &path, e))?;
-        Ok(names.into_inner())
+        self.entries(&fixed(dir))
     }
 
     fn stamp(&self, path: &AbsPath) -> Result<Option<Stamp>, HostError> {
@@ -300,6 +289,22 @@ impl Observe for Live {
         let holds = |spot: Spot| spot.holds(|name| !is_gone(name));
         let cannot = |e| failed("cannot list", dir, e);
         spot.map_or(Ok(false), holds).map_err(cannot)
+    }
+
+    fn entries(&self, dir: &AbsPath) -> Result<Vec<String>, HostError> {
+        let Some(spot) = self.tree.spot(dir)? else {
+            return Ok(Vec::new());
+        };
+        let names = RefCell::new(Vec::new());
+        let collect = |name: &OsStr| {
+            names.borrow_mut().push(name.to_string_lossy().into_owned());
+            false // and go on
+        };
+        spot.holds(collect)
+            .map_err(|e| failed("cannot list", dir, e))?;
+        let mut names = names.into_inner();
+        names.sort_unstable();
+        Ok(names)
     }
 
     fn hash(&self, path: &AbsPath) -> Result<Option<Hash>, HostError> {
