@@ -48,6 +48,7 @@ const WORLD: World = World {
     sysctls: &["net.ipv4.ip_forward", "vm.swappiness", "net.bridge.x"],
     modules: &["dummy", "bridge"],
     units: &["nginx", "cron"],
+    timers: &["nginx", "cron"],
     programs: &["/bin/a", "/bin/b"],
     repositories: &["https://h/a", "https://h/b"],
     without: &[],

@@ -31,6 +31,8 @@ pub struct World {
     pub modules: &'static [&'static str],
     /// Services without their `.service`.
     pub units: &'static [&'static str],
+    /// Timers, and the services that they start.
+    pub timers: &'static [&'static str],
     /// What a service may run, so that it starts.
     pub programs: &'static [&'static str],
     /// Where git finds working trees.
@@ -73,7 +75,7 @@ const KINDS: &[Kind] = &[
 
 /// One to ten blocks, each a text of its own.
 pub fn blocks(r: &mut Random, world: &World) -> Vec<String> {
-    (0..1 + r.below(10)).map(|id| block(r, world, id)).collect()
+    (0..=r.below(10)).map(|id| block(r, world, id)).collect()
 }
 
 fn block(r: &mut Random, world: &World, id: u64) -> String {
