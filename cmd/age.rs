@@ -9,7 +9,7 @@ use hpt_provisioner::config::resource::AgeFile;
 use hpt_provisioner::secret::Secret;
 use zeroize::Zeroizing;
 
-use crate::context::env;
+use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::secrets::{LONGEST, from_text};
 use crate::terminal::{text_of, visible};
@@ -42,7 +42,8 @@ pub(crate) fn open(name: &str, dir: &Path, age: &AgeFile) -> Result<Vec<Secret>,
     let file = file(name, dir, age)?;
     let identity = match age.identity.strip_prefix("~/") {
         Some(rest) => {
-            let home = env("HOME").ok_or_else(|| bad("there is no HOME for `~/`".to_owned()))?;
+            let home =
+                env(Variable::HOME).ok_or_else(|| bad("there is no HOME for `~/`".to_owned()))?;
             Path::new(&home).join(rest)
         }
         None => dir.join(&age.identity),
