@@ -1,26 +1,27 @@
 //! A config's files, read and checked before anything is contacted.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use hpt_provisioner::config::resource::SecretSource;
-use hpt_provisioner::config::{self, File, Given, Outline, limits};
+use hpt_provisioner::config::{self, File, Gathered, Given, Outline};
 use hpt_provisioner::fault::{Fault, Place};
 use hpt_provisioner::source::Source;
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit, Problem};
+use crate::error::{CommandError, Problem};
+use crate::inventory::Known;
 use crate::print::fault;
-use crate::secrets;
 use crate::sources::file;
+use crate::{files, secrets};
 
 /// A config that is valid as far as can be known here.
 pub(crate) struct Checked {
+    /// Those that were named, then those that they include.
     pub(crate) files: Vec<File>,
-    /// The directory of each file; what it names is relative to that.
-    pub(crate) dirs: Vec<PathBuf>,
     /// What the command line says besides.
     pub(crate) given: Given,
+    /// What the inventory says of the target, which is in `given` too.
+    pub(crate) known: Known,
     pub(crate) outline: Outline,
 }
 
@@ -29,12 +30,19 @@ impl Context {
     pub(crate) fn read_config(
         &mut self,
         paths: &[PathBuf],
-        given: Given,
+        mut given: Given,
     ) -> Result<Checked, CommandError> {
-        let files = paths
-            .iter()
-            .map(|path| read(path))
-            .collect::<Result<Vec<_>, _>>()?;
+        let named = paths.iter().map(|path| files::read(path));
+        let Gathered {
+            files,
+            included,
+            faults,
+        } = config::gather(named.collect::<Result<_, _>>()?, &mut files::load);
+        if !faults.is_empty() {
+            return Err(CommandError::faults(files, faults));
+        }
+        given.included = included;
+        let known = self.know(paths, &mut given)?;
         let target = self.global.target.as_ref().map_or("", |name| name.as_str());
         let outline = match config::check(&files, target, &given) {
             Ok(outline) => outline,
@@ -43,11 +51,10 @@ impl Context {
         if !outline.warnings.is_empty() {
             self.terminal.note(fault::faults(&files, &outline.warnings));
         }
-        let dirs = paths.iter().map(|path| directory(path)).collect();
         let config = Checked {
             files,
-            dirs,
             given,
+            known,
             outline,
         };
         let missing = config.missing();
@@ -66,7 +73,7 @@ impl Checked {
             let Source::File(path) = &need.source else {
                 return None;
             };
-            let opened = file::open(&self.dirs[place.file].join(path));
+            let opened = file::open(Path::new(path));
             Some((place, opened.err()?))
         });
         let resources = &self.outline.resources;
@@ -74,7 +81,7 @@ impl Checked {
             let SecretSource::File(path) = source else {
                 return None;
             };
-            let read = secrets::from_file(name, &self.dirs[0].join(path));
+            let read = secrets::from_file(name, Path::new(path));
             Some((&resources.secret_places[name], read.err()?))
         });
         let mut faults: Vec<_> = sources
@@ -87,41 +94,4 @@ impl Checked {
         faults.sort_by_key(|fault| fault.place.as_ref().map(Place::order));
         faults
     }
-}
-
-fn directory(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-fn read(path: &Path) -> Result<File, CommandError> {
-    let name = path.display().to_string();
-    let bad = |what: String| CommandError::new(Exit::Config, what);
-    let length = fs::metadata(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;
-    if length.is_dir() {
-        return Err(
-            bad(format!("cannot read {name}: it is a directory")).hint("name the files in it")
-        );
-    }
-    if length.len() > u64::try_from(limits::FILE).unwrap_or(u64::MAX) {
-        return Err(bad(format!(
-            "{name} is longer than 1 MiB, which is the most a config can be"
-        )));
-    }
-    let bytes = fs::read(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let good = String::from_utf8_lossy(&error.as_bytes()[..good]);
-        let (line, column) = Place {
-            file: 0,
-            span: good.len()..good.len(),
-        }
-        .line_column(&good);
-        bad(format!(
-            "{name}:{line}:{column}: this is not UTF-8, and TOML is"
-        ))
-    })?;
-    Ok(File { name, text })
 }

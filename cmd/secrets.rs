@@ -30,7 +30,7 @@ impl Secrets {
         for (name, source) in &resources.secrets {
             let read = match source {
                 SecretSource::Env(names) => names.iter().map(|env| from_env(name, env)).collect(),
-                SecretSource::File(path) => from_file(name, &config.dirs[0].join(path)),
+                SecretSource::File(path) => from_file(name, Path::new(path)),
             };
             let place = &resources.secret_places[name];
             values.insert(
@@ -121,18 +121,19 @@ mod tests {
 
     use super::*;
     use crate::error::Problem;
+    use crate::inventory::Known;
 
     /// A config of nothing but secrets, in a directory.
     fn config(dir: &Path, text: &str) -> Checked {
         let files = vec![File {
-            name: "site.toml".into(),
+            name: dir.join("site.toml").display().to_string(),
             text: text.into(),
         }];
         let outline = config::check(&files, "", &Given::default()).unwrap();
         Checked {
             files,
-            dirs: vec![dir.to_owned()],
             given: Given::default(),
+            known: Known::default(),
             outline,
         }
     }

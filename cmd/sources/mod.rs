@@ -117,7 +117,7 @@ impl Sources {
         let mut local = Vec::new();
         for (need, place) in &config.outline.needs {
             if let Source::File(path) = &need.source {
-                local.push((need, place, config.dirs[place.file].join(path)));
+                local.push((need, place, Path::new(path)));
                 continue;
             }
             terminal.passing(format_args!("fetching {}", need.source));
@@ -125,7 +125,6 @@ impl Sources {
             this.add(need, found)
                 .map_err(CommandError::at(&config.files, place))?;
         }
-        refuse_ambiguous(config)?;
         for (need, place, found) in hash_all(&local) {
             this.add(need, found)
                 .map_err(CommandError::at(&config.files, place))?;
@@ -188,23 +187,6 @@ impl Sources {
     }
 }
 
-/// A relative path in two files of different directories would be one source with two meanings.
-fn refuse_ambiguous(config: &Checked) -> Result<(), CommandError> {
-    let relative = config
-        .outline
-        .needs
-        .iter()
-        .any(|(need, _)| match &need.source {
-            Source::File(path) => !Path::new(path).is_absolute(),
-            _ => false,
-        });
-    if relative && config.dirs.windows(2).any(|pair| pair[0] != pair[1]) {
-        let what = "config files in different directories cannot name files by relative paths";
-        return Err(CommandError::new(Exit::Config, what).hint("provision them one after another"));
-    }
-    Ok(())
-}
-
 type Found = Result<(Hash, u64, Content), CommandError>;
 
 fn fetch(need: &Need, config: &Checked, secrets: &Secrets) -> Found {
@@ -223,7 +205,7 @@ fn fetch(need: &Need, config: &Checked, secrets: &Secrets) -> Found {
 }
 
 /// A source that is a file of this machine, and where the config names it.
-type Local<'a> = (&'a Need, &'a Place, PathBuf);
+type Local<'a> = (&'a Need, &'a Place, &'a Path);
 
 /// Hashes files, many of them on several threads.
 fn hash_all<'a>(files: &[Local<'a>]) -> Vec<(&'a Need, &'a Place, Found)> {

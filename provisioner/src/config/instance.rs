@@ -10,9 +10,10 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::block::{Block, Body, Failure, Part};
 use crate::config::common::{self, Common};
 use crate::config::document::RawBlock;
+use crate::config::frame::Frame;
 use crate::config::reader::Reader;
 use crate::config::renderer::Renderer;
-use crate::config::scope::Rendered;
+use crate::config::scope::{Rendered, is_template};
 use crate::config::values::Findings;
 use crate::config::{fields, limits, spans, spelling, values};
 use crate::fault::{Fault, Place};
@@ -22,7 +23,7 @@ const DELAY: Duration = Duration::from_secs(1);
 
 impl Reader {
     /// Reads a block, as often as its `for_each` says.
-    pub(super) fn block(&mut self, raw: RawBlock<'_>, renderer: &Renderer<'_>) {
+    pub(super) fn block(&mut self, raw: RawBlock<'_>, frame: &Frame, renderer: &Renderer<'_>) {
         let RawBlock {
             kind,
             place,
@@ -37,7 +38,7 @@ impl Reader {
             self.faults.push(Fault::error(what, Place { file, span }));
         }
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
-        let Some(items) = self.items(for_each, renderer, file) else {
+        let Some(items) = self.items(for_each, frame, renderer, file) else {
             return;
         };
         for own in items {
@@ -51,6 +52,7 @@ impl Reader {
                 None => None,
             };
             let one = One {
+                frame,
                 kind,
                 place: place.clone(),
                 own,
@@ -64,11 +66,12 @@ impl Reader {
     fn items(
         &mut self,
         for_each: Option<(Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)>,
+        frame: &Frame,
         renderer: &Renderer<'_>,
         file: usize,
     ) -> Option<Vec<toml::Table>> {
         let Some((key, value)) = for_each else {
-            return Some(vec![toml::Table::new()]);
+            return Some(vec![frame.own.clone()]);
         };
         let place = Place {
             file,
@@ -77,9 +80,8 @@ impl Reader {
         let mut table = DeTable::new();
         table.insert(key, value);
         let before = self.faults.len();
-        let none = toml::Table::new();
         let (literals, findings) =
-            values::render("", &table, renderer, &none, file, &mut self.faults);
+            values::render("", &table, renderer, &frame.own, file, &mut self.faults);
         if self.faults.len() > before || findings.deferred {
             return None;
         }
@@ -105,7 +107,9 @@ impl Reader {
         let own = |(key, value)| {
             let each =
                 toml::Table::from_iter([("key".to_owned(), key), ("value".to_owned(), value)]);
-            toml::Table::from_iter([("each".to_owned(), toml::Value::Table(each))])
+            let mut own = frame.own.clone();
+            own.insert("each".to_owned(), toml::Value::Table(each));
+            own
         };
         Some(pairs.into_iter().map(own).collect())
     }
@@ -155,7 +159,7 @@ impl Reader {
     }
 
     /// Reads one block with the values of its item.
-    fn one(&mut self, one: One, fields: DeTable<'_>, renderer: &Renderer<'_>) {
+    fn one(&mut self, one: One<'_>, fields: DeTable<'_>, renderer: &Renderer<'_>) {
         let file = one.place.file;
         let mut wrong = Vec::new();
         let (literals, findings) =
@@ -184,7 +188,7 @@ impl Reader {
     /// Reads the fields of the block's kind.
     fn body(
         &mut self,
-        one: &One,
+        one: &One<'_>,
         common: &Common,
         fields: DeTable<'_>,
         findings: &Findings,
@@ -200,6 +204,9 @@ impl Reader {
             sensitive,
             &mut self.faults,
         )?;
+        for source in body.sources() {
+            source.start_from(&self.dirs[place.file]);
+        }
         if sensitive {
             match &mut body {
                 Body::File(file) => file.keep_private(),
@@ -234,7 +241,7 @@ impl Reader {
     }
 
     /// Adds a block that was read, once its names are judged.
-    fn add(&mut self, one: One, common: Common, body: Option<Body>, findings: &Findings) {
+    fn add(&mut self, mut one: One<'_>, common: Common, body: Option<Body>, findings: &Findings) {
         let file = one.place.file;
         let at = |span| Place { file, span };
         let (id, id_place) = if let Some(id) = common.id {
@@ -243,15 +250,12 @@ impl Reader {
             let id = self.default_id(&one, body.as_ref(), findings.secret);
             (id, one.place.clone())
         };
-        if let Some(first) = self.ids.get(&id) {
-            let fault = Fault::error(format!("two blocks have the id `{id}`"), id_place)
-                .other(first.clone(), "the first")
-                .hint(if one.own.is_empty() {
-                    "give one of them an `id` of its own"
-                } else {
-                    "name each with its item, such as id = \"{{ each.key }}\""
-                });
-            self.faults.push(fault);
+        // Where a value is not known yet, items and roles seem alike that are not.
+        let is_open = findings.deferred && is_template(&id) && !one.own.is_empty();
+        if let Some(first) = self.ids.get(&id)
+            && !is_open
+        {
+            self.faults.push(taken(&id, &one, id_place, first));
             return;
         }
         for earlier in common.after {
@@ -263,8 +267,8 @@ impl Reader {
             }
         }
         self.ids.insert(id.clone(), id_place);
-        let part = match (one.left_out, body) {
-            (None, Some(body)) => match self.untagged(one.kind, file, &common.tags) {
+        let part = match (one.left_out.take(), body) {
+            (None, Some(body)) => match self.untagged(&one, &common.tags) {
                 Some(why) => Part::Out(why),
                 None => Part::In(Box::new(body)),
             },
@@ -294,17 +298,18 @@ impl Reader {
     }
 
     /// Why the tags that were chosen leave a block out. Handlers are chosen by who notifies them.
-    fn untagged(&self, kind: &str, file: usize, tags: &[String]) -> Option<String> {
+    fn untagged(&self, one: &One<'_>, tags: &[String]) -> Option<String> {
         let chosen = &self.chosen;
-        let of_file = self.tags.get(&file).into_iter().flatten();
-        let is_chosen = tags.iter().chain(of_file).any(|tag| chosen.contains(tag));
-        (!chosen.is_empty() && !is_chosen && kind != "handler").then(|| "not tagged so".to_owned())
+        let mut tags = tags.iter().chain(&one.frame.tags);
+        let is_chosen = tags.any(|tag| chosen.contains(tag));
+        (!chosen.is_empty() && !is_chosen && one.kind != "handler")
+            .then(|| "not tagged so".to_owned())
     }
 
     /// `kind:primary`; the place for a block without one, for one that was not read, and for one that
     /// a secret went into and whose primary may show it.
-    fn default_id(&self, one: &One, body: Option<&Body>, secret: bool) -> String {
-        let (kind, file) = (one.kind, one.place.file + 1);
+    fn default_id(&self, one: &One<'_>, body: Option<&Body>, secret: bool) -> String {
+        let (kind, file) = (one.kind, one.frame.number);
         match body {
             _ if kind == "packages" && file == 1 => "packages".to_owned(),
             _ if kind == "packages" => format!("packages-{file}"),
@@ -317,8 +322,26 @@ impl Reader {
     }
 }
 
+/// Two blocks with one id. Those of one `[[block]]` are told apart by what they stand for.
+fn taken(id: &str, one: &One<'_>, place: Place, first: &Place) -> Fault {
+    let fault = Fault::error(format!("two blocks have the id `{id}`"), place);
+    let is_itself = fault.place.as_ref() == Some(first);
+    match &one.frame.included {
+        _ if one.own.contains_key("each") => fault
+            .other(first.clone(), "the first")
+            .hint("name each with its item, such as id = \"{{ each.key }}\""),
+        Some(include) if is_itself => fault
+            .other(include.clone(), "its role is included once more here")
+            .hint("name each with a param, such as id = \"web-{{ params.name }}\""),
+        _ => fault
+            .other(first.clone(), "the first")
+            .hint("give one of them an `id` of its own"),
+    }
+}
+
 /// One block before its fields are read.
-struct One {
+struct One<'a> {
+    frame: &'a Frame,
     kind: &'static str,
     place: Place,
     /// The values of its item.

@@ -3,9 +3,13 @@
 mod common;
 mod document;
 mod fields;
+mod frame;
+mod gather;
 mod given;
+mod include;
 mod instance;
 pub mod limits;
+mod params;
 mod reader;
 mod renderer;
 pub mod resource;
@@ -13,8 +17,9 @@ pub mod scope;
 mod secrets;
 mod settings;
 mod spelling;
+mod tree;
 mod values;
-mod vars;
+pub(crate) mod vars;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +31,9 @@ use crate::mask::Mask;
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
+pub use self::gather::{Gathered, Wanted, gather};
 pub use self::given::Given;
+pub use self::include::{Sort, is_taken};
 use self::reader::Reader;
 use self::resource::Resources;
 use self::scope::Scope;
@@ -149,6 +156,7 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
             .resources
             .check_source(need, place, &mut reader.faults);
     }
+    let settings = reader.settings();
     let faults = sorted(reader.faults);
     if faults.iter().any(Fault::is_error) {
         return Err(faults);
@@ -158,7 +166,7 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
     Ok(Outline {
         resources: reader.resources,
         needs,
-        settings: reader.vars,
+        settings,
         warnings: faults,
     })
 }

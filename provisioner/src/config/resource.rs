@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::document::RawBlock;
 use crate::fault::{Fault, Place};
-use crate::source::{Need, Source, holds_password, is_bucket_name};
+use crate::source::{Need, Source, holds_password, is_bucket_name, within};
 
 /// Everything that a config names besides its blocks.
 #[derive(Default)]
@@ -61,7 +61,7 @@ pub enum SecretSource {
     /// One environment variable, or two for a pair of keys.
     #[serde(deserialize_with = "one_or_more")]
     Env(Vec<String>),
-    /// A file, relative to the config's directory; one line feed at its end is dropped.
+    /// A file, relative to the directory of the file that names it; one line feed at its end is dropped.
     File(String),
 }
 
@@ -87,12 +87,12 @@ fn one_or_more<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D:
 
 impl Resources {
     /// Reads `[kind.NAME]` tables. A `[repo.NAME]` with a `dest`, as the original had them, is a
-    /// clone block at its own place: those are returned.
+    /// clone block at its own place: those are returned. `dir` is the directory of the file.
     pub(super) fn read<'a>(
         &mut self,
         kind: &str,
         value: Spanned<DeValue<'a>>,
-        file: usize,
+        (file, dir): (usize, &str),
         faults: &mut Vec<Fault>,
     ) -> Vec<RawBlock<'a>> {
         let place = Place {
@@ -125,6 +125,11 @@ impl Resources {
             }
             if let Some(clone) = self.read_one(kind, &name, table, &place, faults) {
                 clones.push(clone);
+            }
+            if let Some(SecretSource::File(path)) = self.secrets.get_mut(&name)
+                && kind == "secret"
+            {
+                *path = within(dir, path);
             }
         }
         clones
