@@ -12,8 +12,9 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    backup, check, explain, facts, gen_client_keys, gen_target_keys, list_target_keys, passphrase,
-    plan, provision, remove, rename, restore, run, serve, show, status, unit_file,
+    backup, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys, list_target_keys,
+    passphrase, plan, provision, remove, rename, restore, run, schema, seal, serve, show, status,
+    unit_file,
 };
 
 const EXAMPLES: &str = "\
@@ -183,8 +184,14 @@ pub(crate) enum Verb {
     Provision(provision::Args),
     /// Check a config without contacting anything
     Check(check::Args),
-    /// Tell where a value of a config comes from
+    /// Tell what a word of a config means, or where a value comes from
     Explain(explain::Args),
+    /// Print the JSON schema of a config, for editors
+    Schema(schema::Args),
+    /// Format configs; comments and order stay
+    Fmt(fmt::Args),
+    /// Rewrite old spellings in configs as they are today
+    Fix(fix::Args),
     /// Ask a target how it is, and whether a run goes on
     Status(status::Args),
     /// Show what a host knows of itself
@@ -203,6 +210,8 @@ pub(crate) enum Verb {
     Remove(remove::Args),
     /// Set, change or take off the passphrase of your keys
     Passphrase(passphrase::Args),
+    /// Seal a secret for targets, as text for a config
+    Seal(seal::Args),
     /// Copy the keystore
     Backup(backup::Args),
     /// Put a backup in the keystore's place
@@ -255,9 +264,9 @@ fn uses(verb: &str) -> &'static [&'static str] {
         "gen-client-keys" => &["keystore", "passphrase_fd"],
         "gen-target-keys" => &["target", "ip", "port", "keystore"],
         "check" | "explain" => &["target"],
-        "show" | "remove" => &["target", "keystore"],
+        "show" | "remove" | "seal" => &["target", "keystore"],
         "serve" => &["port", "root", "keystore"],
-        "unit-file" | "run" => &[],
+        "schema" | "fmt" | "fix" | "unit-file" | "run" => &[],
         _ => &["keystore"],
     }
 }

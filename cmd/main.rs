@@ -17,6 +17,8 @@ mod error;
 mod explain;
 mod facts;
 mod files;
+mod fix;
+mod fmt;
 mod follower;
 mod gen_client_keys;
 mod gen_target_keys;
@@ -29,13 +31,18 @@ mod local;
 mod logging;
 mod passphrase;
 mod plan;
+mod plan_file;
 mod print;
+mod prompt;
 mod provision;
 mod remote;
 mod remove;
 mod rename;
 mod restore;
+mod rewrite;
 mod run;
+mod schema;
+mod seal;
 mod secrets;
 mod serve;
 mod show;
@@ -107,6 +114,9 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Provision(args) => provision::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Explain(args) => explain::run(&args, context),
+        Verb::Schema(args) => schema::run(&args, context),
+        Verb::Fmt(args) => fmt::run(&args, context),
+        Verb::Fix(args) => fix::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),
@@ -116,6 +126,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Rename(args) => rename::run(&args, context),
         Verb::Remove(args) => remove::run(&args, context),
         Verb::Passphrase(args) => passphrase::run(&args, context),
+        Verb::Seal(args) => seal::run(&args, context),
         Verb::Backup(args) => backup::run(&args, context),
         Verb::Restore(args) => restore::run(&args, context),
         Verb::Serve(args) => serve::run(&args, context),

@@ -17,7 +17,7 @@ struct Case {
     text: String,
 }
 
-const CLASSES: [&str; 13] = [
+const CLASSES: [&str; 14] = [
     "types",
     "unknown",
     "hostile",
@@ -31,6 +31,7 @@ const CLASSES: [&str; 13] = [
     "one_file",
     "system",
     "include",
+    "fetched",
 ];
 
 fn cases() -> Vec<Case> {

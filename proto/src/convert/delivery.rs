@@ -121,15 +121,11 @@ impl From<&Delivery> for wire::Request {
             name: name.clone(),
             vars: vars.to_string(),
         });
-        let secret = |(name, secret): (&String, &Secret)| wire::Secret {
-            name: name.clone(),
-            value: secret.expose().to_owned(),
-        };
         Self {
             target: from.request.target.clone(),
             files: from.request.files.iter().map(file).collect(),
             sources: from.request.sources.iter().map(source).collect(),
-            secrets: from.request.secrets.iter().map(secret).collect(),
+            secrets: to_secrets(&from.request.secrets),
             vars: from.request.given.to_toml(),
             tags: from.request.given.tags.iter().cloned().collect(),
             included: number(from.request.given.included),
@@ -137,6 +133,15 @@ impl From<&Delivery> for wire::Request {
             target_tags: from.request.given.target_tags.iter().cloned().collect(),
         }
     }
+}
+
+/// Secrets as they travel.
+pub fn to_secrets(secrets: &BTreeMap<String, Secret>) -> Vec<wire::Secret> {
+    let secret = |(name, secret): (&String, &Secret)| wire::Secret {
+        name: name.clone(),
+        value: secret.expose().to_owned(),
+    };
+    secrets.iter().map(secret).collect()
 }
 
 #[cfg(test)]

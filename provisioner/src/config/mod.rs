@@ -3,6 +3,8 @@
 mod common;
 mod document;
 mod fields;
+mod fix;
+mod format;
 mod frame;
 mod gather;
 mod given;
@@ -14,6 +16,7 @@ mod reader;
 mod renderer;
 pub mod resource;
 pub mod scope;
+mod sealed;
 mod secrets;
 mod settings;
 mod spelling;
@@ -31,6 +34,8 @@ use crate::mask::Mask;
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
+pub use self::fix::{NotToml, fix};
+pub use self::format::format;
 pub use self::gather::{Gathered, Wanted, gather};
 pub use self::given::Given;
 pub use self::include::{Sort, is_taken};

@@ -15,7 +15,7 @@ use crate::config::resource::Resources;
 use crate::config::scope::Scope;
 use crate::config::settings::Settings;
 use crate::config::tree::Tree;
-use crate::config::{File, Level, Setting, limits, nearest, vars};
+use crate::config::{File, Level, Setting, limits, nearest, sealed, vars};
 use crate::fault::{Fault, Place};
 
 /// Collects blocks and faults from one file after another.
@@ -96,6 +96,7 @@ impl Reader {
         scope.vars.extend(of_groups);
         scope.vars.extend(scope.given.vars.clone());
         scope.named = self.resources.secrets.keys().cloned().collect();
+        sealed::open(&self.resources, &mut scope, &mut self.faults);
         let renderer = Renderer::of(&scope);
         let frames = self.frames(&tree, &roles, &renderer);
         let mut blocks = Vec::new();

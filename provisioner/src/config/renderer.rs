@@ -89,7 +89,7 @@ impl<'a> Renderer<'a> {
             });
         }
         if self.wrong.get() >= WRONG {
-            return Ok(Rendered::Deferred);
+            return Ok(Rendered::Deferred { secret: false });
         }
         self.template(text, own)
             .inspect_err(|_| self.wrong.set(self.wrong.get() + 1))
@@ -110,18 +110,21 @@ impl<'a> Renderer<'a> {
             "facts" => self.scope.facts.is_some(),
             _ => self.scope.secrets.is_some(),
         };
-        if DEFERRABLE
+        let deferred = DEFERRABLE
             .iter()
-            .any(|name| names.contains(*name) && !known(name))
+            .any(|name| names.contains(*name) && !known(name));
+        let secret = names.contains("secret");
+        if (deferred || (secret && !self.scope.elsewhere.is_empty()))
+            && let Some(what) = self.unknown(&template)
         {
-            return match self.unknown(&template) {
-                Some(what) => Err(RenderError {
-                    what,
-                    line: None,
-                    quotes: false,
-                }),
-                None => Ok(Rendered::Deferred),
-            };
+            return Err(RenderError {
+                what,
+                line: None,
+                quotes: false,
+            });
+        }
+        if deferred {
+            return Ok(Rendered::Deferred { secret });
         }
         self.secrets.touched.store(false, Ordering::Relaxed);
         let touched = || self.secrets.touched.load(Ordering::Relaxed);
@@ -180,8 +183,8 @@ impl<'a> Renderer<'a> {
         })
     }
 
-    /// A fact that no host has or a secret that the config does not declare, which need not wait for
-    /// the target.
+    /// A fact that no host has or a secret that the config does not declare, or not for this target:
+    /// that need not wait for the target.
     fn unknown(&self, template: &Template<'_, '_>) -> Option<String> {
         let facts = Value::from(Serde(&Facts::default()));
         let has_fact = |name: &str| facts.get_attr(name).is_ok_and(|fact| !fact.is_undefined());
@@ -196,6 +199,7 @@ impl<'a> Renderer<'a> {
                 "secret" if self.scope.secrets.is_none() && !self.scope.named.contains(name) => {
                     Some(format!("there is no [secret.{name}] in the config"))
                 }
+                "secret" => self.scope.elsewhere.get(name).cloned(),
                 _ => None,
             }
         })
@@ -236,7 +240,11 @@ impl<'a> Renderer<'a> {
             }
         }
         let waits = self.scope.facts.is_none() && is_unknown(params);
-        waits.then_some(Ok(Rendered::Deferred))
+        waits.then_some(Ok(Rendered::Deferred {
+            secret: names
+                .iter()
+                .any(|path| path.split('.').next() == Some("secret")),
+        }))
     }
 
     fn spend(&self, fuel: u64) {
