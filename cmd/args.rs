@@ -17,7 +17,7 @@ use crate::{
     unit_file,
 };
 
-const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = "\
 Begin:
   hpt gen-client-keys                           your own keys, once
   hpt gen-target-keys --target web1 --ip 10.0.0.5
@@ -272,7 +272,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
 }
 
 /// The command line as clap knows it; the help of a verb has no option that does nothing there.
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let command = CommandLine::command();
     let partial: Vec<Arg> = PARTIAL
         .iter()

@@ -8,11 +8,13 @@
 )]
 
 mod address;
+mod age;
 mod args;
 mod backup;
 mod check;
 mod config;
 mod context;
+mod env;
 mod error;
 mod explain;
 mod facts;
@@ -35,6 +37,8 @@ mod plan_file;
 mod print;
 mod prompt;
 mod provision;
+#[cfg(test)]
+mod reference;
 mod remote;
 mod remove;
 mod rename;
@@ -114,7 +118,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Provision(args) => provision::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Explain(args) => explain::run(&args, context),
-        Verb::Schema(args) => schema::run(&args, context),
+        Verb::Schema(schema::Args {}) => Ok(schema::run(context)),
         Verb::Fmt(args) => fmt::run(&args, context),
         Verb::Fix(args) => fix::run(&args, context),
         Verb::Status(args) => status::run(&args, context),

@@ -9,8 +9,10 @@ use hpt_provisioner::config::resource::{Letters, SecretSource};
 use hpt_provisioner::secret::Secret;
 use zeroize::Zeroizing;
 
+use crate::age;
 use crate::config::Checked;
-use crate::context::{Context, env};
+use crate::context::Context;
+use crate::env;
 use crate::error::{CommandError, Exit};
 use crate::prompt::{self, Unanswered};
 use crate::terminal::visible;
@@ -36,9 +38,11 @@ impl Secrets {
         places.sort_by_key(|(_, place)| place.order());
         let mut own = None;
         for (name, place) in places {
+            let dir = config.files[place.file].dir();
             let read = match &resources.secrets[name] {
                 SecretSource::Env(names) => names.iter().map(|env| from_env(name, env)).collect(),
                 SecretSource::File(path) => from_file(name, Path::new(path)),
+                SecretSource::Age(file) => age::open(name, dir, file),
                 SecretSource::Prompt(words) => typed(name, words),
                 SecretSource::Sealed(_) if context.global.target.is_some() => continue,
                 SecretSource::Sealed(letters) => match &own {
@@ -99,7 +103,7 @@ fn bare(text: &str) -> &str {
 }
 
 fn from_env(name: &str, variable: &str) -> Result<Secret, CommandError> {
-    env(variable).map(Secret::new).ok_or_else(|| {
+    env::named(variable).map(Secret::new).ok_or_else(|| {
         let bad = |what: &str| CommandError::new(Exit::Config, format!("[secret.{name}]: {what}"));
         let is_usual = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_';
         if variable.bytes().all(is_usual) {
@@ -123,10 +127,14 @@ pub(crate) fn from_file(name: &str, path: &Path) -> Result<Vec<Secret>, CommandE
         return Err(cannot(&"a secret is a file of at most 64 KiB"));
     }
     let bytes = Zeroizing::new(fs::read(path).map_err(|why| cannot(&why))?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| cannot(&"it is not UTF-8"))?;
-    Ok(vec![Secret::new(
-        text.strip_suffix('\n').unwrap_or(text).to_owned(),
-    )])
+    from_text(&bytes).ok_or_else(|| cannot(&"it is not UTF-8"))
+}
+
+/// A text of at most 64 KiB, without one line feed at its end.
+pub(crate) fn from_text(bytes: &[u8]) -> Option<Vec<Secret>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    (text.len() <= LONGEST).then(|| vec![Secret::new(text.to_owned())])
 }
 
 /// What is typed for a secret, once.

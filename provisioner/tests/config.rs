@@ -113,7 +113,7 @@ fn all_faults_of_a_file_are_told_at_once_each_with_its_place() {
     assert_eq!(told.len(), 3, "{told:#?}");
     assert_eq!(
         told[0],
-        "3:1 unknown field `stat` in [[service]] | did you mean `status`?"
+        "3:1 unknown field `stat` in [[service]] | did you mean `status`? | `hpt explain service` lists its fields"
     );
     assert_eq!(
         told[1],
@@ -189,6 +189,18 @@ fn an_unguarded_exec_draws_a_warning_and_still_works() {
         "{:?}",
         faults(text)
     );
+}
+
+#[test]
+fn a_value_that_names_another_is_refused_since_nobody_renders_it() {
+    let text = "[vars]\na = 1\nroot = \"/var/www/{{ vars.a }}\"\nnames = [{ b = \"{{facts.hostname}}\" }]\n";
+    let told = faults(text);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("3:1 `vars.root` holds braces that nobody renders"));
+    assert!(told[1].starts_with("4:1 `vars.names`"), "{told:?}");
+    // Braces that ask for nothing of ours are a text like any other.
+    let others = "[vars]\nformat = \"{{.Names}} {{ user }}\"\n";
+    assert_eq!(faults(others), Vec::<String>::new());
 }
 
 #[test]

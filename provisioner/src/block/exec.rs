@@ -1,79 +1,89 @@
 //! `[[exec]]`: a command or a script.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::block::{Action, Decision, Kind, Verb};
-use crate::effect::{Command, Effect, Program};
+use crate::effect::{ChangedIf, Command, Effect, Program};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key, Memo};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::secret::Secret;
 use crate::view::View;
 
-/// How long a command may take if the config does not say.
-const TIMEOUT: Duration = Duration::from_mins(5);
-/// The longest that a config may say.
-const LONGEST: Duration = Duration::from_hours(24);
 /// As many characters of a command as its id and a plan's line show.
 const SHOWN: usize = 60;
 
 /// A command or a script. It runs every time unless something guards it.
+///
+/// ```toml
+/// [[exec]]
+/// script = "/opt/app/bin/migrate"
+/// user = "app"
+/// once = "migrate-7"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
-    /// The text of a script for `interpreter`.
+    /// The text of a script for `interpreter`, of one or more lines. Either this or `cmd`.
     script: Option<Secret>,
-    /// A program by its absolute path; no shell reads it.
+    /// A program by its absolute path, such as `"/usr/bin/make"`; no shell reads it.
     cmd: Option<Secret>,
-    /// The program's arguments, each as it is.
+    /// The arguments of `cmd`, each as it is, such as `["-C", "/opt/app"]`; none.
     #[serde(default)]
     args: Vec<Secret>,
-    /// What reads `script`, and the guards; /bin/sh.
+    /// The program that reads `script` and the guards, such as `"/bin/bash"`; `/bin/sh`.
     interpreter: Option<AbsPath>,
     /// The user it runs as, with that user's groups; root.
     user: Option<UserName>,
     /// The primary group it runs with; the user's own.
     group: Option<GroupName>,
-    /// The directory it runs in; /tmp.
+    /// The directory it runs in, absolute; `/tmp`.
     pwd: Option<AbsPath>,
-    /// Environment besides PATH, HOME, USER, LOGNAME, SHELL and LANG.
+    /// Its environment besides PATH, HOME, USER, LOGNAME, SHELL and LANG, such as `{ PORT = "8080" }`;
+    /// nothing else. Values are never shown.
     #[serde(default)]
     env: BTreeMap<String, Secret>,
-    /// Text for its standard input; nothing.
+    /// A text for its standard input, which is never shown; nothing.
     stdin: Option<Secret>,
-    /// It runs only if this path is not there, and is in place when it is.
+    /// It runs only if this path is not there, such as `"/opt/app/bin/serve"`, and is in place when it
+    /// is.
     creates: Option<AbsPath>,
     /// It runs only if this path is there, and is in place when it is not.
     removes: Option<AbsPath>,
-    /// A script; it runs only if that fails.
+    /// A script for `interpreter`, such as `"id -u app"`: the block runs only if that fails.
     unless: Option<Secret>,
-    /// A script; it runs only if that succeeds.
+    /// A script for `interpreter`, such as `"test -e /srv/new"`: the block runs only if that succeeds.
     only_if: Option<Secret>,
     /// It runs only if no command with this text here has run on the host before, and is in place
     /// when one has; such as "migrate-7".
     once: Option<String>,
-    /// It is meant to run every time.
+    /// Whether it is meant to run every time, so that there is no warning about it; false.
     #[serde(default)]
     always: bool,
-    /// Paths that it makes or changes, so that later blocks know that they cannot know.
+    /// Paths that it makes or changes, such as `["/etc/app"]`; none. A plan then says of later blocks
+    /// about them that they are known when applied.
     #[serde(default)]
     changes: Vec<AbsPath>,
-    /// File mode creation mask; "0022".
+    /// The mask that files are made with, octal; `"0022"`.
     umask: Option<Mode>,
-    /// How long it may take, in seconds or such as "90s", "5m", "2h"; five minutes.
-    #[serde(default, deserialize_with = "crate::time::deserialize")]
-    timeout: Option<Duration>,
-    /// Exit codes that mean success; 0.
+    /// Whether `unless` and `only_if` change nothing, so that a plan may run them to say what it
+    /// would do; false. One who asks for a plan needs the grants apply and exec for that.
+    #[serde(default)]
+    pure: bool,
+    /// What makes a run of it a change: an exit code, such as 2, which then means success too; or a
+    /// regular expression that is found in a line of its standard output, such as "^updated". Each
+    /// run is a change without it. Handlers are notified of changes alone.
+    changed_if: Option<ChangedIf>,
+    /// The exit codes that mean success, such as `[0, 2]`; 0 alone.
     #[serde(default)]
     success: Vec<i32>,
 }
 
 impl Kind for Exec {
     const NAME: &'static str = "exec";
-    const LATER: &'static [&'static str] = &["pure", "changed_if", "undo"];
+    const LATER: &'static [&'static str] = &["undo"];
 
     fn primary(&self) -> String {
         let text = self
@@ -150,10 +160,10 @@ impl Kind for Exec {
                 "`always` contradicts the guard of this exec".to_owned(),
             );
         }
-        if self.timeout.is_some_and(|t| t > LONGEST || t.is_zero()) {
+        if self.pure && self.unless.is_none() && self.only_if.is_none() {
             complain(
-                "timeout",
-                "a timeout is at least a second and at most 24 hours".to_owned(),
+                "pure",
+                "`pure` is said of `unless` or `only_if`, and there is neither".to_owned(),
             );
         }
     }
@@ -209,6 +219,7 @@ impl Kind for Exec {
                 .chain(&self.changes)
                 .cloned()
                 .collect(),
+            perhaps: self.changed_if.is_some(),
             repeats: self.creates.is_none() && self.removes.is_none() && self.once.is_none(),
         };
         let guard = match (&self.unless, &self.only_if) {
@@ -226,6 +237,7 @@ impl Kind for Exec {
         Ok(Decision::Ask {
             guard: Box::new(self.command(script)),
             wants,
+            pure: self.pure,
             action,
         })
     }
@@ -257,6 +269,17 @@ impl Exec {
         }
     }
 
+    fn success(&self) -> Vec<i32> {
+        let mut codes = self.success.clone();
+        if codes.is_empty() {
+            codes.push(0);
+        }
+        if let Some(ChangedIf::Exit(code)) = self.changed_if {
+            codes.push(code);
+        }
+        codes
+    }
+
     fn words(&self) -> String {
         let who = self
             .user
@@ -282,12 +305,8 @@ impl Exec {
                 .collect(),
             stdin: self.stdin.clone(),
             umask: self.umask.unwrap_or(Mode::new(0o022)),
-            timeout: self.timeout.unwrap_or(TIMEOUT),
-            success: if self.success.is_empty() {
-                vec![0]
-            } else {
-                self.success.clone()
-            },
+            success: self.success(),
+            changed_if: self.changed_if.clone(),
         }
     }
 }

@@ -10,25 +10,33 @@ use crate::host::{Group as Seen, HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
 use crate::view::View;
 
-/// A group of users.
+/// A group of users, and who must be in it.
+///
+/// ```toml
+/// [[group]]
+/// name = "web"
+/// system = true
+/// members = ["ana"]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// The group's name.
+    /// The group's name: 1 to 32 of a-z, 0-9, `_` and `-`, such as `"web"`.
     name: GroupName,
     /// Its number, such as 1099; the system picks one if it is not given.
     gid: Option<u32>,
-    /// Take the number from the range of system groups.
+    /// Whether the number is taken from the range of system groups; false. A group that is there keeps
+    /// its own.
     #[serde(default)]
     system: bool,
-    /// Users who must be members; others stay.
+    /// Users who must be members, such as `["ana", "bo"]`; none. Others stay.
     #[serde(default)]
     members: Vec<UserName>,
-    /// Members may use sudo for everything without a password. It lies in
+    /// Whether members may use sudo for everything without a password; false. It lies in
     /// `/etc/sudoers.d/hpt-group-NAME`, which is removed when this is not said.
     #[serde(default)]
     passwordless_sudo: bool,
-    /// It must not be there.
+    /// It must not be there; false.
     #[serde(default)]
     absent: bool,
 }
@@ -91,6 +99,29 @@ impl Kind for Group {
         if !view.powers().accounts {
             let why = "groups are made and changed by root with groupadd; hpt is not root, the tool is not there, or this root has no /etc/group";
             return Ok(Decision::Blocked(why.to_owned()));
+        }
+        let has = group.as_ref().and_then(|group| group.gid);
+        if let Some(gid) = self.gid.filter(|gid| !self.absent && has != Some(*gid))
+            && let Fate::Is(Some(other)) = view.group_numbered(gid)?
+            && other != self.name
+        {
+            return Ok(Decision::Blocked(format!(
+                "the gid {gid} is that of the group {other}; choose another, or remove that group before this block"
+            )));
+        }
+        if self.absent
+            && let Some(user) = view.primary_user(&self.name)?
+        {
+            return Ok(Decision::Blocked(format!(
+                "{} is the primary group of {user}; remove that user, or give them another `group`, in a [[user]] block before this one",
+                self.name
+            )));
+        }
+        let there = group.map(|group| group.members).unwrap_or_default();
+        for member in self.missing(&there) {
+            if let Some(stop) = Decision::without_accounts(Some(member), None, view)? {
+                return Ok(stop);
+            }
         }
         Ok(Decision::Act(Action::new(verb, words.join(", "), effects)))
     }

@@ -1,7 +1,6 @@
 //! `[[handler]]`: what is done once, at the end, when a block that notifies it has changed something.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -13,11 +12,15 @@ use crate::name::{AbsPath, Mode, UnitName, UserName};
 use crate::secret::Secret;
 use crate::view::View;
 
-/// How long a handler's command may take if the config does not say.
-const TIMEOUT: Duration = Duration::from_mins(5);
-
 /// What is done once in a run, after its last block or at a `[[flush]]`, if a block that names it in
 /// `notify` has changed something. If the run does not get there, the next one does it.
+///
+/// ```toml
+/// [[handler]]
+/// name = "nginx"
+/// check = "nginx -t"
+/// reload = "nginx"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handler {
@@ -28,27 +31,26 @@ pub struct Handler {
     /// does not run, or if another handler restarts it.
     #[serde(default, deserialize_with = "unit")]
     reload: Option<UnitName>,
-    /// A unit that is restarted, or started if it does not run.
+    /// A unit that is restarted, or started if it does not run, such as `"app"`; `.service` is
+    /// understood.
     #[serde(default, deserialize_with = "unit")]
     restart: Option<UnitName>,
-    /// The text of a shell script.
+    /// The text of a script for `/bin/sh`.
     script: Option<Secret>,
-    /// A program by its absolute path; no shell reads it.
+    /// A program by its absolute path, such as `"/usr/bin/make"`; no shell reads it.
     cmd: Option<Secret>,
-    /// The program's arguments, each as it is.
+    /// The arguments of `cmd`, each as it is; none.
     #[serde(default)]
     args: Vec<Secret>,
     /// The user that `script` or `cmd` runs as; root.
     user: Option<UserName>,
-    /// Environment of `script` or `cmd` besides PATH, HOME, USER, LOGNAME, SHELL and LANG.
+    /// The environment of `script` or `cmd` besides PATH, HOME, USER, LOGNAME, SHELL and LANG; nothing
+    /// else.
     #[serde(default)]
     env: BTreeMap<String, Secret>,
     /// A shell script that runs first, such as "nginx -t"; if it fails, so does the handler, and
     /// nothing is reloaded.
     check: Option<Secret>,
-    /// How long a command may take, in seconds or such as "90s", "5m", "2h"; five minutes.
-    #[serde(default, deserialize_with = "crate::time::deserialize")]
-    timeout: Option<Duration>,
 }
 
 fn name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<String, D::Error> {
@@ -181,8 +183,8 @@ impl Handler {
             env: env.map(|(k, v)| (k.clone(), v.clone())).collect(),
             stdin: None,
             umask: Mode::new(0o022),
-            timeout: self.timeout.unwrap_or(TIMEOUT),
             success: vec![0],
+            changed_if: None,
         }))
     }
 }

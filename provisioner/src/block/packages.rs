@@ -8,11 +8,15 @@ use crate::host::{HostError, Key};
 use crate::name::PackageName;
 use crate::view::View;
 
-/// The top-level list of packages.
+/// The top-level list of packages that must be installed; any version will do.
+///
+/// ```toml
+/// packages = ["nginx", "git", "curl"]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Packages {
-    /// Their names, as the host's package manager has them.
+    /// Their names, as the host's package manager has them, such as `["nginx", "git"]`.
     names: Vec<PackageName>,
 }
 

@@ -17,6 +17,12 @@ use crate::view::View;
 ///
 /// It is kept in a file of its own in `/etc/sysctl.d`, `99-zz-hpt-KEY.conf`, which is read after the
 /// distribution's files and after `/etc/sysctl.conf`.
+///
+/// ```toml
+/// [[sysctl]]
+/// key = "net.ipv4.ip_forward"
+/// value = 1
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sysctl {
@@ -116,6 +122,12 @@ impl Kind for Sysctl {
                     )));
                 }
                 Fate::Is(Some(now)) if now == *value => {}
+                Fate::Is(Some(_)) if view.is_read_only(&self.key) => {
+                    return Ok(Decision::Blocked(format!(
+                        "the parameter {} is read-only here, as in a container; `reload = false` keeps the file alone",
+                        self.key
+                    )));
+                }
                 Fate::Is(Some(now)) => {
                     steps.say(Verb::Update, format!("{now} -> {value}"));
                     steps.set(self.setting(), Some(value.clone()));

@@ -9,9 +9,12 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::config::{fields, spans};
 use crate::fault::{Fault, Place};
 
+/// The longest that a block may be given.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// The fields, in the order in which the reference has them. `when` and `for_each` are taken before
 /// the others, since they decide whether and how often those are read.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "id",
     "desc",
     "tags",
@@ -21,6 +24,7 @@ const FIELDS: [&str; 9] = [
     "on_error",
     "retries",
     "delay",
+    "timeout",
 ];
 
 /// What every block may say of itself.
@@ -30,24 +34,32 @@ pub(super) struct Common {
     /// What the block is called in plans, in `after` and in `result`; 1 to 256 characters. Default:
     /// `kind:primary`, such as `file:/etc/motd`.
     pub(super) id: Option<Spanned<String>>,
-    /// A note for who reads the config.
+    /// A note for who reads the config, such as `"asked for by ana"`; none.
     pub(super) desc: Option<String>,
-    /// Words by which `--tags` chooses blocks.
+    /// Words by which `--tags` chooses blocks, such as `["web"]`; those of its file.
     pub(super) tags: Vec<String>,
-    /// Ids of blocks that must stand before this one. It asserts the order and does not make it.
+    /// Ids of blocks that must stand before this one, such as `["package:nginx"]`; none. It asserts the
+    /// order and does not make it.
     pub(super) after: Vec<Spanned<String>>,
-    /// Names of handlers that run once, at the end, when this block changed something.
+    /// Names of handlers that run once, at the end or at a `[[flush]]`, when this block changed
+    /// something, such as `["nginx"]`; none.
     pub(super) notify: Vec<Spanned<String>>,
-    /// Whether no content of it is ever shown; so is every block that a secret goes into.
+    /// Whether no content of it is ever shown; false, but true of every block that a secret goes into.
     pub(super) sensitive: bool,
-    /// "fail" stops the run when this block fails, "continue" goes on with the next one.
+    /// What becomes of the run when this block fails: `"fail"` stops it, `"continue"` goes on with the
+    /// next one; `"fail"`.
     pub(super) on_error: OnError,
-    /// How often a block that failed is tried again, at most 100 times; 0.
+    /// How often the block is tried again when it fails, 0 to 100 times; 0.
     #[serde(deserialize_with = "at_most_100")]
     pub(super) retries: u8,
-    /// How long to wait before each retry, such as "5s"; one second.
+    /// How long to wait before each retry, in seconds or such as `"5s"`, `"2m"`; one second.
     #[serde(deserialize_with = "crate::time::deserialize")]
     pub(super) delay: Option<Duration>,
+    /// How long the block may take each time that it is tried, with all that is started for it, such
+    /// as "90s", "5m", "2h"; one second to 24 hours. Then it is ended, and has failed. Without it a
+    /// command has five minutes, a clone thirty, a transaction of packages an hour.
+    #[serde(deserialize_with = "crate::time::deserialize")]
+    pub(super) timeout: Option<Duration>,
 }
 
 /// What becomes of the run when a block fails.
@@ -108,6 +120,11 @@ pub(super) fn take(
         let at = known.get("id").unwrap_or(place).clone();
         faults.push(Fault::error(what, at));
         common.id = None;
+    }
+    if common.timeout.is_some_and(|t| t > LONGEST || t.is_zero()) {
+        let what = "a timeout is at least a second and at most 24 hours";
+        let at = known.get("timeout").unwrap_or(place).clone();
+        faults.push(Fault::error(what, at));
     }
     common
 }

@@ -9,6 +9,7 @@ use crate::config::tree::Tree;
 use crate::fault::{Fault, Place};
 
 /// What the blocks of one file have in common in one place where it runs.
+#[derive(Default)]
 pub(super) struct Frame {
     /// From 1, as files are met: that of the first file is 1.
     pub(super) number: usize,

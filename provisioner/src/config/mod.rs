@@ -10,6 +10,7 @@ mod gather;
 mod given;
 mod include;
 mod instance;
+mod late;
 pub mod limits;
 mod params;
 mod reader;
@@ -25,6 +26,7 @@ mod values;
 pub(crate) mod vars;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use toml::de::DeTable;
 
@@ -34,11 +36,12 @@ use crate::mask::Mask;
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
-pub use self::fix::{NotToml, fix};
+pub use self::fix::fix;
 pub use self::format::format;
 pub use self::gather::{Gathered, Wanted, gather};
 pub use self::given::Given;
 pub use self::include::{Sort, is_taken};
+pub use self::late::Late;
 use self::reader::Reader;
 use self::resource::Resources;
 use self::scope::Scope;
@@ -51,6 +54,13 @@ pub struct File {
     pub name: String,
     /// Its text.
     pub text: String,
+}
+
+impl File {
+    /// The directory to which the paths in it are relative.
+    pub fn dir(&self) -> &Path {
+        Path::new(include::directory(&self.name))
+    }
 }
 
 /// A whole config, every field of it valid.

@@ -26,17 +26,17 @@ pub struct Resources {
     faulty: BTreeSet<String>,
 }
 
-/// An S3-compatible bucket.
+/// An S3-compatible bucket that the workstation reads objects from.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bucket {
     /// The service's host name, such as `nyc3.digitaloceanspaces.com`, or an https URL.
     pub url: String,
-    /// The bucket's name there.
+    /// The bucket's name there, such as `"coleman"`.
     pub name: String,
-    /// The region to sign for; guessed from the first label of the host name if it is not given.
+    /// The region to sign for, such as `"eu-central-1"`; the first label of the host name.
     pub region: Option<String>,
-    /// Ask for `https://HOST/BUCKET/KEY` and not `https://BUCKET.HOST/KEY`.
+    /// Whether to ask for `https://HOST/BUCKET/KEY` and not `https://BUCKET.HOST/KEY`; false.
     #[serde(default)]
     pub path_style: bool,
     /// `secret.NAME`, whose two values are the access key and the secret key. Without it the
@@ -44,13 +44,14 @@ pub struct Bucket {
     pub credentials: Option<String>,
 }
 
-/// A git repository that the workstation reads files from.
+/// A git repository that the workstation reads files from. With `dest` it is a `[[clone]]` too, as the
+/// first hpt had it, and `user`, `key` and `password` are those of the clone.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repo {
-    /// An https or ssh URL.
+    /// An https or ssh URL, such as `"https://git.example.org/files"`.
     pub url: String,
-    /// Branch, tag or commit; the remote's HEAD if it is not given.
+    /// A branch, tag or commit, such as `"v1"`; the branch that the server names.
     pub rev: Option<String>,
 }
 
@@ -59,7 +60,8 @@ pub struct Repo {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum SecretSource {
-    /// One environment variable, or two for a pair of keys.
+    /// The name of an environment variable, such as `"DB_PASSWORD"`, or two of them for a pair of keys:
+    /// `["ACCESS_KEY", "SECRET_KEY"]`.
     #[serde(deserialize_with = "one_or_more")]
     Env(Vec<String>),
     /// A file, relative to the directory of the file that names it; one line feed at its end is dropped.
@@ -67,9 +69,23 @@ pub enum SecretSource {
     /// A question to whoever starts the run: the words before the colon. What is typed is not
     /// shown, and asked for once a run; without a terminal there is no run.
     Prompt(String),
+    /// A file that age has encrypted, for instance `{ file = "db.age", identity = "~/.age/key.txt" }`.
+    Age(AgeFile),
     /// For each target that may know it, by the name that its keys have on the workstation, the text
     /// that `hpt seal` prints: `sealed = { web1 = "hpt1k:..." }`. That target alone can open it.
     Sealed(Letters),
+}
+
+/// A file that the `age` or `rage` of whoever starts the run opens, who may be asked for a passphrase
+/// by it. One line feed at the end of the value is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of `file` and `identity`")]
+pub struct AgeFile {
+    /// The encrypted file, relative to the config's directory; with or without armour.
+    pub file: String,
+    /// The file of keys that open it, relative to the config's directory; `~/` begins one in the home
+    /// directory of whoever starts the run.
+    pub identity: String,
 }
 
 /// By the name of its target, each text that `hpt seal` has made.
@@ -215,10 +231,10 @@ impl Resources {
             // serde's words for a choice are about its own types.
             let what = match error.message() {
                 message if message.starts_with("wanted exactly 1 element") => {
-                    "a secret has one origin, either `env`, `file`, `prompt` or `sealed`,"
+                    "a secret has one origin, either `env`, `file`, `age`, `prompt` or `sealed`,"
                 }
                 // It may quote the secret itself, which somebody wrote here.
-                message if kind == "secret" => {
+                message if kind == "secret" && !message.starts_with("missing field") => {
                     hidden = match message.rsplit_once(", expected ") {
                         Some((_, words)) => {
                             format!("a secret is not written here; expected {words},")

@@ -9,6 +9,9 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::config::Given;
 use crate::fault::{Fault, Place};
 
+/// How the name of a value begins in `{{ }}`.
+const NAMESPACES: [&str; 5] = ["vars.", "facts.", "secret.", "target.", "each."];
+
 /// Where a value can be set. Each level wins over those before it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -56,6 +59,11 @@ impl Setting {
         let mut all: Vec<_> = entries.collect();
         all.sort_by_key(|setting| setting.place.as_ref().map(Place::order));
         all
+    }
+
+    /// Whether a text in it asks for another value as a text of a block would. Nobody renders it.
+    pub(super) fn asks_for_another(&self) -> bool {
+        asks_for_another(&self.value)
     }
 
     /// The values of a `--var-file`; `file` is its index among the files that were read.
@@ -167,6 +175,18 @@ fn differ(name: &str, one: &str, other: &str, settings: &[Setting]) -> Fault {
     fault.hint(format!(
         "let the target decide, in targets.toml: [target.NAME] vars = {{ {name} = ... }}"
     ))
+}
+
+fn asks_for_another(value: &toml::Value) -> bool {
+    match value {
+        toml::Value::String(text) => text.split("{{").skip(1).any(|inner| {
+            let inner = inner.trim_start_matches(['-', '+', ' ']);
+            NAMESPACES.iter().any(|name| inner.starts_with(name))
+        }),
+        toml::Value::Array(list) => list.iter().any(asks_for_another),
+        toml::Value::Table(table) => table.values().any(asks_for_another),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

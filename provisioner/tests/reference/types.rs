@@ -88,7 +88,7 @@ pub(crate) const TYPES: &[Named] = &[
         &["Section"],
         "section",
         "table",
-        r##""type":"object","additionalProperties":{"type":["string","integer","boolean","array"],"items":{"type":["string","integer","boolean"]}}"##,
+        r#""type":"object","additionalProperties":{"type":["string","integer","boolean","array"],"items":{"type":["string","integer","boolean"]}}"#,
     ),
     named(
         &["AbsPath"],
@@ -207,7 +207,7 @@ pub(crate) const TYPES: &[Named] = &[
         "expression",
         r#""type":"boolean""#,
     ),
-    named(&["scope"], "scope", "`\"system\"`", r#""enum":["system"]"#),
+    named(&["scope"], "scope", "\"system\"", r#""enum":["system"]"#),
     named(
         &["one_or_more"],
         "one_or_two",
