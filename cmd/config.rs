@@ -1,28 +1,29 @@
 //! A config's files, read and checked before anything is contacted.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use hpt_keystore::Letter;
 use hpt_provisioner::config::resource::SecretSource;
-use hpt_provisioner::config::{self, File, Given, Outline, limits};
+use hpt_provisioner::config::{self, File, Gathered, Given, Outline};
 use hpt_provisioner::fault::{Fault, Place};
 use hpt_provisioner::source::Source;
 
 use crate::age;
 use crate::context::Context;
-use crate::error::{CommandError, Exit, Problem};
+use crate::error::{CommandError, Problem};
+use crate::inventory::Known;
 use crate::print::fault;
-use crate::secrets;
 use crate::sources::{file, tree};
+use crate::{files, secrets};
 
 /// A config that is valid as far as can be known here.
 pub(crate) struct Checked {
+    /// Those that were named, then those that they include.
     pub(crate) files: Vec<File>,
-    /// The directory of each file; what it names is relative to that.
-    pub(crate) dirs: Vec<PathBuf>,
     /// What the command line says besides.
     pub(crate) given: Given,
+    /// What the inventory says of the target, which is in `given` too.
+    pub(crate) known: Known,
     pub(crate) outline: Outline,
 }
 
@@ -31,12 +32,19 @@ impl Context {
     pub(crate) fn read_config(
         &mut self,
         paths: &[PathBuf],
-        given: Given,
+        mut given: Given,
     ) -> Result<Checked, CommandError> {
-        let files = paths
-            .iter()
-            .map(|path| read(path))
-            .collect::<Result<Vec<_>, _>>()?;
+        let named = paths.iter().map(|path| files::read(path));
+        let Gathered {
+            files,
+            included,
+            faults,
+        } = config::gather(named.collect::<Result<_, _>>()?, &mut files::load);
+        if !faults.is_empty() {
+            return Err(CommandError::faults(files, faults));
+        }
+        given.included = included;
+        let known = self.know(paths, &mut given)?;
         let target = self.global.target.as_ref().map_or("", |name| name.as_str());
         let outline = match config::check(&files, target, &given) {
             Ok(outline) => outline,
@@ -45,11 +53,10 @@ impl Context {
         if !outline.warnings.is_empty() {
             self.terminal.note(fault::faults(&files, &outline.warnings));
         }
-        let dirs = paths.iter().map(|path| directory(path)).collect();
         let config = Checked {
             files,
-            dirs,
             given,
+            known,
             outline,
         };
         let mut faults = config.missing();
@@ -70,20 +77,20 @@ impl Checked {
             let Source::File(path) = &need.source else {
                 return None;
             };
-            let path = self.dirs[place.file].join(path);
+            let path = Path::new(path);
             let opened = if need.tree {
-                tree::check(&path)
+                tree::check(path)
             } else {
-                file::open(&path).map(drop)
+                file::open(path).map(drop)
             };
             Some((place, opened.err()?))
         });
         let resources = &self.outline.resources;
         let secrets = resources.secrets.iter().filter_map(|(name, source)| {
             let place = &resources.secret_places[name];
-            let dir = &self.dirs[place.file];
+            let dir = self.files[place.file].dir();
             let read = match source {
-                SecretSource::File(path) => secrets::from_file(name, &dir.join(path)).map(drop),
+                SecretSource::File(path) => secrets::from_file(name, Path::new(path)).map(drop),
                 SecretSource::Age(file) => age::file(name, dir, file).map(drop),
                 _ => return None,
             };
@@ -119,42 +126,4 @@ impl Checked {
         }
         faults
     }
-}
-
-fn directory(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// Reads one file, as it is.
-pub(crate) fn read(path: &Path) -> Result<File, CommandError> {
-    let name = path.display().to_string();
-    let bad = |what: String| CommandError::new(Exit::Config, what);
-    let length = fs::metadata(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;
-    if length.is_dir() {
-        return Err(
-            bad(format!("cannot read {name}: it is a directory")).hint("name the files in it")
-        );
-    }
-    if length.len() > u64::try_from(limits::FILE).unwrap_or(u64::MAX) {
-        return Err(bad(format!(
-            "{name} is longer than 1 MiB, which is the most a config can be"
-        )));
-    }
-    let bytes = fs::read(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let good = String::from_utf8_lossy(&error.as_bytes()[..good]);
-        let (line, column) = Place {
-            file: 0,
-            span: good.len()..good.len(),
-        }
-        .line_column(&good);
-        bad(format!(
-            "{name}:{line}:{column}: this is not UTF-8, and TOML is"
-        ))
-    })?;
-    Ok(File { name, text })
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use hpt_provisioner::config::{File, Level, Setting};
+use hpt_provisioner::fault::Place;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -88,6 +89,14 @@ fn var(args: &Var, context: &mut Context) -> Result<Exit, CommandError> {
     let name = args.name.strip_prefix("vars.").unwrap_or(&args.name);
     let config = context.read_config(&args.files, args.given.read()?)?;
     let (mut files, mut settings) = (config.files, config.outline.settings);
+    for mut setting in config.known.settings {
+        setting.place = setting.place.map(|place| Place {
+            file: files.len(),
+            ..place
+        });
+        settings.push(setting);
+    }
+    files.extend(config.known.file);
     let (more, given) = args.given.settings(files.len())?;
     files.extend(more);
     settings.extend(given);
@@ -119,7 +128,7 @@ fn shown(setting: &Setting, files: &[File]) -> Shown {
     let level = match &setting.level {
         Level::Config => "[vars]".to_owned(),
         Level::Group(name) => format!("group {name}"),
-        Level::Target => "target".to_owned(),
+        Level::Target => "the target".to_owned(),
         Level::File => "--var-file".to_owned(),
         Level::Line => "--var".to_owned(),
     };

@@ -100,6 +100,7 @@ impl PlanFile {
         Given {
             vars: self.vars.clone(),
             tags: self.tags.clone(),
+            ..Given::default()
         }
     }
 

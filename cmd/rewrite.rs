@@ -9,9 +9,9 @@ use hpt_provisioner::diff::{self, Tag};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::config;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::files;
 use crate::print::style::{CREATED, REMOVED};
 use crate::terminal::visible;
 
@@ -44,7 +44,7 @@ pub(crate) fn run(
 ) -> Result<Exit, CommandError> {
     let mut changed = Vec::new();
     for path in &args.files {
-        let file = config::read(path)?;
+        let file = files::read(path)?;
         let new = rewrite(&file)?;
         if new != file.text {
             changed.push((path, file, new));

@@ -38,10 +38,10 @@ impl Secrets {
         places.sort_by_key(|(_, place)| place.order());
         let mut own = None;
         for (name, place) in places {
-            let dir = &config.dirs[place.file];
+            let dir = config.files[place.file].dir();
             let read = match &resources.secrets[name] {
                 SecretSource::Env(names) => names.iter().map(|env| from_env(name, env)).collect(),
-                SecretSource::File(path) => from_file(name, &dir.join(path)),
+                SecretSource::File(path) => from_file(name, Path::new(path)),
                 SecretSource::Age(file) => age::open(name, dir, file),
                 SecretSource::Prompt(words) => typed(name, words),
                 SecretSource::Sealed(_) if context.global.target.is_some() => continue,
@@ -180,18 +180,19 @@ mod tests {
 
     use super::*;
     use crate::error::Problem;
+    use crate::inventory::Known;
 
     /// A config of nothing but secrets, in a directory.
     fn config(dir: &Path, text: &str) -> Checked {
         let files = vec![File {
-            name: "site.toml".into(),
+            name: dir.join("site.toml").display().to_string(),
             text: text.into(),
         }];
         let outline = config::check(&files, "", &Given::default()).unwrap();
         Checked {
             files,
-            dirs: vec![dir.to_owned()],
             given: Given::default(),
+            known: Known::default(),
             outline,
         }
     }

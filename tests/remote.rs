@@ -86,6 +86,82 @@ fn a_target_is_planned_and_provisioned_and_stays_so() {
 }
 
 #[test]
+fn a_config_of_many_files_arrives_with_the_values_of_its_target() {
+    let place = Place::serving();
+    place.write("conf/site.toml", INCLUDING);
+    place.write(
+        "conf/common.toml",
+        "[vars]\nport = 1\n[[file]]\npath = \"/etc\"\ndir = true\n",
+    );
+    place.write(
+        "conf/conf.d/10-motd.toml",
+        "[[file]]\npath = \"/etc/motd\"\nsource = \"x\"\n",
+    );
+    place.write("conf/conf.d/x", "Welcome.\n");
+    place.write("conf/roles/web/role.toml", ROLE);
+    place.write(
+        "conf/roles/web/x",
+        "{{ params.name }} {{ vars.port }} {{ target.groups[0] }}\n",
+    );
+    place.write(
+        "conf/targets.toml",
+        "[target.web1]\ngroups = [\"web\"]\n[group.web.vars]\nport = 2\n",
+    );
+    place
+        .web1(&["plan", "conf/site.toml"])
+        .exits(0)
+        .says("+ file:/etc/shop")
+        .says("4 to create");
+    place.web1(&["conf/site.toml"]).exits(0).says("changed 4");
+    assert_eq!(place.read("root/etc/motd"), "Welcome.\n");
+    assert_eq!(place.read("root/etc/shop"), "shop 2 web\n");
+    let host = place.read("root/etc/hosted");
+    assert!(
+        host.ends_with(" 2 web\n") && !host.contains("facts"),
+        "{host}"
+    );
+    place
+        .web1(&["provision", "--var", "port=3", "conf/site.toml"])
+        .exits(0)
+        .says("changed 2");
+    assert_eq!(place.read("root/etc/shop"), "shop 3 web\n");
+    let plan = place.web1(&["--json", "plan", "conf/site.toml"]).exits(0);
+    assert!(
+        plan.out
+            .contains("\"file\":\"conf/roles/web/role.toml\",\"line\":5"),
+        "{}",
+        plan.out
+    );
+    // What only the target can find is told in the file where it is.
+    place.write(
+        "conf/conf.d/20.toml",
+        "[[group]]\nname = \"{{ facts.os_name }} !\"\n",
+    );
+    place
+        .web1(&["plan", "conf/site.toml"])
+        .exits(3)
+        .says("conf/conf.d/20.toml:2:8");
+}
+
+const INCLUDING: &str = r#"
+include = [
+    "common.toml",
+    "conf.d/",
+    { role = "roles/web", name = "shop" },
+    { role = "roles/web", name = "{{ facts.hostname }}", file = "hosted" },
+]
+"#;
+
+const ROLE: &str = r#"[params]
+name = {}
+file = { default = "shop" }
+
+[[file]]
+path = "/etc/{{ params.file }}"
+template = "x"
+"#;
+
+#[test]
 fn programs_get_one_object_a_line_and_nothing_else() {
     let place = Place::serving();
     site(&place);

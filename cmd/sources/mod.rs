@@ -120,12 +120,12 @@ impl Sources {
         for (need, place) in &config.outline.needs {
             match &need.source {
                 Source::File(path) => {
-                    let path = config.dirs[place.file].join(path);
+                    let path = Path::new(path);
                     if need.tree {
-                        this.add_tree(need, directory(&path, place))
+                        this.add_tree(need, directory(path, place))
                             .map_err(CommandError::at(&config.files, place))?;
                     } else {
-                        local.push((need, place, path));
+                        local.push((need, place, path.to_owned()));
                     }
                     continue;
                 }
@@ -138,7 +138,6 @@ impl Sources {
             };
             added.map_err(CommandError::at(&config.files, place))?;
         }
-        refuse_ambiguous(config)?;
         for (need, place, found) in hash_all(&local) {
             this.add(need, found)
                 .map_err(CommandError::at(&config.files, place))?;
@@ -220,23 +219,6 @@ impl Sources {
         }
         Ok(lent)
     }
-}
-
-/// A relative path in two files of different directories would be one source with two meanings.
-fn refuse_ambiguous(config: &Checked) -> Result<(), CommandError> {
-    let relative = config
-        .outline
-        .needs
-        .iter()
-        .any(|(need, _)| match &need.source {
-            Source::File(path) => !Path::new(path).is_absolute(),
-            _ => false,
-        });
-    if relative && config.dirs.windows(2).any(|pair| pair[0] != pair[1]) {
-        let what = "config files in different directories cannot name files by relative paths";
-        return Err(CommandError::new(Exit::Config, what).hint("provision them one after another"));
-    }
-    Ok(())
 }
 
 type Found = Result<(Hash, u64, Content), CommandError>;

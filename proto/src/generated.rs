@@ -76,7 +76,7 @@ pub struct Request {
     /// the name under which the client knows the target
     #[prost(string, tag = "1")]
     pub target: ::prost::alloc::string::String,
-    /// executed one after another
+    /// executed one after another, but see `included`
     #[prost(message, repeated, tag = "2")]
     pub files: ::prost::alloc::vec::Vec<File>,
     /// what each source was resolved to
@@ -91,6 +91,24 @@ pub struct Request {
     /// choose blocks; all of them if there is none
     #[prost(string, repeated, tag = "6")]
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// how many of the files, the last ones, run only where another includes them
+    #[prost(uint32, tag = "7")]
+    pub included: u32,
+    /// of the target
+    #[prost(message, repeated, tag = "8")]
+    pub groups: ::prost::alloc::vec::Vec<Group>,
+    /// of the target
+    #[prost(string, repeated, tag = "9")]
+    pub target_tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A group of targets.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Group {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// TOML; each value stands in the place of the config's own
+    #[prost(string, tag = "2")]
+    pub vars: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]

@@ -16,6 +16,7 @@ pub mod diff;
 pub mod effect;
 pub mod fault;
 pub mod host;
+pub mod inventory;
 pub mod listing;
 mod mask;
 pub mod name;

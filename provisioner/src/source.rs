@@ -13,7 +13,8 @@ use crate::name::{BadName, is_hidden};
 /// A source as a config spells it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
-    /// A path relative to the config's own directory, or an absolute one, on the machine that starts the run.
+    /// A file of the machine that starts the run: a path relative to the directory of the config's file
+    /// that names it, or an absolute one.
     File(String),
     /// `https://...`; the block's `sha256` says what must come back.
     Https(String),
@@ -27,6 +28,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// Makes a path relative to where hpt was started, as the names of the config's files are, of one
+    /// that a file in `dir` names.
+    pub(crate) fn start_from(&mut self, dir: &str) {
+        if let Self::File(path) = self {
+            *path = within(dir, path);
+        }
+    }
+
     /// Reads a source's spelling.
     ///
     /// # Errors
@@ -57,6 +66,16 @@ impl Source {
             }),
             _ => Err(BadName("a source is a path, an https URL or BUCKET://path")),
         }
+    }
+}
+
+/// A path that a file in `dir` names, which is empty for the directory where hpt was started.
+pub(crate) fn within(dir: &str, path: &str) -> String {
+    match dir {
+        "" => path.to_owned(),
+        _ if path.starts_with('/') => path.to_owned(),
+        "/" => format!("/{path}"),
+        _ => format!("{dir}/{path}"),
     }
 }
 

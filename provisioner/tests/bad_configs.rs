@@ -17,7 +17,7 @@ struct Case {
     text: String,
 }
 
-const CLASSES: [&str; 13] = [
+const CLASSES: [&str; 14] = [
     "types",
     "unknown",
     "hostile",
@@ -30,6 +30,7 @@ const CLASSES: [&str; 13] = [
     "control",
     "one_file",
     "system",
+    "include",
     "fetched",
 ];
 

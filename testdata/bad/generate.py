@@ -6,6 +6,7 @@ Each .txt holds many cases: a line `#--- LINE:COLUMN WORDS`, then the config. WO
 from pathlib import Path
 
 import fetched
+import include
 import system
 
 HERE = Path(__file__).parent
@@ -154,6 +155,20 @@ def write(name, cases):
         column = at - (text.rfind("\n", 0, at) + 1) + 1
         out.append(f"#--- {line}:{column} {words}\n{text.replace('@@', '', 1)}")
     (HERE / f"{name}.txt").write_text("".join(out))
+    return len(out)
+
+
+def write_trees(name, cases):
+    """Configs of many files: the place is FILE:LINE:COLUMN."""
+    out = []
+    for words, text in cases:
+        at = text.index("@@")
+        file = text.rindex("#=== ", 0, at)
+        begin = text.index("\n", file) + 1
+        line = text.count("\n", begin, at) + 1
+        column = at - (text.rfind("\n", 0, at) + 1) + 1
+        out.append(f"#--- {text[file + 5:begin - 1]}:{line}:{column} {words}\n{text.replace('@@', '', 1)}")
+    (HERE / f"../trees/{name}.txt").write_text("".join(out))
     return len(out)
 
 
@@ -439,6 +454,8 @@ def main():
     counts = {each.__name__: write(each.__name__, each()) for each in classes}
     counts["system"] = write("system", system.cases())
     counts["fetched"] = write("fetched", fetched.cases())
+    counts["include"] = write("include", include.cases())
+    counts["trees"] = write_trees("bad", include.trees())
     print(counts, sum(counts.values()))
 
 

@@ -10,7 +10,7 @@ use hpt_provisioner::request::Request;
 use hpt_provisioner::secret::Secret;
 use hpt_provisioner::source::{Blob, Source};
 
-use super::{BadMessage, hash};
+use super::{BadMessage, hash, number};
 use crate::wire;
 
 /// A request, and the contents of some of its sources. Contents are lent for the one request that
@@ -58,22 +58,39 @@ impl TryFrom<wire::Request> for Delivery {
                 return Err(BadMessage("one secret twice"));
             }
         }
-        let files = from.files.into_iter().map(file).collect();
         let mut given = Given {
             tags: from.tags.into_iter().collect(),
+            included: included(from.included, from.files.len())?,
             ..Given::default()
         };
+        given.target_tags = from.target_tags.into_iter().collect();
+        for group in from.groups {
+            match given.join(group.name, &group.vars) {
+                Ok(true) => {}
+                Ok(false) => return Err(BadMessage("one group twice")),
+                Err(_) => return Err(BadMessage("values that are no TOML")),
+            }
+        }
         let vars = given.add(&from.vars);
         vars.map_err(|_| BadMessage("values that are no TOML"))?;
         let request = Request {
             target: from.target,
-            files,
+            files: from.files.into_iter().map(file).collect(),
             sources,
             given,
             secrets,
         };
         Ok(Self { request, contents })
     }
+}
+
+/// At least one file was named.
+fn included(number: u32, files: usize) -> Result<usize, BadMessage> {
+    let number = usize::try_from(number).unwrap_or(usize::MAX);
+    if number > 0 && number >= files {
+        return Err(BadMessage("files that are all included"));
+    }
+    Ok(number)
 }
 
 /// A content is what its hash and size say, or it could stand in for another.
@@ -99,6 +116,11 @@ impl From<&Delivery> for wire::Request {
                 .get(&blob.hash)
                 .map(|content| Bytes::copy_from_slice(content)),
         };
+        let groups = from.request.given.groups.iter();
+        let groups = groups.map(|(name, vars)| wire::Group {
+            name: name.clone(),
+            vars: vars.to_string(),
+        });
         Self {
             target: from.request.target.clone(),
             files: from.request.files.iter().map(file).collect(),
@@ -106,6 +128,9 @@ impl From<&Delivery> for wire::Request {
             secrets: to_secrets(&from.request.secrets),
             vars: from.request.given.to_toml(),
             tags: from.request.given.tags.iter().cloned().collect(),
+            included: number(from.request.given.included),
+            groups: groups.collect(),
+            target_tags: from.request.given.target_tags.iter().cloned().collect(),
         }
     }
 }
@@ -130,13 +155,17 @@ mod tests {
         let mut given = Given::default();
         given.assign("port=80").unwrap();
         given.tags.insert("web".into());
+        given.included = 1;
+        given.target_tags.insert("prod".into());
+        given.join("web".into(), "port = 81\n").unwrap();
+        let file = |name: &str| File {
+            name: name.into(),
+            text: "[[file]]".into(),
+        };
         Delivery {
             request: Request {
                 target: "web1".into(),
-                files: vec![File {
-                    name: "site.toml".into(),
-                    text: "[[file]]".into(),
-                }],
+                files: ["site.toml", "common.toml"].map(file).into(),
                 sources: BTreeMap::from([
                     (Source::File("files/app.conf".into()), blob.clone()),
                     (
@@ -169,7 +198,7 @@ mod tests {
     /// I5: one thing wrong at a time.
     #[test]
     fn a_delivery_that_says_something_impossible_is_refused() {
-        let spoil: [fn(&mut wire::Request); 8] = [
+        let spoil: [fn(&mut wire::Request); 12] = [
             |r| r.sources[0].hash.truncate(31),
             |r| r.sources[0].hash[0] ^= 1,
             |r| r.sources[0].size += 1,
@@ -178,6 +207,10 @@ mod tests {
             |r| r.sources.push(r.sources[0].clone()),
             |r| r.secrets.push(r.secrets[0].clone()),
             |r| r.vars = "port = ".into(),
+            |r| r.groups.push(r.groups[0].clone()),
+            |r| r.groups[0].vars = "port".into(),
+            |r| r.included = 2,
+            |r| r.included = u32::MAX,
         ];
         for (case, spoil) in spoil.iter().enumerate() {
             let mut request = wire::Request::from(&sample());

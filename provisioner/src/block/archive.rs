@@ -88,6 +88,10 @@ impl Kind for Archive {
         }]
     }
 
+    fn sources(&mut self) -> Vec<&mut Source> {
+        vec![&mut self.source]
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let (owner, group) = (self.owner.as_ref(), self.group.as_ref());
         if let Some(other) = Decision::without_accounts(owner, group, view)? {

@@ -51,7 +51,7 @@ use crate::host::overlay::{Cause, Fate};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
 use crate::secret::Secret;
-use crate::source::Need;
+use crate::source::{Need, Source};
 use crate::view::View;
 
 pub use self::placed::{Block, Failure, Late, OnError, Part};
@@ -79,6 +79,11 @@ pub trait Kind: DeserializeOwned {
 
     /// The sources that must be fetched for it.
     fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    /// The same sources, to be told from which directory a relative path starts.
+    fn sources(&mut self) -> Vec<&mut Source> {
         Vec::new()
     }
 
@@ -281,6 +286,11 @@ macro_rules! kinds {
             /// See [`Kind::needs`].
             pub fn needs(&self) -> Vec<Need> {
                 match self { $(Self::$variant(block) => block.needs()),* }
+            }
+
+            /// See [`Kind::sources`].
+            pub(crate) fn sources(&mut self) -> Vec<&mut Source> {
+                match self { $(Self::$variant(block) => block.sources()),* }
             }
 
             /// See [`Kind::secrets`].

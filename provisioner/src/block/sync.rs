@@ -73,6 +73,10 @@ impl Kind for Sync {
         keys
     }
 
+    fn sources(&mut self) -> Vec<&mut Source> {
+        vec![&mut self.source]
+    }
+
     fn needs(&self) -> Vec<Need> {
         vec![Need {
             source: self.source.clone(),

@@ -19,7 +19,21 @@ pub(super) struct Document<'a> {
     pub(super) tables: Vec<(&'static str, Spanned<DeValue<'a>>)>,
 }
 
+impl<'a> Document<'a> {
+    /// Whether nothing could be read, or nothing is there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.tables.is_empty()
+    }
+
+    /// Takes a top-level entry out.
+    pub(super) fn take(&mut self, name: &str) -> Option<Spanned<DeValue<'a>>> {
+        let at = self.tables.iter().position(|(table, _)| *table == name)?;
+        Some(self.tables.remove(at).1)
+    }
+}
+
 /// One block before its fields are judged.
+#[derive(Clone)]
 pub(super) struct RawBlock<'a> {
     /// One of [`KINDS`].
     pub(super) kind: &'static str,
@@ -30,8 +44,18 @@ pub(super) struct RawBlock<'a> {
 }
 
 /// The top-level entries that are not lists of blocks.
-const TABLES: [&str; 8] = [
-    "name", "hpt", "vars", "settings", "secret", "bucket", "repo", "tags",
+const TABLES: [&str; 11] = [
+    "name",
+    "hpt",
+    "include",
+    "params",
+    "vars",
+    "group_vars",
+    "settings",
+    "secret",
+    "bucket",
+    "repo",
+    "tags",
 ];
 
 /// Reads one file's text; faults are added to `faults`, and what could be read is returned.
@@ -164,8 +188,6 @@ fn unknown(name: &str, place: Place) -> Fault {
 
 /// Blocks of the language that this version has not got yet.
 const LATER: &[&str] = &[
-    "include",
-    "group_vars",
     "source",
     "container",
     "reboot",

@@ -1,6 +1,6 @@
 //! What whoever starts a run says besides the config: values that win over its own, and tags.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::BadName;
 
@@ -11,6 +11,12 @@ pub struct Given {
     pub vars: toml::Table,
     /// The tags by which blocks are chosen; all of them if there is none.
     pub tags: BTreeSet<String>,
+    /// The groups of the target, with the values that the inventory gives each.
+    pub groups: BTreeMap<String, toml::Table>,
+    /// The tags of the target.
+    pub target_tags: BTreeSet<String>,
+    /// How many of the config's files, the last ones, run only where another includes them.
+    pub included: usize,
 }
 
 impl Given {
@@ -47,9 +53,25 @@ impl Given {
         Ok(())
     }
 
+    /// Adds a group of the target with the values that it has as a TOML text; false if it is there
+    /// already.
+    ///
+    /// # Errors
+    /// What is no TOML.
+    pub fn join(&mut self, group: String, text: &str) -> Result<bool, toml::de::Error> {
+        let vars = text.parse()?;
+        Ok(self.groups.insert(group, vars).is_none())
+    }
+
     /// The values as TOML.
     pub fn to_toml(&self) -> String {
         self.vars.to_string()
+    }
+
+    /// Takes values of the target itself, which are weaker than those that are there.
+    pub(crate) fn weaker(&mut self, mut vars: toml::Table) {
+        vars.extend(std::mem::take(&mut self.vars));
+        self.vars = vars;
     }
 }
 

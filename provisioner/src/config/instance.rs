@@ -10,10 +10,11 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::block::{Block, Body, Failure, Part};
 use crate::config::common::{self, Common};
 use crate::config::document::RawBlock;
+use crate::config::frame::Frame;
 use crate::config::late::Late;
 use crate::config::reader::Reader;
 use crate::config::renderer::Renderer;
-use crate::config::scope::Rendered;
+use crate::config::scope::{Rendered, is_template};
 use crate::config::values::Findings;
 use crate::config::{fields, limits, nearest, spans, spelling, values};
 use crate::fault::{Fault, Place};
@@ -23,7 +24,7 @@ const DELAY: Duration = Duration::from_secs(1);
 
 impl Reader {
     /// Reads a block, as often as its `for_each` says.
-    pub(super) fn block(&mut self, raw: RawBlock<'_>, renderer: &Renderer<'_>) {
+    pub(super) fn block(&mut self, raw: RawBlock<'_>, frame: &Frame, renderer: &Renderer<'_>) {
         let RawBlock {
             kind,
             place,
@@ -38,7 +39,7 @@ impl Reader {
             self.faults.push(Fault::error(what, Place { file, span }));
         }
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
-        let Some(items) = self.items(for_each, renderer, file) else {
+        let Some(items) = self.items(for_each, frame, renderer, file) else {
             return;
         };
         for own in items {
@@ -47,7 +48,7 @@ impl Reader {
                 self.faults.push(Fault::error(what, place.clone()));
                 return;
             }
-            let mut one = One::new(kind, place.clone(), own);
+            let mut one = One::new(kind, place.clone(), own, frame);
             if let Some((_, value)) = &when {
                 self.left_out(value, renderer, &mut one);
             }
@@ -62,11 +63,12 @@ impl Reader {
     fn items(
         &mut self,
         for_each: Option<(Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)>,
+        frame: &Frame,
         renderer: &Renderer<'_>,
         file: usize,
     ) -> Option<Vec<toml::Table>> {
         let Some((key, value)) = for_each else {
-            return Some(vec![toml::Table::new()]);
+            return Some(vec![frame.own.clone()]);
         };
         let place = Place {
             file,
@@ -75,9 +77,8 @@ impl Reader {
         let mut table = DeTable::new();
         table.insert(key, value);
         let before = self.faults.len();
-        let none = toml::Table::new();
         let (literals, findings) =
-            values::render("", &table, renderer, &none, file, &mut self.faults);
+            values::render("", &table, renderer, &frame.own, file, &mut self.faults);
         if !findings.awaits.is_empty() {
             let what = "`for_each` is needed before the run, and may not use `result`";
             self.faults.push(Fault::error(what, place));
@@ -108,7 +109,9 @@ impl Reader {
         let own = |(key, value)| {
             let each =
                 toml::Table::from_iter([("key".to_owned(), key), ("value".to_owned(), value)]);
-            toml::Table::from_iter([("each".to_owned(), toml::Value::Table(each))])
+            let mut own = frame.own.clone();
+            own.insert("each".to_owned(), toml::Value::Table(each));
+            own
         };
         Some(pairs.into_iter().map(own).collect())
     }
@@ -118,7 +121,7 @@ impl Reader {
         &mut self,
         when: &Spanned<DeValue<'_>>,
         renderer: &Renderer<'_>,
-        one: &mut One,
+        one: &mut One<'_>,
     ) {
         let place = Place {
             file: one.place.file,
@@ -171,7 +174,7 @@ impl Reader {
     /// Reads one block with the values of its item.
     pub(super) fn one(
         &mut self,
-        mut one: One,
+        mut one: One<'_>,
         fields: DeTable<'_>,
         renderer: &Renderer<'_>,
         when: Option<&str>,
@@ -208,7 +211,7 @@ impl Reader {
     /// Reads the fields of the block's kind.
     fn body(
         &mut self,
-        one: &One,
+        one: &One<'_>,
         common: &Common,
         fields: DeTable<'_>,
         findings: &Findings,
@@ -224,6 +227,9 @@ impl Reader {
             sensitive,
             &mut self.faults,
         )?;
+        for source in body.sources() {
+            source.start_from(&self.dirs[place.file]);
+        }
         if sensitive {
             match &mut body {
                 Body::File(file) => file.keep_private(),
@@ -260,7 +266,7 @@ impl Reader {
     /// Adds a block that was read, once its names are judged.
     fn add(
         &mut self,
-        one: One,
+        mut one: One<'_>,
         common: Common,
         body: Option<Body>,
         late: Option<Late>,
@@ -274,15 +280,12 @@ impl Reader {
             let id = self.default_id(&one, body.as_ref(), findings.secret);
             (id, one.place.clone())
         };
-        if let Some(first) = self.ids.get(&id) {
-            let fault = Fault::error(format!("two blocks have the id `{id}`"), id_place)
-                .other(first.clone(), "the first")
-                .hint(if one.own.is_empty() {
-                    "give one of them an `id` of its own"
-                } else {
-                    "name each with its item, such as id = \"{{ each.key }}\""
-                });
-            self.faults.push(fault);
+        // Where a value is not known yet, items and roles seem alike that are not.
+        let is_open = findings.deferred && is_template(&id) && !one.own.is_empty();
+        if let Some(first) = self.ids.get(&id)
+            && !is_open
+        {
+            self.faults.push(taken(&id, &one, id_place, first));
             return;
         }
         for earlier in common.after {
@@ -293,7 +296,7 @@ impl Reader {
                 self.faults.push(fault.hint(hint));
             }
         }
-        for (earlier, place) in one.awaits {
+        for (earlier, place) in std::mem::take(&mut one.awaits) {
             if !self.ids.contains_key(&earlier) {
                 let what = format!("no block `{earlier}` stands before this one");
                 let hint = "`result` has what an earlier block came to, by its id";
@@ -307,17 +310,20 @@ impl Reader {
             }
         }
         self.ids.insert(id.clone(), id_place);
-        let untagged = || self.untagged(one.kind, file, &common.tags);
-        let part = match (one.left_out, body) {
+        let left_out = one.left_out.take();
+        let untagged = || self.untagged(&one, &common.tags);
+        let part = match (&left_out, body) {
             (None, body) if late.is_some() => match (untagged(), late) {
-                (None, Some(late)) => Part::Late(Box::new(late.guessed(body))),
+                (None, Some(late)) => {
+                    Part::Late(Box::new(late.guessed(body, self.dirs[file].clone())))
+                }
                 (why, _) => Part::Out(why.unwrap_or_default()),
             },
             (None, Some(body)) => match untagged() {
                 Some(why) => Part::Out(why),
                 None => Part::In(Box::new(body)),
             },
-            (why, _) => Part::Out(why.unwrap_or_default()),
+            _ => Part::Out(left_out.clone().unwrap_or_default()),
         };
         let notices = common.notify.into_iter();
         self.notices.push(
@@ -344,17 +350,18 @@ impl Reader {
     }
 
     /// Why the tags that were chosen leave a block out. Handlers are chosen by who notifies them.
-    fn untagged(&self, kind: &str, file: usize, tags: &[String]) -> Option<String> {
+    fn untagged(&self, one: &One<'_>, tags: &[String]) -> Option<String> {
         let chosen = &self.chosen;
-        let of_file = self.tags.get(&file).into_iter().flatten();
-        let is_chosen = tags.iter().chain(of_file).any(|tag| chosen.contains(tag));
-        (!chosen.is_empty() && !is_chosen && kind != "handler").then(|| "not tagged so".to_owned())
+        let mut tags = tags.iter().chain(&one.frame.tags);
+        let is_chosen = tags.any(|tag| chosen.contains(tag));
+        (!chosen.is_empty() && !is_chosen && one.kind != "handler")
+            .then(|| "not tagged so".to_owned())
     }
 
     /// `kind:primary`; the place for a block without one, for one that was not read, and for one that
     /// a secret went into and whose primary may show it.
-    fn default_id(&self, one: &One, body: Option<&Body>, secret: bool) -> String {
-        let (kind, file) = (one.kind, one.place.file + 1);
+    fn default_id(&self, one: &One<'_>, body: Option<&Body>, secret: bool) -> String {
+        let (kind, file) = (one.kind, one.frame.number);
         match body {
             _ if kind == "packages" && file == 1 => "packages".to_owned(),
             _ if kind == "packages" => format!("packages-{file}"),
@@ -367,8 +374,26 @@ impl Reader {
     }
 }
 
+/// Two blocks with one id. Those of one `[[block]]` are told apart by what they stand for.
+fn taken(id: &str, one: &One<'_>, place: Place, first: &Place) -> Fault {
+    let fault = Fault::error(format!("two blocks have the id `{id}`"), place);
+    let is_itself = fault.place.as_ref() == Some(first);
+    match &one.frame.included {
+        _ if one.own.contains_key("each") => fault
+            .other(first.clone(), "the first")
+            .hint("name each with its item, such as id = \"{{ each.key }}\""),
+        Some(include) if is_itself => fault
+            .other(include.clone(), "its role is included once more here")
+            .hint("name each with a param, such as id = \"web-{{ params.name }}\""),
+        _ => fault
+            .other(first.clone(), "the first")
+            .hint("give one of them an `id` of its own"),
+    }
+}
+
 /// One block before its fields are read.
-pub(super) struct One {
+pub(super) struct One<'a> {
+    frame: &'a Frame,
     kind: &'static str,
     place: Place,
     /// The values of its item.
@@ -379,9 +404,15 @@ pub(super) struct One {
     awaits: Vec<(String, Place)>,
 }
 
-impl One {
-    pub(super) fn new(kind: &'static str, place: Place, own: toml::Table) -> Self {
+impl<'a> One<'a> {
+    pub(super) fn new(
+        kind: &'static str,
+        place: Place,
+        own: toml::Table,
+        frame: &'a Frame,
+    ) -> Self {
         Self {
+            frame,
             kind,
             place,
             own,

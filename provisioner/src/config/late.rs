@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::block::{Body, Decision, Part};
+use crate::config::frame::Frame;
 use crate::config::instance::One;
 use crate::config::reader::Reader;
 use crate::config::renderer::Renderer;
@@ -28,6 +29,8 @@ pub struct Late {
     text: String,
     /// What it reads as while its templates stand for themselves, where that can be read.
     guess: Option<Body>,
+    /// The directory to which its paths are relative.
+    dir: String,
 }
 
 impl Late {
@@ -44,12 +47,13 @@ impl Late {
             kind,
             text: table.to_string(),
             guess: None,
+            dir: String::new(),
         }
     }
 
-    /// With what the block reads as until then.
-    pub(super) fn guessed(self, guess: Option<Body>) -> Self {
-        Self { guess, ..self }
+    /// With what the block reads as until then, and the directory of its file.
+    pub(super) fn guessed(self, guess: Option<Body>, dir: String) -> Self {
+        Self { guess, dir, ..self }
     }
 
     /// See [`Late::guessed`].
@@ -61,7 +65,11 @@ impl Late {
     pub(crate) fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let namespace = Arc::new(Namespace::of(view.results()));
         let renderer = Renderer::knowing(view.scope(), namespace.clone());
-        let mut reader = Reader::default();
+        let mut reader = Reader {
+            dirs: vec![self.dir.clone()],
+            ..Reader::default()
+        };
+        let frame = Frame::default();
         let mut fields = DeTable::parse(&self.text)
             .expect("TOML that was just written")
             .into_inner();
@@ -70,7 +78,7 @@ impl Late {
             span: 0..0,
         };
         let when = fields.remove_entry("when");
-        let mut one = One::new(self.kind, place, view.own().clone());
+        let mut one = One::new(self.kind, place, view.own().clone(), &frame);
         if let Some((_, value)) = when {
             reader.left_out(&value, &renderer, &mut one);
         }

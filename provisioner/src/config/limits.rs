@@ -3,10 +3,21 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::File;
 use crate::fault::{Fault, Place};
 
 /// The longest file, in bytes.
 pub const FILE: usize = 1 << 20;
+/// The most files of a config that includes others.
+pub const FILES: usize = 256;
+/// The longest that all those files are together, in bytes: they travel in one message.
+pub const ALL_FILES: usize = 3 << 19;
+/// The longest path of an include, in bytes.
+pub const PATH: usize = 1024;
+/// The deepest that files include each other.
+pub const INCLUDES: usize = 16;
+/// The most files and roles that are included, each counted as often as it is.
+pub const INSTANCES: usize = 1000;
 /// The most blocks in a run.
 pub const BLOCKS: usize = 10_000;
 /// The deepest nesting of tables and arrays.
@@ -26,8 +37,25 @@ pub const UNKNOWN_FIELDS: usize = 10;
 /// The most that templates may render to, all of a config together, in bytes.
 pub const RENDERED: usize = 16 << 20;
 
+/// What is too much about a config's files, of which some are included.
+pub(super) fn files(files: &[File]) -> Option<String> {
+    let size: usize = files.iter().map(|file| file.text.len()).sum();
+    if files.len() > FILES {
+        Some(format!(
+            "a config that includes others has at most {FILES} files"
+        ))
+    } else if size > ALL_FILES {
+        let most = ALL_FILES / 1024;
+        Some(format!(
+            "files that include each other have at most {most} KiB together"
+        ))
+    } else {
+        None
+    }
+}
+
 /// Finds the first place in a table that is more than it may be.
-pub(super) fn check(table: &DeTable<'_>, file: usize) -> Option<Fault> {
+pub(crate) fn check(table: &DeTable<'_>, file: usize) -> Option<Fault> {
     check_table(table, file, 1)
 }
 

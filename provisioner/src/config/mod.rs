@@ -5,10 +5,14 @@ mod document;
 mod fields;
 mod fix;
 mod format;
+mod frame;
+mod gather;
 mod given;
+mod include;
 mod instance;
 mod late;
 pub mod limits;
+mod params;
 mod reader;
 mod renderer;
 pub mod resource;
@@ -17,10 +21,12 @@ mod sealed;
 mod secrets;
 mod settings;
 mod spelling;
+mod tree;
 mod values;
-mod vars;
+pub(crate) mod vars;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use toml::de::DeTable;
 
@@ -34,7 +40,9 @@ use crate::source::{Need, Source};
 pub use self::common::OnError;
 pub use self::fix::fix;
 pub use self::format::format;
+pub use self::gather::{Gathered, Wanted, gather};
 pub use self::given::Given;
+pub use self::include::{Sort, is_taken};
 pub use self::late::Late;
 use self::reader::Reader;
 use self::resource::Resources;
@@ -48,6 +56,13 @@ pub struct File {
     pub name: String,
     /// Its text.
     pub text: String,
+}
+
+impl File {
+    /// The directory to which the paths in it are relative.
+    pub fn dir(&self) -> &Path {
+        Path::new(include::directory(&self.name))
+    }
 }
 
 /// A whole config, every field of it valid.
@@ -208,6 +223,7 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
             .resources
             .check_source(need, place, &mut reader.faults);
     }
+    let settings = reader.settings();
     let faults = sorted(reader.faults);
     if faults.iter().any(Fault::is_error) {
         return Err(faults);
@@ -217,7 +233,7 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
     Ok(Outline {
         resources: reader.resources,
         needs,
-        settings: reader.vars,
+        settings,
         warnings: faults,
     })
 }

@@ -8,11 +8,14 @@ use toml::de::{DeValue, ValueDeserializer};
 
 use crate::block::Block;
 use crate::config::document::{self, RawBlock};
+use crate::config::frame::Frame;
+use crate::config::include::{self, directory};
 use crate::config::renderer::Renderer;
 use crate::config::resource::Resources;
 use crate::config::scope::Scope;
 use crate::config::settings::Settings;
-use crate::config::{File, Level, Setting, limits, nearest, sealed};
+use crate::config::tree::Tree;
+use crate::config::{File, Level, Setting, limits, nearest, sealed, vars};
 use crate::fault::{Fault, Place};
 
 /// Collects blocks and faults from one file after another.
@@ -25,6 +28,8 @@ pub(super) struct Reader {
     pub(super) faults: Vec<Fault>,
     /// The values that the files set, the weakest first.
     pub(super) vars: Vec<Setting>,
+    /// What the files set for groups of targets, whichever the target's are.
+    pub(super) group_vars: Vec<Setting>,
     /// Where each id was first given.
     pub(super) ids: BTreeMap<String, Place>,
     /// For each block, the handlers that it names and where.
@@ -33,6 +38,8 @@ pub(super) struct Reader {
     pub(super) chosen: BTreeSet<String>,
     /// The tags of each file, which all its blocks have.
     pub(super) tags: BTreeMap<usize, Vec<String>>,
+    /// The directory of each file, to which its paths are relative.
+    pub(super) dirs: Vec<String>,
 }
 
 impl Reader {
@@ -48,39 +55,87 @@ impl Reader {
     }
 
     fn read(&mut self, files: &[File]) {
-        let documents: Vec<_> = files
+        self.dirs = files
             .iter()
-            .enumerate()
+            .map(|file| directory(&file.name).to_owned())
+            .collect();
+        let documents = files.iter().enumerate();
+        let mut documents: Vec<_> = documents
             .map(|(i, file)| document::read(&file.text, i, &mut self.faults))
             .collect();
-        // Values and names first: a block may use what stands below it.
-        let mut blocks = Vec::new();
-        for (file, document) in documents.into_iter().enumerate() {
-            for (name, table) in document.tables {
-                self.table(name, table, file, &mut blocks);
-            }
-            blocks.extend(document.blocks);
+        let (mut includes, mut roles) = (Vec::new(), Vec::new());
+        for (file, document) in documents.iter_mut().enumerate() {
+            let value = document.take("include");
+            let name = &files[file].name;
+            includes.push(value.map_or_else(Vec::new, |value| {
+                include::read(value, name, file, &mut self.faults)
+            }));
+            roles.push(self.role(document, name, file));
         }
-        // Handlers run when all else is done, wherever they stand.
-        blocks.sort_by_key(|block: &RawBlock<'_>| (block.kind == "handler", block.place.order()));
-        if blocks.len() > limits::BLOCKS {
-            let place = blocks[limits::BLOCKS].place.clone();
-            let what = format!("a run has at most {} blocks", limits::BLOCKS);
-            self.faults.push(Fault::error(what, place));
-            return;
+        let tree = Tree::grow(
+            files,
+            &includes,
+            self.scope.given.included,
+            &mut self.faults,
+        );
+        // Values and names first: a block may use what stands below it.
+        let mut named = BTreeMap::new();
+        for number in &tree.order {
+            let file = tree.instances[*number].file;
+            for (name, table) in std::mem::take(&mut documents[file].tables) {
+                let blocks = named.entry(file).or_insert_with(Vec::new);
+                self.table(name, table, file, blocks);
+            }
         }
         let mut scope = std::mem::take(&mut self.scope);
         let set = self.vars.iter();
         scope
             .vars
             .extend(set.map(|set| (set.name.clone(), set.value.clone())));
+        let of_groups = vars::of_groups(&self.group_vars, &scope.given, &mut self.faults);
+        scope.vars.extend(of_groups);
         scope.vars.extend(scope.given.vars.clone());
         scope.named = self.resources.secrets.keys().cloned().collect();
         sealed::open(&self.resources, &mut scope, &mut self.faults);
         let renderer = Renderer::of(&scope);
+        let frames = self.frames(&tree, &roles, &renderer);
+        let mut blocks = Vec::new();
+        for number in &tree.order {
+            let file = tree.instances[*number].file;
+            if blocks.len() > limits::BLOCKS {
+                break;
+            }
+            let Some(frame) = &frames[*number] else {
+                continue;
+            };
+            let of_file = [
+                &documents[file].blocks[..],
+                named.get(&file).map_or(&[][..], |b| b),
+            ];
+            let mut of_file: Vec<_> = of_file.concat();
+            of_file.sort_by_key(|block: &RawBlock<'_>| block.place.order());
+            blocks.extend(of_file.into_iter().map(|block| (frame, block)));
+        }
+        // Handlers run when all else is done, wherever they stand.
+        blocks.sort_by_key(|(_, block)| block.kind == "handler");
+        if blocks.len() > limits::BLOCKS {
+            let place = blocks[limits::BLOCKS].1.place.clone();
+            let what = format!("a run has at most {} blocks", limits::BLOCKS);
+            self.faults.push(Fault::error(what, place));
+        } else {
+            self.blocks(blocks, &renderer);
+        }
+        drop(renderer);
+        self.scope = scope;
+        if frames.iter().all(Option::is_some) {
+            self.resolve_notices();
+        }
+    }
+
+    fn blocks(&mut self, blocks: Vec<(&Frame, RawBlock<'_>)>, renderer: &Renderer<'_>) {
         let (mut errors, mut looked_at) = (0, 0);
-        for raw in blocks {
-            self.block(raw, &renderer);
+        for (frame, raw) in blocks {
+            self.block(raw, frame, renderer);
             let new = &self.faults[looked_at..];
             errors += new.iter().filter(|fault| fault.is_error()).count();
             looked_at = self.faults.len();
@@ -88,9 +143,17 @@ impl Reader {
                 break;
             }
         }
-        drop(renderer);
-        self.scope = scope;
-        self.resolve_notices();
+    }
+
+    /// The values that the files set for this target, the weakest first.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let groups = &self.scope.given.groups;
+        let is_own = |setting: &&Setting| match &setting.level {
+            Level::Group(name) => groups.contains_key(name),
+            _ => true,
+        };
+        let all = self.vars.iter().chain(&self.group_vars);
+        all.filter(is_own).cloned().collect()
     }
 
     /// Finds the handlers that blocks notify, which may stand anywhere.
@@ -151,13 +214,21 @@ impl Reader {
                     .faults
                     .push(Fault::error("`vars` is a table: write [vars]", place)),
             },
+            "group_vars" => {
+                let read = vars::group_vars(&value, file, &mut self.faults);
+                self.group_vars.extend(read);
+            }
             "secret" if value.get_ref().is_integer() => {
                 // The original parsed this number and never looked at it.
                 let what = "a number as `secret` has no effect; leave it out";
                 self.faults.push(Fault::warning(what, place));
             }
             "bucket" | "repo" | "secret" => {
-                blocks.extend(self.resources.read(name, value, file, &mut self.faults));
+                let dir = &self.dirs[file];
+                let read = self
+                    .resources
+                    .read(name, value, (file, dir), &mut self.faults);
+                blocks.extend(read);
             }
             "tags" => {
                 if let Ok(tags) = Vec::deserialize(ValueDeserializer::from(value)) {

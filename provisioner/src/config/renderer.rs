@@ -11,9 +11,10 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, ErrorKind, Template, UndefinedBehavior, context};
 
 use crate::config::late::Namespace;
-use crate::config::limits;
+use crate::config::params::is_unknown;
 use crate::config::scope::{RenderError, Rendered, Scope, is_template};
 use crate::config::secrets::Secrets;
+use crate::config::{limits, nearest};
 use crate::host::facts::Facts;
 use crate::results::Results;
 
@@ -64,6 +65,7 @@ impl<'a> Renderer<'a> {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_syntax(syntax());
+        let groups: Vec<_> = scope.given.groups.keys().collect();
         let secrets = Arc::new(Secrets {
             values: scope.secrets.clone().unwrap_or_default(),
             touched: AtomicBool::new(false),
@@ -74,7 +76,11 @@ impl<'a> Renderer<'a> {
             values: context! {
                 vars => Value::from(Serde(&scope.vars)),
                 facts => Value::from(Serde(&scope.facts)),
-                target => context! { name => scope.target.as_str() },
+                target => context! {
+                    name => scope.target.as_str(),
+                    groups => Value::from(Serde(groups)),
+                    tags => Value::from(Serde(&scope.given.target_tags)),
+                },
                 secret => Value::from_dyn_object(secrets.clone()),
                 result => Value::from_dyn_object(results.clone()),
             },
@@ -112,6 +118,11 @@ impl<'a> Renderer<'a> {
         let env = self.env.borrow();
         let template = env.template_from_str(text).map_err(|e| words(&e))?;
         let names = template.undeclared_variables(false);
+        if names.contains("params")
+            && let Some(early) = self.of_params(&template, own)
+        {
+            return early;
+        }
         let known = |name: &str| match name {
             "facts" => self.scope.facts.is_some(),
             _ => self.scope.secrets.is_some(),
@@ -216,6 +227,48 @@ impl<'a> Renderer<'a> {
                 _ => None,
             }
         })
+    }
+
+    /// What becomes of a template that names params, if that is known before it is rendered: a fault
+    /// where there is no such param, and on the workstation nothing yet if they depend on facts.
+    fn of_params(
+        &self,
+        template: &Template<'_, '_>,
+        own: &toml::Table,
+    ) -> Option<Result<Rendered, RenderError>> {
+        let error = |what| {
+            Some(Err(RenderError {
+                what,
+                line: None,
+                quotes: false,
+            }))
+        };
+        let Some(params) = own.get("params") else {
+            return error("`params` is known in the file of a role alone".to_owned());
+        };
+        let names = template.undeclared_variables(true);
+        let mut asked: Vec<&str> = names
+            .iter()
+            .filter_map(|path| path.strip_prefix("params."))
+            .collect();
+        asked.sort_unstable();
+        for path in asked {
+            let name = path.split('.').next().unwrap_or_default();
+            if params.get(name).is_none() {
+                let known = params.as_table().into_iter().flat_map(toml::Table::keys);
+                let what = format!("this role has no param `{name}`");
+                return error(match nearest(name, known.map(String::as_str)) {
+                    Some(near) => format!("{what}; did you mean `{near}`?"),
+                    None => what,
+                });
+            }
+        }
+        let waits = self.scope.facts.is_none() && is_unknown(params);
+        waits.then_some(Ok(Rendered::Deferred {
+            secret: names
+                .iter()
+                .any(|path| path.split('.').next() == Some("secret")),
+        }))
     }
 
     fn spend(&self, fuel: u64) {

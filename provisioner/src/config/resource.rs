@@ -9,7 +9,7 @@ use toml::de::{DeValue, ValueDeserializer};
 use crate::config::document::RawBlock;
 use crate::config::spelling;
 use crate::fault::{Fault, Place};
-use crate::source::{Need, Source, holds_password, is_bucket_name};
+use crate::source::{Need, Source, holds_password, is_bucket_name, within};
 
 /// Everything that a config names besides its blocks.
 #[derive(Default)]
@@ -64,7 +64,7 @@ pub enum SecretSource {
     /// `["ACCESS_KEY", "SECRET_KEY"]`.
     #[serde(deserialize_with = "one_or_more")]
     Env(Vec<String>),
-    /// A file, relative to the config's directory; one line feed at its end is dropped.
+    /// A file, relative to the directory of the file that names it; one line feed at its end is dropped.
     File(String),
     /// A question to whoever starts the run: the words before the colon. What is typed is not
     /// shown, and asked for once a run; without a terminal there is no run.
@@ -113,12 +113,12 @@ fn one_or_more<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D:
 
 impl Resources {
     /// Reads `[kind.NAME]` tables. A `[repo.NAME]` with a `dest`, as the original had them, is a
-    /// clone block at its own place: those are returned.
+    /// clone block at its own place: those are returned. `dir` is the directory of the file.
     pub(super) fn read<'a>(
         &mut self,
         kind: &str,
         value: Spanned<DeValue<'a>>,
-        file: usize,
+        (file, dir): (usize, &str),
         faults: &mut Vec<Fault>,
     ) -> Vec<RawBlock<'a>> {
         let place = Place {
@@ -151,6 +151,11 @@ impl Resources {
             }
             if let Some(clone) = self.read_one(kind, &name, table, &place, faults) {
                 clones.push(clone);
+            }
+            if let Some(SecretSource::File(path)) = self.secrets.get_mut(&name)
+                && kind == "secret"
+            {
+                *path = within(dir, path);
             }
         }
         clones

@@ -21,10 +21,10 @@ pub(super) fn file(r: &mut Random, world: &World) -> String {
         2 => return format!("path = \"{path}\"\nabsent = true\n") + &r.maybe(50, "recurse = true"),
         _ => format!("content = \"{}\"\n", r.one(&TEXTS)) + &r.maybe(20, "backup = true"),
     };
-    let owned = if form.contains("owner") { 0 } else { 30 };
+    let percent = if form.contains("owner") { 0 } else { 30 };
     format!("path = \"{path}\"\n{form}")
         + &r.maybe(50, &format!("mode = \"{mode}\""))
-        + &r.maybe(owned, &format!("owner = \"{owner}\""))
+        + &r.maybe(percent, &format!("owner = \"{owner}\""))
         + &r.maybe(30, &format!("group = \"{group}\""))
 }
 

@@ -213,6 +213,10 @@ impl Kind for File {
             .collect()
     }
 
+    fn sources(&mut self) -> Vec<&mut Source> {
+        self.source.iter_mut().chain(&mut self.template).collect()
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let entry = match view.path(&self.path)? {
             Fate::Is(entry) => entry,

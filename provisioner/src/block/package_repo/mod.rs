@@ -155,6 +155,10 @@ impl Kind for PackageRepo {
             .collect()
     }
 
+    fn sources(&mut self) -> Vec<&mut Source> {
+        self.source.iter_mut().collect()
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let files = match view.facts().package_manager.as_str() {
             "apt" => self.for_apt(view)?,

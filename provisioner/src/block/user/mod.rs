@@ -162,6 +162,11 @@ impl Kind for User {
         ssh_keys::needs(self.ssh_public_key.as_ref(), self.ssh_private_key.as_ref())
     }
 
+    fn sources(&mut self) -> Vec<&mut Source> {
+        let public = self.ssh_public_key.iter_mut().filter_map(PublicKey::source);
+        public.chain(&mut self.ssh_private_key).collect()
+    }
+
     fn secrets(&self) -> Vec<&Secret> {
         self.password_hash.iter().collect()
     }

@@ -16,6 +16,16 @@ pub(in crate::block) enum PublicKey {
     Source(Source),
 }
 
+impl PublicKey {
+    /// The source that holds it, if one does.
+    pub(super) fn source(&mut self) -> Option<&mut Source> {
+        match self {
+            Self::Text(_) => None,
+            Self::Source(source) => Some(source),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         crate::name::deserialize(d, |text| {
