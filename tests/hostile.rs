@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "a test starts processes")]
 
+mod python;
 mod serving;
 
 use std::path::{Path, PathBuf};
@@ -328,7 +329,7 @@ fn what_a_target_says_is_only_shown() {
 /// A terminal emulator sees the known sequences and 100,000 random ones, and does nothing but draw.
 #[test]
 fn a_terminal_emulator_only_draws() {
-    let python = match python() {
+    let python = match python::with("terminal") {
         Ok(python) => python,
         Err(missing) => {
             let insists = std::env::var_os("HPT_REQUIRE_ALL").is_some();
@@ -372,35 +373,4 @@ fn a_session_without_a_result_is_no_success() {
         .web1(&["provision", "site.toml"])
         .exits(1)
         .says("an index beyond the end of its list");
-}
-
-/// A Python that has what `tests/terminal/requirements.txt` asks for.
-fn python() -> Result<PathBuf, String> {
-    let wanted = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal/requirements.txt");
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("terminal");
-    let python = venv.join("bin/python");
-    let stamp = venv.join("requirements.txt");
-    if std::fs::read(&stamp).ok() == std::fs::read(&wanted).ok() {
-        return Ok(python);
-    }
-    let run = |command: &mut Command, what: &str| match command.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!(
-            "{what}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
-        Err(why) => Err(format!("{what}: {why}")),
-    };
-    run(
-        Command::new("python3").args(["-m", "venv"]).arg(&venv),
-        "a Python venv is missing (apt install python3-venv)",
-    )?;
-    run(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "-r"])
-            .arg(&wanted),
-        "pyte cannot be installed by pip",
-    )?;
-    std::fs::copy(&wanted, &stamp).map_err(|why| why.to_string())?;
-    Ok(python)
 }
