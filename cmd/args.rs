@@ -12,8 +12,8 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    backup, check, facts, gen_client_keys, gen_target_keys, list_target_keys, passphrase, plan,
-    provision, remove, rename, restore, run, serve, show, status, unit_file,
+    backup, check, explain, facts, gen_client_keys, gen_target_keys, list_target_keys, passphrase,
+    plan, provision, remove, rename, restore, run, serve, show, status, unit_file,
 };
 
 const EXAMPLES: &str = "\
@@ -183,6 +183,8 @@ pub(crate) enum Verb {
     Provision(provision::Args),
     /// Check a config without contacting anything
     Check(check::Args),
+    /// Tell where a value of a config comes from
+    Explain(explain::Args),
     /// Ask a target how it is, and whether a run goes on
     Status(status::Args),
     /// Show what a host knows of itself
@@ -252,7 +254,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
         "status" => &["target", "ip", "port", "keystore", "passphrase_fd"],
         "gen-client-keys" => &["keystore", "passphrase_fd"],
         "gen-target-keys" => &["target", "ip", "port", "keystore"],
-        "check" => &["target"],
+        "check" | "explain" => &["target"],
         "show" | "remove" => &["target", "keystore"],
         "serve" => &["port", "root", "keystore"],
         "unit-file" | "run" => &[],

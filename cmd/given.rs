@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use hpt_provisioner::config::Given;
+use hpt_provisioner::config::{File, Given, Level, Setting};
+use hpt_provisioner::fault::Place;
 
 use crate::error::{CommandError, Exit};
 
@@ -39,17 +40,9 @@ impl Options {
             tags: self.tags.iter().cloned().collect(),
             ..Given::default()
         };
-        for path in &self.var_file {
-            let name = path.display();
-            let bad = |what: String| CommandError::new(Exit::Config, what);
-            let text = fs::read_to_string(path);
-            let text = text.map_err(|why| bad(format!("cannot read {name}: {why}")))?;
-            given.add(&text).map_err(|error| {
-                let (line, column) = error.span().map_or((1, 1), |span| {
-                    hpt_provisioner::fault::Place { file: 0, span }.line_column(&text)
-                });
-                bad(format!("{name}:{line}:{column}: {}", error.message()))
-            })?;
+        for file in self.files()? {
+            let read = given.add(&file.text);
+            read.map_err(|error| not_toml(&file, &error))?;
         }
         for text in &self.vars {
             let assigned = given.assign(text);
@@ -59,4 +52,50 @@ impl Options {
         }
         Ok(given)
     }
+
+    /// The same values one by one, the weakest first, and the files that they were read from. They
+    /// are read after `before` other files.
+    pub(crate) fn settings(
+        &self,
+        before: usize,
+    ) -> Result<(Vec<File>, Vec<Setting>), CommandError> {
+        let files = self.files()?;
+        let mut settings = Vec::new();
+        for (i, file) in files.iter().enumerate() {
+            let read = Setting::of_file(&file.text, before + i);
+            settings.extend(read.map_err(|error| not_toml(file, &error))?);
+        }
+        let line = Self {
+            vars: self.vars.clone(),
+            var_file: Vec::new(),
+            tags: Vec::new(),
+        };
+        let assigned = line.read()?.vars.into_iter();
+        settings.extend(assigned.map(|(name, value)| Setting {
+            name,
+            value,
+            level: Level::Line,
+            place: None,
+        }));
+        Ok((files, settings))
+    }
+
+    fn files(&self) -> Result<Vec<File>, CommandError> {
+        let read = |path: &PathBuf| {
+            let name = path.display().to_string();
+            let text = fs::read_to_string(path).map_err(|why| {
+                CommandError::new(Exit::Config, format!("cannot read {name}: {why}"))
+            })?;
+            Ok(File { name, text })
+        };
+        self.var_file.iter().map(read).collect()
+    }
+}
+
+fn not_toml(file: &File, error: &toml::de::Error) -> CommandError {
+    let (line, column) = error.span().map_or((1, 1), |span| {
+        Place { file: 0, span }.line_column(&file.text)
+    });
+    let what = format!("{}:{line}:{column}: {}", file.name, error.message());
+    CommandError::new(Exit::Config, what)
 }

@@ -14,6 +14,7 @@ mod check;
 mod config;
 mod context;
 mod error;
+mod explain;
 mod facts;
 mod follower;
 mod gen_client_keys;
@@ -103,6 +104,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Plan(args) => plan::run(&args, context),
         Verb::Provision(args) => provision::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
+        Verb::Explain(args) => explain::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),

@@ -14,6 +14,7 @@ mod secrets;
 mod settings;
 mod spelling;
 mod values;
+mod vars;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,7 @@ pub use self::given::Given;
 use self::reader::Reader;
 use self::resource::Resources;
 use self::scope::Scope;
+pub use self::vars::{Level, Setting};
 
 /// One file of a config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub struct Outline {
     pub resources: Resources,
     /// The sources that must be fetched, each once, in order.
     pub needs: Vec<(Need, Place)>,
+    /// The values that the config's own files set, the weakest first.
+    pub settings: Vec<Setting>,
     /// What works, but should be written otherwise.
     pub warnings: Vec<Fault>,
 }
@@ -154,6 +158,7 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
     Ok(Outline {
         resources: reader.resources,
         needs,
+        settings: reader.vars,
         warnings: faults,
     })
 }

@@ -12,7 +12,7 @@ use crate::config::renderer::Renderer;
 use crate::config::resource::Resources;
 use crate::config::scope::Scope;
 use crate::config::settings::Settings;
-use crate::config::{File, limits, nearest};
+use crate::config::{File, Level, Setting, limits, nearest};
 use crate::fault::{Fault, Place};
 
 /// Collects blocks and faults from one file after another.
@@ -23,6 +23,8 @@ pub(super) struct Reader {
     pub(super) resources: Resources,
     pub(super) settings: Settings,
     pub(super) faults: Vec<Fault>,
+    /// The values that the files set, the weakest first.
+    pub(super) vars: Vec<Setting>,
     /// Where each id was first given.
     pub(super) ids: BTreeMap<String, Place>,
     /// For each block, the handlers that it names and where.
@@ -68,6 +70,10 @@ impl Reader {
             return;
         }
         let mut scope = std::mem::take(&mut self.scope);
+        let set = self.vars.iter();
+        scope
+            .vars
+            .extend(set.map(|set| (set.name.clone(), set.value.clone())));
         scope.vars.extend(scope.given.vars.clone());
         scope.named = self.resources.secrets.keys().cloned().collect();
         let renderer = Renderer::of(&scope);
@@ -127,9 +133,9 @@ impl Reader {
             span: value.span(),
         };
         match name {
-            "vars" => match toml::Table::deserialize(ValueDeserializer::from(value)) {
-                Ok(vars) => self.scope.vars.extend(vars),
-                Err(_) => self
+            "vars" => match value.get_ref().as_table() {
+                Some(table) => self.vars.extend(Setting::all(table, &Level::Config, file)),
+                None => self
                     .faults
                     .push(Fault::error("`vars` is a table: write [vars]", place)),
             },

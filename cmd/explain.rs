@@ -1,0 +1,143 @@
+//! `hpt explain`: what a word of a config means, or where a value comes from.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use hpt_provisioner::config::{File, Level, Setting};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit, nearest};
+use crate::given;
+use crate::print::style::BOLD;
+use crate::terminal::visible;
+
+#[derive(clap::Args)]
+#[command(
+    disable_help_subcommand = true,
+    subcommand_value_name = "WHAT",
+    subcommand_help_heading = "What",
+    after_help = "\
+Examples:
+  hpt explain var port site.toml
+  hpt --target web1 explain var port --var port=8080 site.toml"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Where a value comes from: the level that wins, and every level that lost
+    Var(Var),
+}
+
+#[derive(clap::Args)]
+struct Var {
+    /// The name after `vars.`
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// Config files, executed one after another
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    given: given::Options,
+}
+
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    match &args.what {
+        What::Var(args) => var(args, context),
+    }
+}
+
+/// For programs: a value, and who has set it.
+#[derive(Serialize)]
+struct Explained<'a> {
+    event: &'static str,
+    name: &'a str,
+    /// The winner first.
+    levels: Vec<Shown>,
+}
+
+/// One level as it is shown.
+#[derive(Serialize)]
+struct Shown {
+    level: String,
+    value: String,
+    /// `FILE:LINE`; empty for the command line.
+    at: String,
+}
+
+fn var(args: &Var, context: &mut Context) -> Result<Exit, CommandError> {
+    let name = args.name.strip_prefix("vars.").unwrap_or(&args.name);
+    let config = context.read_config(&args.files, args.given.read()?)?;
+    let (mut files, mut settings) = (config.files, config.outline.settings);
+    let (more, given) = args.given.settings(files.len())?;
+    files.extend(more);
+    settings.extend(given);
+    let levels: Vec<Shown> = settings
+        .iter()
+        .rev()
+        .filter(|setting| setting.name == name)
+        .map(|setting| shown(setting, &files))
+        .collect();
+    if levels.is_empty() {
+        let what = format!("nothing sets `vars.{}`", visible(name));
+        let error = CommandError::new(Exit::Config, what);
+        let known = settings.iter().map(|setting| setting.name.as_str());
+        return Err(match nearest(name, known) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None => error,
+        });
+    }
+    context.terminal.say(table(name, &levels));
+    context.terminal.json(&Explained {
+        event: "var",
+        name,
+        levels,
+    });
+    Ok(Exit::Done)
+}
+
+fn shown(setting: &Setting, files: &[File]) -> Shown {
+    let level = match &setting.level {
+        Level::Config => "[vars]".to_owned(),
+        Level::Group(name) => format!("group {name}"),
+        Level::Target => "target".to_owned(),
+        Level::File => "--var-file".to_owned(),
+        Level::Line => "--var".to_owned(),
+    };
+    let at = setting.place.as_ref().map_or(String::new(), |place| {
+        let file = &files[place.file];
+        format!("{}:{}", file.name, place.line_column(&file.text).0)
+    });
+    Shown {
+        level,
+        value: setting.value.to_string(),
+        at,
+    }
+}
+
+/// The winner in a line of its own, then every level, the strongest first.
+fn table(name: &str, levels: &[Shown]) -> String {
+    let wide = |column: fn(&Shown) -> &str| {
+        let widths = levels.iter().map(|shown| column(shown).chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let (level, at) = (wide(|shown| &shown.level), wide(|shown| &shown.at));
+    let rows = levels.iter().enumerate().map(|(i, shown)| {
+        let mark = if i == 0 { '=' } else { ' ' };
+        let value = visible(&shown.value);
+        format!(
+            "\n{mark} {:level$}  {:at$}  {value}",
+            shown.level,
+            visible(&shown.at)
+        )
+    });
+    let rows: String = rows.collect();
+    let winner = visible(&levels[0].value);
+    format!("{BOLD}vars.{name}{BOLD:#} = {winner}\n{rows}")
+}
