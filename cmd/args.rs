@@ -12,8 +12,7 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    backup, check, explain, facts, gen_client_keys, gen_target_keys, list_target_keys, passphrase,
-    plan, provision, remove, rename, restore, run, serve, show, status, unit_file,
+    backup, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys, list_target_keys, passphrase, plan, provision, remove, rename, restore, run, schema, serve, show, status, unit_file,
 };
 
 const EXAMPLES: &str = "\
@@ -183,8 +182,14 @@ pub(crate) enum Verb {
     Provision(provision::Args),
     /// Check a config without contacting anything
     Check(check::Args),
-    /// Tell where a value of a config comes from
+    /// Tell what a word of a config means, or where a value comes from
     Explain(explain::Args),
+    /// Print the JSON schema of a config, for editors
+    Schema(schema::Args),
+    /// Format configs; comments and order stay
+    Fmt(fmt::Args),
+    /// Rewrite old spellings in configs as they are today
+    Fix(fix::Args),
     /// Ask a target how it is, and whether a run goes on
     Status(status::Args),
     /// Show what a host knows of itself
@@ -257,7 +262,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
         "check" | "explain" => &["target"],
         "show" | "remove" => &["target", "keystore"],
         "serve" => &["port", "root", "keystore"],
-        "unit-file" | "run" => &[],
+        "schema" | "fmt" | "fix" | "unit-file" | "run" => &[],
         _ => &["keystore"],
     }
 }

@@ -96,7 +96,8 @@ fn directory(path: &Path) -> PathBuf {
     }
 }
 
-fn read(path: &Path) -> Result<File, CommandError> {
+/// Reads one file, as it is.
+pub(crate) fn read(path: &Path) -> Result<File, CommandError> {
     let name = path.display().to_string();
     let bad = |what: String| CommandError::new(Exit::Config, what);
     let length = fs::metadata(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;

@@ -1,5 +1,8 @@
 //! `hpt explain`: what a word of a config means, or where a value comes from.
 
+mod field;
+pub(crate) mod schema;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -15,16 +18,25 @@ use crate::terminal::visible;
 #[derive(clap::Args)]
 #[command(
     disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true,
     subcommand_value_name = "WHAT",
     subcommand_help_heading = "What",
+    override_usage = "hpt explain [WORD]\n       hpt explain var [OPTIONS] NAME FILE...",
     after_help = "\
 Examples:
+  hpt explain                                   all blocks and tables
+  hpt explain service                           its fields
+  hpt explain service.enabled                   all about one
   hpt explain var port site.toml
   hpt --target web1 explain var port --var port=8080 site.toml"
 )]
 pub(crate) struct Args {
+    /// A block, a table, or BLOCK.FIELD
+    #[arg(value_name = "WORD")]
+    word: Option<String>,
+
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
 }
 
 #[derive(Subcommand)]
@@ -49,7 +61,8 @@ struct Var {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     match &args.what {
-        What::Var(args) => var(args, context),
+        Some(What::Var(args)) => var(args, context),
+        None => field::explain(args.word.as_deref(), context),
     }
 }
 

@@ -16,6 +16,8 @@ mod context;
 mod error;
 mod explain;
 mod facts;
+mod fix;
+mod fmt;
 mod follower;
 mod gen_client_keys;
 mod gen_target_keys;
@@ -33,7 +35,9 @@ mod remote;
 mod remove;
 mod rename;
 mod restore;
+mod rewrite;
 mod run;
+mod schema;
 mod secrets;
 mod serve;
 mod show;
@@ -105,6 +109,9 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Provision(args) => provision::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Explain(args) => explain::run(&args, context),
+        Verb::Schema(args) => schema::run(&args, context),
+        Verb::Fmt(args) => fmt::run(&args, context),
+        Verb::Fix(args) => fix::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::block::KINDS;
+use crate::config::spelling::bare_octal;
 use crate::config::{limits, nearest};
 use crate::fault::{Fault, Place};
 
@@ -150,7 +151,7 @@ fn unknown(name: &str, place: Place) -> Fault {
     match nearest(name, words) {
         Some(near) if !later => fault.label(format!("did you mean `{near}`?")),
         _ if later => fault,
-        _ => fault.hint(format!("there are [[{}]]", KINDS.join("]], [["))),
+        _ => fault.hint("`hpt explain` lists the blocks and tables"),
     }
 }
 
@@ -183,33 +184,13 @@ fn syntax(error: &toml::de::Error, text: &str, file: usize) -> Fault {
             span: span.clone(),
         },
     );
-    let line_start = text[..floor(text, span.start)]
-        .rfind('\n')
-        .map_or(0, |i| i + 1);
-    let line = text[line_start..].lines().next().unwrap_or_default();
-    let Some((key, value)) = line.split_once('=') else {
+    let Some((key, at)) = bare_octal(text, span.start) else {
         return fault;
     };
-    let (key, digits) = (key.trim(), value.trim());
-    let octal = (4..=5).contains(&digits.len())
-        && digits.starts_with('0')
-        && digits.bytes().all(|c| (b'0'..=b'7').contains(&c));
-    if octal && ["perms", "mode", "umask"].contains(&key) {
-        let today = if key == "perms" { "mode" } else { key };
-        return Fault {
-            what: "TOML has no numbers with a leading zero".to_owned(),
-            ..fault
-        }
-        .hint(format!("write {today} = \"{digits}\""));
+    let today = if key == "perms" { "mode" } else { key };
+    Fault {
+        what: "TOML has no numbers with a leading zero".to_owned(),
+        ..fault
     }
-    fault
-}
-
-/// The last character boundary at or before a byte.
-fn floor(text: &str, at: usize) -> usize {
-    let at = at.min(text.len());
-    (0..=at)
-        .rev()
-        .find(|i| text.is_char_boundary(*i))
-        .unwrap_or(0)
+    .hint(format!("write {today} = \"{}\"", &text[at]))
 }

@@ -74,10 +74,7 @@ fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
     match nearest(key, fields.iter().copied()) {
         Some(near) => fault.label(format!("did you mean `{near}`?")),
         None if fields.is_empty() => fault.hint(format!("[[{kind}]] has no fields of its own")),
-        None => fault.hint(format!(
-            "the fields of [[{kind}]] are {}",
-            fields.join(", ")
-        )),
+        None => fault.hint(format!("`hpt explain {kind}` lists its fields")),
     }
 }
 

@@ -3,6 +3,8 @@
 mod common;
 mod document;
 mod fields;
+mod fix;
+mod format;
 mod given;
 mod instance;
 pub mod limits;
@@ -26,6 +28,8 @@ use crate::mask::Mask;
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
+pub use self::fix::{NotToml, fix};
+pub use self::format::format;
 pub use self::given::Given;
 use self::reader::Reader;
 use self::resource::Resources;

@@ -1,13 +1,13 @@
 //! The named things that blocks refer to: `[bucket.NAME]`, `[repo.NAME]`, `[secret.NAME]`.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeValue, ValueDeserializer};
 
 use crate::config::document::RawBlock;
+use crate::config::spelling;
 use crate::fault::{Fault, Place};
 use crate::source::{Need, Source, holds_password, is_bucket_name};
 
@@ -150,7 +150,7 @@ impl Resources {
         if kind == "repo"
             && let DeValue::Table(fields) = table.get_mut()
         {
-            old_spelling(fields);
+            spelling::modernise(kind, fields, place.file, faults);
             if fields.contains_key("dest") {
                 let fields = fields.clone();
                 clone = Some(RawBlock {
@@ -247,12 +247,5 @@ impl Resources {
             }
             _ => {}
         }
-    }
-}
-
-/// The original spelled a repository's `url` as `URL` here and there.
-fn old_spelling(fields: &mut DeTable<'_>) {
-    if let Some((key, value)) = fields.remove_entry("URL") {
-        fields.insert(Spanned::new(key.span(), Cow::Borrowed("url")), value);
     }
 }

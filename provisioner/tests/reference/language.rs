@@ -75,7 +75,6 @@ impl Language {
         match name {
             "user" => all.push(old("sudoers", "", "`sudo = \"nopasswd\"`")),
             "repo" => {
-                all.push(old("URL", "url", "`url`"));
                 all.extend(["dest", "user", "key", "password"].map(|field| Old {
                     is_good: true,
                     ..old(field, "", &format!("`{field}` of a [[clone]]"))

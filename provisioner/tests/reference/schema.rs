@@ -59,8 +59,10 @@ pub(crate) fn schema(language: &Language) -> String {
     }
     definitions.remove("packages");
     let head = r#""$schema":"http://json-schema.org/draft-07/schema#","title":"A config of hpt","type":"object","additionalProperties":false"#;
-    definitions.insert("common".to_owned(), lines(&common));
-    let definitions: Vec<_> = definitions.into_iter().collect();
+    let common = common
+        .into_iter()
+        .map(|(name, text)| (format!("common.{name}"), text));
+    let definitions: Vec<_> = common.chain(definitions).collect();
     format!(
         "{{{head},\n\"properties\":{},\n\"definitions\":{}}}\n",
         lines(&top),
@@ -80,7 +82,7 @@ fn object(
         properties.push((field.name.clone(), property(field, definitions)));
     }
     for name in common {
-        let text = format!(r##"{{"$ref":"#/definitions/common/{name}"}}"##);
+        let text = format!(r##"{{"$ref":"#/definitions/common.{name}"}}"##);
         properties.push((name.clone(), text));
     }
     for old in old {

@@ -207,6 +207,9 @@ impl Sources {
                     Item::Struct(item) if item.ident == name && derives(&item.attrs) => {
                         return Sort::Table(self.of_struct(file, item));
                     }
+                    Item::Type(item) if item.ident == name => {
+                        return self.sort(file, &item.ty, None);
+                    }
                     _ => {}
                 }
             }
