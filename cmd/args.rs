@@ -12,10 +12,12 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    backup, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys, list_target_keys, passphrase, plan, provision, remove, rename, restore, run, schema, serve, show, status, unit_file,
+    backup, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys, list_target_keys,
+    passphrase, plan, provision, remove, rename, restore, run, schema, serve, show, status,
+    unit_file,
 };
 
-const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = "\
 Begin:
   hpt gen-client-keys                           your own keys, once
   hpt gen-target-keys --target web1 --ip 10.0.0.5
@@ -268,7 +270,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
 }
 
 /// The command line as clap knows it; the help of a verb has no option that does nothing there.
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let command = CommandLine::command();
     let partial: Vec<Arg> = PARTIAL
         .iter()

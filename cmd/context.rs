@@ -28,15 +28,6 @@ impl Context {
     }
 }
 
-/// The value of an environment variable; empty counts as not set.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "cmd/ reads the environment, here and in clap alone"
-)]
-pub(crate) fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 /// The time, in unix seconds.
 #[allow(clippy::disallowed_methods, reason = "cmd/ owns the clock")]
 pub(crate) fn now() -> u64 {

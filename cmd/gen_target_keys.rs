@@ -10,6 +10,7 @@ use hpt_keystore::{
 use crate::address::{HostPort, PORT};
 use crate::args::Global;
 use crate::context::{Context, now};
+use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::print::keys::{Keys, titled};
 
@@ -137,7 +138,7 @@ fn own_name() -> ClientName {
         .nodename()
         .to_string_lossy()
         .into_owned();
-    let user = crate::context::env("USER").unwrap_or_else(|| "user".into());
+    let user = env(Variable::USER).unwrap_or_else(|| "user".into());
     let text = format!("{user}-{host}");
     let letters = text
         .chars()

@@ -10,7 +10,8 @@ use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use crate::context::{Context, env};
+use crate::context::Context;
+use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 
 /// The longest passphrase, in bytes.
@@ -21,14 +22,16 @@ impl Context {
     pub(crate) fn keystore(&self) -> Result<PathBuf, CommandError> {
         // Not by clap's own `env`: its usage lines would then show the option as if it were typed.
         let named = self.global.keystore.clone();
-        if let Some(path) = named.or_else(|| env("HPT_KEYSTORE").map(PathBuf::from)) {
+        if let Some(path) = named.or_else(|| env(Variable::HPT_KEYSTORE).map(PathBuf::from)) {
             return Ok(path);
         }
         if rustix::process::geteuid().is_root() {
             return Ok("/etc/hpt/keystore.db".into());
         }
-        let home = || env("HOME").map(|home| Path::new(&home).join(".config"));
-        let base = env("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+        let home = || env(Variable::HOME).map(|home| Path::new(&home).join(".config"));
+        let base = env(Variable::XDG_CONFIG_HOME)
+            .map(PathBuf::from)
+            .or_else(home);
         base.map(|base| base.join("hpt/keystore.db"))
             .ok_or_else(|| {
                 CommandError::new(Exit::Keystore, "there is no HOME to look for a keystore in")

@@ -12,7 +12,8 @@ use hpt_provisioner::plan::{Digest, Reveal};
 use hpt_provisioner::report::Event;
 use hpt_provisioner::run::Witness;
 
-use crate::context::{Context, env, now};
+use crate::context::{Context, now};
+use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::site::{Job, Planned};
 
@@ -155,11 +156,13 @@ fn own_directories() -> Result<(PathBuf, PathBuf), CommandError> {
         let Places { state, run, .. } = Places::default();
         return Ok((state, run));
     }
-    let home = || env("HOME").map(|home| Path::new(&home).join(".local/state"));
-    let state = env("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
+    let home = || env(Variable::HOME).map(|home| Path::new(&home).join(".local/state"));
+    let state = env(Variable::XDG_STATE_HOME)
+        .map(PathBuf::from)
+        .or_else(home);
     let state = state
         .ok_or_else(|| CommandError::new(Exit::Failed, "there is no HOME to keep state in"))?;
-    let run = env("XDG_RUNTIME_DIR").map_or_else(|| state.clone(), PathBuf::from);
+    let run = env(Variable::XDG_RUNTIME_DIR).map_or_else(|| state.clone(), PathBuf::from);
     Ok((state.join("hpt"), run.join("hpt/run")))
 }
 

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::time::Uptime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::context::env;
+use crate::env::{Variable, env};
 
 /// Starts logging as `HPT_LOG` says, or `-v`. A verb is silent without either, and a daemon tells
 /// what happens.
@@ -21,7 +21,7 @@ pub(crate) fn start(verbose: u8, is_daemon: bool) {
         (1, true) | (2, _) => Some(Level::DEBUG),
         _ => Some(Level::TRACE),
     };
-    let named = env("HPT_LOG");
+    let named = env(Variable::HPT_LOG);
     match named.as_deref().map(filter) {
         Some(Some(wanted)) => install(wanted),
         Some(None) => {
@@ -67,7 +67,7 @@ fn install(wanted: Targets) {
 
 /// systemd says by device and inode which stream it has connected to the journal.
 fn is_journal() -> bool {
-    let Some(named) = env("JOURNAL_STREAM") else {
+    let Some(named) = env(Variable::JOURNAL_STREAM) else {
         return false;
     };
     let Ok(stat) = rustix::fs::fstat(io::stderr().as_fd()) else {

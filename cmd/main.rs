@@ -13,6 +13,7 @@ mod backup;
 mod check;
 mod config;
 mod context;
+mod env;
 mod error;
 mod explain;
 mod facts;
@@ -31,6 +32,8 @@ mod passphrase;
 mod plan;
 mod print;
 mod provision;
+#[cfg(test)]
+mod reference;
 mod remote;
 mod remove;
 mod rename;

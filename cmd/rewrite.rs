@@ -58,7 +58,9 @@ pub(crate) fn run(
             context.terminal.say(difference(&file.text, new));
         }
         let word = if args.check { "to be " } else { "" }.to_owned() + word;
-        context.terminal.say(format_args!("{}: {word}", visible(&file.name)));
+        context
+            .terminal
+            .say(format_args!("{}: {word}", visible(&file.name)));
         context.terminal.json(&Rewritten {
             event: "rewritten",
             file: &file.name,

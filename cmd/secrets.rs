@@ -9,7 +9,7 @@ use hpt_provisioner::secret::Secret;
 use zeroize::Zeroizing;
 
 use crate::config::Checked;
-use crate::context::env;
+use crate::env;
 use crate::error::{CommandError, Exit};
 
 /// The longest secret, in bytes.
@@ -85,7 +85,7 @@ fn bare(text: &str) -> &str {
 }
 
 fn from_env(name: &str, variable: &str) -> Result<Secret, CommandError> {
-    env(variable).map(Secret::new).ok_or_else(|| {
+    env::named(variable).map(Secret::new).ok_or_else(|| {
         let bad = |what: &str| CommandError::new(Exit::Config, format!("[secret.{name}]: {what}"));
         let is_usual = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_';
         if variable.bytes().all(is_usual) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::schema::{Field, Node, Schema};
 use crate::context::Context;
 use crate::error::{CommandError, Exit, nearest};
-use crate::print::style::BOLD;
+use crate::print::style::{BOLD, DIM};
 use crate::terminal::visible;
 
 /// The width of lines of text.
@@ -66,7 +66,9 @@ pub(super) fn explain(word: Option<&str>, context: &mut Context) -> Result<Exit,
         return Ok(Exit::Done);
     };
     let word = word.trim_matches(['[', ']']);
-    let (first, rest) = word.split_once('.').map_or((word, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) = word
+        .split_once('.')
+        .map_or((word, None), |(first, rest)| (first, Some(rest)));
     let (title, found) = match (schema.block(first), rest) {
         (Some(block), None) => (title(&schema, first), Found::Whole(block)),
         (Some(_), Some(rest)) => within(&schema, first, rest)?,
@@ -75,7 +77,10 @@ pub(super) fn explain(word: Option<&str>, context: &mut Context) -> Result<Exit,
             let Some(at) = common.iter().position(|field| field.name == first) else {
                 return Err(unknown_word(&schema, first));
             };
-            ("every block".to_owned(), Found::Field(common.swap_remove(at)))
+            (
+                "every block".to_owned(),
+                Found::Field(common.swap_remove(at)),
+            )
         }
     };
     match found {
@@ -92,7 +97,9 @@ fn within<'a>(
     rest: &str,
 ) -> Result<(String, Found<'a>), CommandError> {
     let title = title(schema, first);
-    let mut fields = schema.block(first).map_or_else(Vec::new, |block| schema.fields(block));
+    let mut fields = schema
+        .block(first)
+        .map_or_else(Vec::new, |block| schema.fields(block));
     if title.starts_with("[[") {
         fields.extend(schema.common());
     }
@@ -117,7 +124,10 @@ fn within<'a>(
 }
 
 fn unknown_word(schema: &Schema, word: &str) -> CommandError {
-    let what = format!("there is no block, table or field named `{}`", visible(word));
+    let what = format!(
+        "there is no block, table or field named `{}`",
+        visible(word)
+    );
     let error = CommandError::usage(what);
     let common = schema.common();
     let words = schema.properties.0.iter().map(|(name, _)| name.as_str());
@@ -146,14 +156,20 @@ fn all(schema: &Schema, context: &mut Context) {
         .iter()
         .filter_map(|(name, _)| Some((title(schema, name), schema.block(name)?.text())))
         .collect();
-    let width = words.iter().map(|(title, _)| title.len()).max().unwrap_or_default();
+    let width = words
+        .iter()
+        .map(|(title, _)| title.len())
+        .max()
+        .unwrap_or_default();
     let lines = words.iter().map(|(title, text)| {
         let text = wrapped(first_sentence(text), width + 2);
         format!("{BOLD}{title:width$}{BOLD:#}  {text}")
     });
     let lines: Vec<String> = lines.collect();
     let next = "`hpt explain WORD` lists the fields of one; `hpt explain WORD.FIELD` has the text of a field.";
-    context.terminal.say(format_args!("{}\n\n{}", lines.join("\n"), wrapped(next, 0)));
+    context
+        .terminal
+        .say(format_args!("{}\n\n{}", lines.join("\n"), wrapped(next, 0)));
     let common = schema.common();
     context.terminal.json(&Explained::new("", "", &common));
 }
@@ -161,11 +177,18 @@ fn all(schema: &Schema, context: &mut Context) {
 /// A block or table: what it keeps, then each field with its type and first sentence.
 fn whole(schema: &Schema, word: &str, title: &str, block: &Node, context: &mut Context) {
     let own = schema.fields(block);
-    context.terminal.json(&Explained::new(word, block.text(), &own));
-    context.terminal.say(format_args!("{BOLD}{title}{BOLD:#}\n\n{}", paragraphs(block.text())));
+    context
+        .terminal
+        .json(&Explained::new(word, block.text(), &own));
+    context.terminal.say(format_args!(
+        "{BOLD}{title}{BOLD:#}\n\n{}",
+        paragraphs(block.text())
+    ));
     if !own.is_empty() {
         let next = format!("`hpt explain {word}.FIELD` has the whole text of a field.");
-        context.terminal.say(format_args!("\n{}\n\n{next}", listed(&own)));
+        context
+            .terminal
+            .say(format_args!("\n{}\n\n{next}", listed(&own)));
     }
     if title.starts_with("[[") {
         let names = schema.common();
@@ -177,8 +200,14 @@ fn whole(schema: &Schema, word: &str, title: &str, block: &Node, context: &mut C
 
 /// A field: its type, its default, and its whole text.
 fn one(schema: &Schema, word: &str, title: &str, field: &Field<'_>, context: &mut Context) {
-    let inner = field.inner.map_or_else(Vec::new, |inner| schema.fields(inner));
-    context.terminal.json(&Explained::new(word, field.text, std::slice::from_ref(field)));
+    let inner = field
+        .inner
+        .map_or_else(Vec::new, |inner| schema.fields(inner));
+    context.terminal.json(&Explained::new(
+        word,
+        field.text,
+        std::slice::from_ref(field),
+    ));
     let name = field.name;
     let text = paragraphs(field.text);
     context.terminal.say(format_args!(
@@ -201,9 +230,16 @@ fn sort(field: &Field<'_>) -> String {
 
 /// Fields, each with its type and its first sentence.
 fn listed(fields: &[Field<'_>]) -> String {
+    let widths = fields.iter().map(|field| field.name.len());
+    let width = widths.max().unwrap_or_default();
     let lines = fields.iter().map(|field| {
-        let text = wrapped(first_sentence(field.text), 6);
-        format!("  {BOLD}{}{BOLD:#}  {}\n      {text}", field.name, sort(field))
+        let indent = width + 4;
+        let text = wrapped(first_sentence(field.text), indent);
+        let sort = wrapped(&sort(field), indent);
+        format!(
+            "  {BOLD}{:width$}{BOLD:#}  {DIM}{sort}{DIM:#}\n{:indent$}{text}",
+            field.name, ""
+        )
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -170,12 +170,13 @@ impl Schema {
 
     /// What a node refers to.
     fn resolved<'a>(&'a self, node: &'a Node) -> &'a Node {
-        let reference = node.reference.as_ref();
-        let name = reference.or_else(|| match node.all.as_slice() {
-            [one] => one.reference.as_ref(),
-            _ => None,
-        });
-        let Some(name) = name.and_then(|path| path.strip_prefix("#/definitions/")) else {
+        if let [one] = node.all.as_slice()
+            && node.properties.0.is_empty()
+        {
+            return self.resolved(one);
+        }
+        let path = node.reference.as_deref();
+        let Some(name) = path.and_then(|path| path.strip_prefix("#/definitions/")) else {
             return node;
         };
         let found = self.definitions.0.iter().find(|(known, _)| known == name);

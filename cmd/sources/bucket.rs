@@ -10,7 +10,8 @@ use ureq::http::uri::Authority;
 use super::Found;
 use super::http::{agent, get as get_url};
 use super::sign::{Credentials, encode, query};
-use crate::context::{env, now};
+use crate::context::now;
+use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::secrets::Secrets;
 
@@ -119,11 +120,15 @@ fn credentials(bucket: &Bucket, secrets: &Secrets) -> Result<Option<Credentials>
         })
     };
     let names = [
-        ("DO_ACCESS_KEY", "DO_SECRET_ACCESS_KEY", "DO_SESSION_TOKEN"),
         (
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-            "AWS_SESSION_TOKEN",
+            Variable::DO_ACCESS_KEY,
+            Variable::DO_SECRET_ACCESS_KEY,
+            Variable::DO_SESSION_TOKEN,
+        ),
+        (
+            Variable::AWS_ACCESS_KEY_ID,
+            Variable::AWS_SECRET_ACCESS_KEY,
+            Variable::AWS_SESSION_TOKEN,
         ),
     ];
     Ok(names

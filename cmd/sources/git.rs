@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use hpt_provisioner::config::resource::Repo;
 
 use super::{Found, keep};
-use crate::context::env;
+use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::terminal::{text_of, visible};
 
@@ -102,19 +102,19 @@ fn git(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.current_dir(dir).stdin(Stdio::null()).env_clear();
     for name in [
-        "PATH",
-        "HOME",
-        "SSH_AUTH_SOCK",
-        "SSL_CERT_FILE",
-        "https_proxy",
-        "no_proxy",
+        Variable::PATH,
+        Variable::HOME,
+        Variable::SSH_AUTH_SOCK,
+        Variable::SSL_CERT_FILE,
+        Variable::https_proxy,
+        Variable::no_proxy,
     ] {
         if let Some(value) = env(name) {
-            command.env(name, value);
+            command.env(name.name(), value);
         }
     }
     // git's own word for it: not every libcurl looks at the other.
-    if let Some(bundle) = env("SSL_CERT_FILE") {
+    if let Some(bundle) = env(Variable::SSL_CERT_FILE) {
         command.env("GIT_SSL_CAINFO", bundle);
     }
     command

@@ -6,7 +6,7 @@ use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::{Found, keep};
-use crate::context::env;
+use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 
 /// How long to wait for a connection, for an answer's beginning, and for each of its parts.
@@ -62,7 +62,7 @@ pub(super) fn agent(https_only: bool, redirects: u32) -> Agent {
 
 /// The authorities that this system trusts, else those that browsers do.
 fn roots() -> RootCerts {
-    let named = env("SSL_CERT_FILE");
+    let named = env(Variable::SSL_CERT_FILE);
     let bundle = named
         .iter()
         .map(String::as_str)

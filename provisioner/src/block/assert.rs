@@ -13,6 +13,12 @@ use crate::view::View;
 
 /// What must hold before a run goes on: decided when planned, from facts and values, and changing
 /// nothing. Where it does not hold, the block is blocked, and no block after it runs.
+///
+/// ```toml
+/// [[assert]]
+/// that = "{{ facts.os == 'debian' }}"
+/// msg = "this is for Debian alone"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assert {

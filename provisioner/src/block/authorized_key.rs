@@ -12,6 +12,13 @@ use crate::view::View;
 
 /// A public key that may log in as a user, in `~/.ssh/authorized_keys`. The directory and the file
 /// are made for the user if they are not there, with modes 0700 and 0600; other keys stay.
+///
+/// ```toml
+/// [[authorized_key]]
+/// user = "ana"
+/// key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGpv9vQkL0Vw0ZLw1bXk4iTfP3J6sPpR3t8mSxYyYyYy ana"
+/// options = ["no-pty"]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorizedKey {

@@ -12,35 +12,45 @@ use crate::source::{holds_password, without_password};
 use crate::view::View;
 
 /// A git repository's working tree.
+///
+/// ```toml
+/// [[clone]]
+/// url = "https://git.example.org/app"
+/// dest = "/opt/app"
+/// rev = "v2.4.1"
+/// owner = "app"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Clone {
-    /// An https or ssh URL, or `git@host:path`.
+    /// Where it comes from: an https or ssh URL, or `git@host:path`, such as
+    /// `"https://git.example.org/app"`. It holds no password.
     url: String,
-    /// Where the working tree is.
+    /// Where the working tree is, such as `"/opt/app"`.
     dest: AbsPath,
-    /// A branch, tag or commit; the branch that the server names if it is not given.
+    /// A branch, tag or commit, such as `"v2.4.1"`; the branch that the server names.
     rev: Option<String>,
-    /// Only so many commits of history.
+    /// Only so many commits of history, 1 or more; all of them.
     depth: Option<u32>,
-    /// Clone submodules too.
+    /// Whether submodules are cloned too; false.
     #[serde(default)]
     submodules: bool,
     /// The user who runs git and owns what it makes; root.
     owner: Option<UserName>,
-    /// Fetch in every run, and follow the branch.
+    /// Whether every run fetches, and follows the branch; false.
     #[serde(default)]
     update: bool,
-    /// Throw away local changes that stand in the way.
+    /// Whether local changes that stand in the way are thrown away; false.
     #[serde(default)]
     force: bool,
-    /// A private key for ssh: the key itself, from a `[secret.NAME]`, and not its path.
+    /// A private key for ssh: the key itself, such as `"{{ secret.deploy }}"`, and not its path; the
+    /// keys of `owner`.
     key: Option<Secret>,
     /// Lines of `known_hosts` with the server's key; the host's own files if it is not given.
     known_hosts: Option<String>,
-    /// The name to log in with over https.
+    /// The name to log in with over https, such as `"git"`; none.
     user: Option<String>,
-    /// The password or token for https, from a `[secret.NAME]`.
+    /// The password or token for https, such as `"{{ secret.token }}"`; none.
     password: Option<Secret>,
 }
 

@@ -12,6 +12,13 @@ use crate::view::View;
 
 /// A command that cron runs as a user, in a file of its own in `/etc/cron.d`. It runs in `/bin/sh`
 /// with the usual PATH of root; where cron is not installed, the block is blocked.
+///
+/// ```toml
+/// [[cron]]
+/// name = "backup"
+/// spec = "15 3 * * *"
+/// command = "/usr/local/bin/backup --quiet"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cron {

@@ -14,6 +14,14 @@ use crate::view::View;
 /// A drop-in of a unit: `/etc/systemd/system/UNIT.d/NAME.conf`, for root, mode 0644. It is given as a
 /// text, or as tables: `[dropin.Service]` under its `[[dropin]]`. What runs is not restarted: `notify`
 /// a handler for that.
+///
+/// ```toml
+/// [[dropin]]
+/// unit = "nginx.service"
+/// name = "10-limits"
+/// [dropin.Service]
+/// LimitNOFILE = 65536
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dropin {
@@ -27,7 +35,7 @@ pub struct Dropin {
     name: String,
     /// The whole drop-in as one text; `{{ }}` in it is rendered. Either this or sections.
     content: Option<String>,
-    /// It must not be there.
+    /// It must not be there; false.
     #[serde(default)]
     absent: bool,
     /// The `[Unit]` section: a string, a number, true, false or a list of them for each key.

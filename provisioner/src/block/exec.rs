@@ -21,52 +21,62 @@ const LONGEST: Duration = Duration::from_hours(24);
 const SHOWN: usize = 60;
 
 /// A command or a script. It runs every time unless something guards it.
+///
+/// ```toml
+/// [[exec]]
+/// script = "/opt/app/bin/migrate"
+/// user = "app"
+/// once = "migrate-7"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
-    /// The text of a script for `interpreter`.
+    /// The text of a script for `interpreter`, of one or more lines. Either this or `cmd`.
     script: Option<Secret>,
-    /// A program by its absolute path; no shell reads it.
+    /// A program by its absolute path, such as `"/usr/bin/make"`; no shell reads it.
     cmd: Option<Secret>,
-    /// The program's arguments, each as it is.
+    /// The arguments of `cmd`, each as it is, such as `["-C", "/opt/app"]`; none.
     #[serde(default)]
     args: Vec<Secret>,
-    /// What reads `script`, and the guards; /bin/sh.
+    /// The program that reads `script` and the guards, such as `"/bin/bash"`; `/bin/sh`.
     interpreter: Option<AbsPath>,
     /// The user it runs as, with that user's groups; root.
     user: Option<UserName>,
     /// The primary group it runs with; the user's own.
     group: Option<GroupName>,
-    /// The directory it runs in; /tmp.
+    /// The directory it runs in, absolute; `/tmp`.
     pwd: Option<AbsPath>,
-    /// Environment besides PATH, HOME, USER, LOGNAME, SHELL and LANG.
+    /// Its environment besides PATH, HOME, USER, LOGNAME, SHELL and LANG, such as `{ PORT = "8080" }`;
+    /// nothing else. Values are never shown.
     #[serde(default)]
     env: BTreeMap<String, Secret>,
-    /// Text for its standard input; nothing.
+    /// A text for its standard input, which is never shown; nothing.
     stdin: Option<Secret>,
-    /// It runs only if this path is not there, and is in place when it is.
+    /// It runs only if this path is not there, such as `"/opt/app/bin/serve"`, and is in place when it
+    /// is.
     creates: Option<AbsPath>,
     /// It runs only if this path is there, and is in place when it is not.
     removes: Option<AbsPath>,
-    /// A script; it runs only if that fails.
+    /// A script for `interpreter`, such as `"id -u app"`: the block runs only if that fails.
     unless: Option<Secret>,
-    /// A script; it runs only if that succeeds.
+    /// A script for `interpreter`, such as `"test -e /srv/new"`: the block runs only if that succeeds.
     only_if: Option<Secret>,
     /// It runs only if no command with this text here has run on the host before, and is in place
     /// when one has; such as "migrate-7".
     once: Option<String>,
-    /// It is meant to run every time.
+    /// Whether it is meant to run every time, so that there is no warning about it; false.
     #[serde(default)]
     always: bool,
-    /// Paths that it makes or changes, so that later blocks know that they cannot know.
+    /// Paths that it makes or changes, such as `["/etc/app"]`; none. A plan then says of later blocks
+    /// about them that they are known when applied.
     #[serde(default)]
     changes: Vec<AbsPath>,
-    /// File mode creation mask; "0022".
+    /// The mask that files are made with, octal; `"0022"`.
     umask: Option<Mode>,
     /// How long it may take, in seconds or such as "90s", "5m", "2h"; five minutes.
     #[serde(default, deserialize_with = "crate::time::deserialize")]
     timeout: Option<Duration>,
-    /// Exit codes that mean success; 0.
+    /// The exit codes that mean success, such as `[0, 2]`; 0 alone.
     #[serde(default)]
     success: Vec<i32>,
 }

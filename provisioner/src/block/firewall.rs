@@ -22,6 +22,12 @@ use crate::view::View;
 /// decide, in this order. What is forwarded or goes out is not filtered. What others change inside
 /// the table is not seen until it is loaded anew; that others took it away is seen by a run, and by a
 /// plan where hpt may ask the kernel.
+///
+/// ```toml
+/// [[firewall]]
+/// default = "drop"
+/// allow = [{ port = 22, from = "10.0.0.0/8" }, { port = 80 }, { port = 443 }]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Firewall {

@@ -8,6 +8,10 @@ use crate::view::View;
 
 /// Runs the handlers that the blocks above have notified, instead of at the end of the run. It has
 /// no fields of its own.
+///
+/// ```toml
+/// [[flush]]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flush {}

@@ -11,24 +11,32 @@ use crate::name::{AbsPath, GroupName, UserName};
 use crate::view::View;
 
 /// A group of users.
+///
+/// ```toml
+/// [[group]]
+/// name = "web"
+/// system = true
+/// members = ["ana"]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// The group's name.
+    /// The group's name: 1 to 32 of a-z, 0-9, `_` and `-`, such as `"web"`.
     name: GroupName,
     /// Its number, such as 1099; the system picks one if it is not given.
     gid: Option<u32>,
-    /// Take the number from the range of system groups.
+    /// Whether the number is taken from the range of system groups; false. A group that is there keeps
+    /// its own.
     #[serde(default)]
     system: bool,
-    /// Users who must be members; others stay.
+    /// Users who must be members, such as `["ana", "bo"]`; none. Others stay.
     #[serde(default)]
     members: Vec<UserName>,
-    /// Members may use sudo for everything without a password. It lies in
+    /// Whether members may use sudo for everything without a password; false. It lies in
     /// `/etc/sudoers.d/hpt-group-NAME`, which is removed when this is not said.
     #[serde(default)]
     passwordless_sudo: bool,
-    /// It must not be there.
+    /// It must not be there; false.
     #[serde(default)]
     absent: bool,
 }

@@ -18,6 +18,13 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What is done once in a run, after its last block or at a `[[flush]]`, if a block that names it in
 /// `notify` has changed something. If the run does not get there, the next one does it.
+///
+/// ```toml
+/// [[handler]]
+/// name = "nginx"
+/// check = "nginx -t"
+/// reload = "nginx"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handler {
@@ -28,19 +35,21 @@ pub struct Handler {
     /// does not run, or if another handler restarts it.
     #[serde(default, deserialize_with = "unit")]
     reload: Option<UnitName>,
-    /// A unit that is restarted, or started if it does not run.
+    /// A unit that is restarted, or started if it does not run, such as `"app"`; `.service` is
+    /// understood.
     #[serde(default, deserialize_with = "unit")]
     restart: Option<UnitName>,
-    /// The text of a shell script.
+    /// The text of a script for `/bin/sh`.
     script: Option<Secret>,
-    /// A program by its absolute path; no shell reads it.
+    /// A program by its absolute path, such as `"/usr/bin/make"`; no shell reads it.
     cmd: Option<Secret>,
-    /// The program's arguments, each as it is.
+    /// The arguments of `cmd`, each as it is; none.
     #[serde(default)]
     args: Vec<Secret>,
     /// The user that `script` or `cmd` runs as; root.
     user: Option<UserName>,
-    /// Environment of `script` or `cmd` besides PATH, HOME, USER, LOGNAME, SHELL and LANG.
+    /// The environment of `script` or `cmd` besides PATH, HOME, USER, LOGNAME, SHELL and LANG; nothing
+    /// else.
     #[serde(default)]
     env: BTreeMap<String, Secret>,
     /// A shell script that runs first, such as "nginx -t"; if it fails, so does the handler, and

@@ -11,6 +11,11 @@ use crate::name::{AbsPath, HostName};
 use crate::view::View;
 
 /// What the host is called: `/etc/hostname`, and the running kernel. `/etc/hosts` is left alone.
+///
+/// ```toml
+/// [[hostname]]
+/// name = "web1.example.org"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hostname {

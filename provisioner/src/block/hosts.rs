@@ -12,6 +12,12 @@ use crate::view::View;
 
 /// Names of an address in `/etc/hosts`. All else in the file stays, but for these names at other
 /// addresses of the same family: a name has one.
+///
+/// ```toml
+/// [[hosts]]
+/// ip = "10.0.0.5"
+/// names = ["db.example.org", "db"]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hosts {

@@ -14,6 +14,11 @@ use crate::view::View;
 
 /// A module of the kernel: `/etc/modules-load.d/hpt-NAME.conf`, its options in
 /// `/etc/modprobe.d/hpt-NAME.conf`, and the running kernel.
+///
+/// ```toml
+/// [[kmod]]
+/// name = "br_netfilter"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kmod {

@@ -15,6 +15,14 @@ use crate::view::View;
 /// One limit on what a user's sessions may take, in a file of its own under
 /// `/etc/security/limits.d`. It holds for sessions that begin afterwards; services of systemd have
 /// their own limits, in their units.
+///
+/// ```toml
+/// [[limits]]
+/// domain = "app"
+/// type = "soft"
+/// item = "nofile"
+/// value = 65536
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {

@@ -11,6 +11,13 @@ use crate::name::AbsPath;
 use crate::view::View;
 
 /// One line of a text file that is there, or is not. All else in the file stays as it is.
+///
+/// ```toml
+/// [[line]]
+/// path = "/etc/ssh/sshd_config"
+/// match = "^#?PermitRootLogin "
+/// line = "PermitRootLogin no"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {

@@ -13,6 +13,11 @@ use crate::view::View;
 /// The locale that logins and services begin with: `LANG` in `/etc/default/locale` on Debian and its
 /// relatives, in `/etc/locale.conf` elsewhere; other lines of that file stay. A locale that the C
 /// library has not got is added to `/etc/locale.gen` and made by `locale-gen`.
+///
+/// ```toml
+/// [[locale]]
+/// lang = "en_US.UTF-8"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Locale {

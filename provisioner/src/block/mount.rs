@@ -12,10 +12,18 @@ use crate::name::AbsPath;
 use crate::view::View;
 
 /// A file system at a path. Other lines of `/etc/fstab` are left as they are, byte for byte.
+///
+/// ```toml
+/// [[mount]]
+/// path = "/srv"
+/// device = "/dev/sdb1"
+/// fstype = "ext4"
+/// opts = "noatime,nofail"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mount {
-    /// Where it is mounted: a directory that is there already.
+    /// Where it is mounted, such as `"/srv"`: a directory that is there already.
     path: AbsPath,
     /// What is mounted, such as `"/dev/sdb1"`, `"UUID=..."`, `"tmpfs"` or `"nas:/export"`; needed if
     /// `state` is mounted or present.

@@ -10,6 +10,13 @@ use crate::name::{PackageName, PackageVersion};
 use crate::view::View;
 
 /// One package, or several that are wanted alike.
+///
+/// ```toml
+/// [[package]]
+/// name = "postgresql-15"
+/// version = "15.8-0+deb12u1"
+/// hold = true
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {

@@ -9,10 +9,14 @@ use crate::name::PackageName;
 use crate::view::View;
 
 /// The top-level list of packages.
+///
+/// ```toml
+/// packages = ["nginx", "git", "curl"]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Packages {
-    /// Their names, as the host's package manager has them.
+    /// Their names, as the host's package manager has them, such as `["nginx", "git"]`.
     names: Vec<PackageName>,
 }
 

@@ -14,15 +14,23 @@ use crate::unit_file;
 use crate::view::View;
 
 /// A systemd service, or another unit by its full name.
+///
+/// ```toml
+/// [[service]]
+/// name = "nginx"
+/// status = "started"
+/// enabled = true
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-    /// Its name; `.service` is understood.
+    /// Its name, such as `"nginx"`; `.service` is understood.
     #[serde(deserialize_with = "unit_name")]
     name: UnitName,
-    /// "started" or "stopped"; "restarted" and "reloaded" do so in every run.
+    /// `"started"` or `"stopped"`; left alone if it is not said. `"restarted"` and `"reloaded"` do so in
+    /// every run; a `[[handler]]` does it when something has changed.
     status: Option<Status>,
-    /// Whether it starts at boot.
+    /// Whether it starts at boot; left alone if it is not said.
     enabled: Option<bool>,
     /// Whether nothing can start it, not even another unit, as `systemctl mask` has it. It does not
     /// stop what runs: say `status = "stopped"` too. A unit may be masked before it is there.

@@ -11,6 +11,12 @@ use crate::view::View;
 
 /// A file of rules in `/etc/sudoers.d`, for root and with mode 0440: exactly these rules. `visudo -c`
 /// must accept it before sudo can see it, so that a wrong rule locks nobody out.
+///
+/// ```toml
+/// [[sudoers]]
+/// name = "deploy"
+/// rules = ["deploy ALL=(root) NOPASSWD: /usr/bin/systemctl restart app"]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sudoers {

@@ -13,6 +13,12 @@ use crate::name::{AbsPath, BadName};
 use crate::view::View;
 
 /// A swap file: made with mode 0600, in use now, and at boot by its line in `/etc/fstab`.
+///
+/// ```toml
+/// [[swap]]
+/// path = "/swapfile"
+/// size = "2GiB"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Swap {

@@ -17,6 +17,12 @@ use crate::view::View;
 ///
 /// It is kept in a file of its own in `/etc/sysctl.d`, `99-zz-hpt-KEY.conf`, which is read after the
 /// distribution's files and after `/etc/sysctl.conf`.
+///
+/// ```toml
+/// [[sysctl]]
+/// key = "net.ipv4.ip_forward"
+/// value = 1
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sysctl {

@@ -12,6 +12,11 @@ use crate::view::View;
 
 /// The host's time zone: the link `/etc/localtime`, and `/etc/timezone` where there is one. Programs
 /// that run already keep the zone that they began with.
+///
+/// ```toml
+/// [[timezone]]
+/// zone = "Europe/Berlin"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timezone {

@@ -14,14 +14,21 @@ use crate::view::View;
 /// Waits until a port is listened on, a file is there or a unit runs; exactly one of the three. It
 /// changes nothing, and is in place where that is so already. A plan cannot tell how a wait ends, and
 /// says so.
+///
+/// ```toml
+/// [[wait]]
+/// port = 5432
+/// within = "1m"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
-    /// Until a process of the host listens on this TCP port, 1 to 65535, at whichever address.
+    /// Until a process of the host listens on this TCP port, 1 to 65535, such as 5432, at whichever
+    /// address.
     port: Option<u16>,
-    /// Until something lies at this path.
+    /// Until something lies at this path, such as `"/run/app.sock"`.
     file: Option<AbsPath>,
-    /// Until this systemd unit is active; `.service` is understood.
+    /// Until this systemd unit is active, such as `"postgresql"`; `.service` is understood.
     #[serde(default, deserialize_with = "unit_name")]
     unit: Option<UnitName>,
     /// How long at most, in seconds or such as "90s", "5m", "1h"; 30 seconds. Then the block fails.

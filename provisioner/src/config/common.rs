@@ -30,22 +30,25 @@ pub(super) struct Common {
     /// What the block is called in plans, in `after` and in `result`; 1 to 256 characters. Default:
     /// `kind:primary`, such as `file:/etc/motd`.
     pub(super) id: Option<Spanned<String>>,
-    /// A note for who reads the config.
+    /// A note for who reads the config, such as `"asked for by ana"`; none.
     pub(super) desc: Option<String>,
-    /// Words by which `--tags` chooses blocks.
+    /// Words by which `--tags` chooses blocks, such as `["web"]`; those of its file.
     pub(super) tags: Vec<String>,
-    /// Ids of blocks that must stand before this one. It asserts the order and does not make it.
+    /// Ids of blocks that must stand before this one, such as `["package:nginx"]`; none. It asserts the
+    /// order and does not make it.
     pub(super) after: Vec<Spanned<String>>,
-    /// Names of handlers that run once, at the end, when this block changed something.
+    /// Names of handlers that run once, at the end or at a `[[flush]]`, when this block changed
+    /// something, such as `["nginx"]`; none.
     pub(super) notify: Vec<Spanned<String>>,
-    /// Whether no content of it is ever shown; so is every block that a secret goes into.
+    /// Whether no content of it is ever shown; false, but true of every block that a secret goes into.
     pub(super) sensitive: bool,
-    /// "fail" stops the run when this block fails, "continue" goes on with the next one.
+    /// What becomes of the run when this block fails: `"fail"` stops it, `"continue"` goes on with the
+    /// next one; `"fail"`.
     pub(super) on_error: OnError,
-    /// How often a block that failed is tried again, at most 100 times; 0.
+    /// How often the block is tried again when it fails, 0 to 100 times; 0.
     #[serde(deserialize_with = "at_most_100")]
     pub(super) retries: u8,
-    /// How long to wait before each retry, such as "5s"; one second.
+    /// How long to wait before each retry, in seconds or such as `"5s"`, `"2m"`; one second.
     #[serde(deserialize_with = "crate::time::deserialize")]
     pub(super) delay: Option<Duration>,
 }

@@ -32,11 +32,11 @@ pub struct Resources {
 pub struct Bucket {
     /// The service's host name, such as `nyc3.digitaloceanspaces.com`, or an https URL.
     pub url: String,
-    /// The bucket's name there.
+    /// The bucket's name there, such as `"coleman"`.
     pub name: String,
-    /// The region to sign for; guessed from the first label of the host name if it is not given.
+    /// The region to sign for, such as `"eu-central-1"`; the first label of the host name.
     pub region: Option<String>,
-    /// Ask for `https://HOST/BUCKET/KEY` and not `https://BUCKET.HOST/KEY`.
+    /// Whether to ask for `https://HOST/BUCKET/KEY` and not `https://BUCKET.HOST/KEY`; false.
     #[serde(default)]
     pub path_style: bool,
     /// `secret.NAME`, whose two values are the access key and the secret key. Without it the
@@ -48,9 +48,9 @@ pub struct Bucket {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repo {
-    /// An https or ssh URL.
+    /// An https or ssh URL, such as `"https://git.example.org/files"`.
     pub url: String,
-    /// Branch, tag or commit; the remote's HEAD if it is not given.
+    /// A branch, tag or commit, such as `"v1"`; the branch that the server names.
     pub rev: Option<String>,
 }
 
@@ -58,7 +58,8 @@ pub struct Repo {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum SecretSource {
-    /// One environment variable, or two for a pair of keys.
+    /// The name of an environment variable, such as `"DB_PASSWORD"`, or two of them for a pair of keys:
+    /// `["ACCESS_KEY", "SECRET_KEY"]`.
     #[serde(deserialize_with = "one_or_more")]
     Env(Vec<String>),
     /// A file, relative to the config's directory; one line feed at its end is dropped.

@@ -6,6 +6,7 @@
 
 mod grammar;
 mod language;
+mod page;
 mod schema;
 mod source;
 mod types;
@@ -13,7 +14,10 @@ mod types;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hpt_provisioner::config::{self, File, Given};
+use hpt_provisioner::fault::Fault;
 use language::Language;
+use source::{Field, Sources, Table};
 
 /// Compares a committed file with what it must be.
 fn is_committed(path: &Path, text: &str) {
@@ -38,4 +42,122 @@ fn the_schema_is_what_the_source_says() {
     let text = schema::schema(&Language::read());
     let _: serde_json::Value = serde_json::from_str(&text).unwrap();
     is_committed(&root().join("provisioner/schema.json"), &text);
+}
+
+#[test]
+fn each_kind_has_its_page() {
+    let language = Language::read();
+    let folder = root().join("docs/reference");
+    for kind in &language.kinds {
+        let page = page::kind(kind, &language.old(&kind.name));
+        is_committed(&folder.join(format!("{}.md", kind.name)), &page);
+    }
+    is_committed(&folder.join("config.md"), &page::config(&language));
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let known = language.kinds.iter().any(|kind| kind.name == name);
+        let about_hpt = ["config", "command-line", "exit-codes", "environment"];
+        assert!(
+            known || about_hpt.contains(&&*name),
+            "{name}.md is about nothing"
+        );
+    }
+}
+
+fn faults(text: &str) -> Vec<Fault> {
+    let file = File {
+        name: "site.toml".to_owned(),
+        text: text.to_owned(),
+    };
+    match config::check(&[file], "web1", &Given::default()) {
+        Ok(outline) => outline.warnings,
+        Err(faults) => faults,
+    }
+}
+
+#[test]
+fn each_kind_has_an_example_that_hpt_takes() {
+    for kind in Language::read().kinds {
+        let Table { name, example, .. } = kind;
+        assert!(
+            !example.is_empty(),
+            "no example in the doc comment of [[{name}]]"
+        );
+        let faults: Vec<Fault> = faults(&example)
+            .into_iter()
+            .filter(|fault| !fault.what.starts_with("there is no handler"))
+            .collect();
+        assert!(faults.is_empty(), "{name}: {faults:#?}");
+        assert!(
+            example.contains(&name),
+            "the example of {name} shows another"
+        );
+    }
+}
+
+/// A field's text is at least a few words that end as a sentence does.
+fn is_documented(of: &str, field: &Field) {
+    let (name, text) = (&field.name, &field.doc);
+    assert!(text.len() >= 20, "{of}.{name} has no text: {text:?}");
+    let last = text.trim_end_matches([')', '`', '"']);
+    assert!(
+        last.ends_with(['.', ':']) || text.ends_with('.'),
+        "{of}.{name}: {text:?}"
+    );
+    if let Some(table) = page::held(&field.sort) {
+        for inner in &table.fields {
+            is_documented(&format!("{of}.{name}"), inner);
+        }
+    }
+}
+
+#[test]
+fn each_field_has_its_text() {
+    let language = Language::read();
+    let tables = language.kinds.iter().chain(&language.tables);
+    let mut count = 0;
+    for table in tables.chain([&language.common]) {
+        assert!(
+            table.doc.len() >= 15,
+            "{} has no text: {:?}",
+            table.name,
+            table.doc
+        );
+        for field in &table.fields {
+            is_documented(&table.name, field);
+            count += 1;
+        }
+    }
+    assert!(count >= 200, "{count} fields");
+}
+
+/// hpt itself knows each field that is documented, and each entry that it knows is documented.
+#[test]
+fn the_source_was_read_as_hpt_reads_a_config() {
+    let language = Language::read();
+    let is_unknown = |fault: &Fault| fault.what.starts_with("unknown field");
+    for kind in language.kinds.iter().filter(|kind| kind.name != "packages") {
+        let name = &kind.name;
+        for field in kind.fields.iter().map(|field| &field.name) {
+            let faults = faults(&format!("[[{name}]]\n{field} = 1.5\n"));
+            let faults: Vec<_> = faults.iter().filter(|fault| is_unknown(fault)).collect();
+            assert!(faults.is_empty(), "{name}.{field}: {faults:#?}");
+        }
+        let nothing = faults(&format!("[[{name}]]\nxyzzyxyzzyxyzzyxyzzy = 1.5\n"));
+        assert!(nothing.iter().any(is_unknown), "{name}: {nothing:#?}");
+    }
+    let entries = Sources::read().constant("document", "TABLES");
+    for entry in entries.iter().flatten() {
+        let in_grammar = grammar::TOP.iter().any(|[name, ..]| name == entry);
+        let is_table = language.tables.iter().any(|table| table.name == *entry);
+        let later = faults(&format!("{entry} = 1\n"));
+        let later = later
+            .iter()
+            .any(|fault| fault.what.contains("later version"));
+        assert!(
+            in_grammar || is_table || later,
+            "`{entry}` has no text in grammar.rs"
+        );
+    }
 }

@@ -17,6 +17,13 @@ use crate::view::View;
 
 /// Keys in a structured file, set or taken out. All else in the file stays: comments and order in
 /// toml, ini and env files, the order of keys in json files.
+///
+/// ```toml
+/// [[edit]]
+/// path = "/etc/mysql/my.cnf"
+/// format = "ini"
+/// set = { mysqld = { max_connections = 200 } }
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {

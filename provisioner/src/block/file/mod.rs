@@ -15,6 +15,13 @@ use crate::source::{Need, Source};
 use crate::view::View;
 
 /// A file, a directory or a symbolic link.
+///
+/// ```toml
+/// [[file]]
+/// path = "/etc/motd"
+/// content = "Welcome to {{ facts.hostname }}\n"
+/// mode = "0644"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(
@@ -22,20 +29,24 @@ use crate::view::View;
     reason = "fields of the language, each said or not"
 )]
 pub struct File {
-    /// Where it is, absolute.
+    /// Where it is, absolute, such as `"/etc/motd"`.
     path: AbsPath,
-    /// The file's content, from a path beside the config, an https URL or `BUCKET://path`.
+    /// The file's content, from a path beside the config, an https URL or `NAME://path` of a bucket or
+    /// repo, such as `"files/motd"`. At most one of `source`, `content`, `template`, `symlink_to` and
+    /// `dir` is said.
     source: Option<Source>,
-    /// The file's content itself; `{{ }}` in it is rendered.
+    /// The file's content itself, such as `"Welcome to {{ facts.hostname }}\\n"`; `{{ }}` in it is
+    /// rendered.
     content: Option<String>,
-    /// A source whose text is rendered: a template.
+    /// A source whose text is rendered, such as `"templates/app.conf.j2"`.
     template: Option<Source>,
-    /// Values for the template besides `vars` and `facts`.
+    /// Values for the template besides `vars` and `facts`, such as `{ port = 8080 }`; none. The template
+    /// names them without a prefix.
     #[serde(default)]
     template_vars: toml::Table,
-    /// Makes it a symbolic link that points there.
+    /// Makes it a symbolic link that points there, such as `"/opt/app/current"`.
     symlink_to: Option<String>,
-    /// Makes it a directory. Missing parents are made too, for root and with mode 0755.
+    /// Makes it a directory; false. Missing parents are made too, for root and with mode 0755.
     #[serde(default)]
     dir: bool,
     /// Permission bits such as "0644". A new file gets 0644, or 0600 if a secret is in it, and a new
@@ -52,13 +63,13 @@ pub struct File {
     verify: Option<String>,
     /// Whether a file that is there may be replaced; true.
     overwrite: Option<bool>,
-    /// Allows set-uid and set-gid bits in `mode`.
+    /// Allows set-uid and set-gid bits in `mode`, such as `"4755"`; false.
     #[serde(default)]
     allow_setuid: bool,
-    /// It must not be there.
+    /// It must not be there; false.
     #[serde(default)]
     absent: bool,
-    /// With `absent`, a directory goes with all that it holds.
+    /// With `absent`, a directory goes with all that it holds; false, and then only an empty one goes.
     #[serde(default)]
     recurse: bool,
     /// Whether nothing of it may be shown: not a field, but what the config found out about it.

@@ -17,6 +17,16 @@ use crate::view::View;
 
 /// A package repository of apt or dnf. It is never trusted without its key. When it has changed, the
 /// package lists are refreshed before a later block installs anything.
+///
+/// ```toml
+/// [[package_repo]]
+/// name = "docker"
+/// uris = ["https://download.docker.com/linux/debian"]
+/// suites = ["bookworm"]
+/// components = ["stable"]
+/// source = "keys/docker.asc"
+/// fingerprint = "9DC8 5822 9FC7 DD38 854A E2D8 8D81 803C 0EBF CD88"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackageRepo {

@@ -22,10 +22,19 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// A command that runs at set times: `NAME.timer` and `NAME.service` in `/etc/systemd/system`. The
 /// timer is enabled and started. What the command writes is in the journal of `NAME.service`.
+///
+/// ```toml
+/// [[timer]]
+/// name = "app-backup"
+/// on_calendar = "03:15"
+/// persistent = true
+/// user = "app"
+/// command = "/opt/app/bin/backup"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timer {
-    /// The name of both units, such as "app-backup".
+    /// The name of both units, such as `"app-backup"`, at most 200 characters.
     #[serde(deserialize_with = "stem")]
     name: String,
     /// When it runs, as a calendar expression of systemd: "03:15", "daily", "Mon..Fri 18:00",
@@ -45,9 +54,9 @@ pub struct Timer {
     /// What runs: a program's absolute path and its arguments. Quotes hold words together, `%` and
     /// `$` mean themselves, and no shell runs it; "/bin/sh -c '...'" does.
     command: Option<CommandLine>,
-    /// Who runs it; root.
+    /// The user who runs it, such as `"app"`; root.
     user: Option<UserName>,
-    /// Neither unit must be there: the timer is stopped and disabled, and both files go.
+    /// Neither unit must be there: the timer is stopped and disabled, and both files go; false.
     #[serde(default)]
     absent: bool,
 }

@@ -20,6 +20,18 @@ use crate::view::View;
 
 /// A unit file of systemd, written to `/etc/systemd/system/NAME` for root, mode 0644. It is given as
 /// a text, or as tables: `[unit.Service]` under the `[[unit]]` it belongs to, one key for each line.
+///
+/// ```toml
+/// [[unit]]
+/// name = "app.service"
+/// enabled = true
+/// state = "started"
+/// [unit.Service]
+/// User = "app"
+/// ExecStart = "/opt/app/bin/serve --port 8080"
+/// [unit.Install]
+/// WantedBy = "multi-user.target"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unit {
@@ -38,7 +50,8 @@ pub struct Unit {
     /// be there by then. A host without the tool skips it.
     #[serde(default = "yes")]
     verify: bool,
-    /// It must not be there: it is stopped and disabled, and its file in `/etc/systemd/system` goes.
+    /// It must not be there: it is stopped and disabled, and its file in `/etc/systemd/system` goes;
+    /// false.
     #[serde(default)]
     absent: bool,
     /// The `[Unit]` section: a string, a number, true, false or a list of them for each key.

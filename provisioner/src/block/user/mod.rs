@@ -20,6 +20,15 @@ use crate::source::{Need, Source};
 use crate::view::View;
 
 /// A user of the host.
+///
+/// ```toml
+/// [[user]]
+/// name = "ana"
+/// home = "/home/ana"
+/// shell = "/bin/bash"
+/// groups = ["sudo"]
+/// authorized_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGpv9vQkL0Vw0ZLw1bXk4iTfP3J6sPpR3t8mSxYyYyYy ana"]
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(
@@ -27,51 +36,55 @@ use crate::view::View;
     reason = "fields of the language, each said or not"
 )]
 pub struct User {
-    /// The login name.
+    /// The login name: 1 to 32 of a-z, 0-9, `_` and `-`, such as `"ana"`.
     name: UserName,
-    /// Its number; the system picks one if it is not given.
+    /// Its number, such as 1099; the system picks one.
     uid: Option<u32>,
-    /// The primary group, by name or number; a group of the user's own name if it is not given.
+    /// The primary group, by name or number, such as `"web"`; a group of the user's own name.
     group: Option<PrimaryGroup>,
-    /// The home directory. Without it the system's default is noted, and none is made.
+    /// The home directory, such as `"/home/ana"`. Without it the system's default is noted, and none is
+    /// made.
     home: Option<AbsPath>,
     /// Whether the home directory is made; yes if `home` is given.
     create_home: Option<bool>,
-    /// The login shell; /bin/sh for a new user.
+    /// The login shell, such as `"/bin/bash"`; `/bin/sh` for a new user.
     shell: Option<AbsPath>,
-    /// Supplementary groups; the user is added to them and stays in others.
+    /// Supplementary groups, such as `["sudo"]`; none. The user is added to them and stays in others.
     #[serde(default)]
     groups: Vec<GroupName>,
-    /// The user is in no other supplementary group than `groups`.
+    /// The user is in no other supplementary group than `groups`; false.
     #[serde(default)]
     groups_exclusive: bool,
-    /// Take the number from the range of system users.
+    /// Whether the number is taken from the range of system users; false. A user who is there keeps it.
     #[serde(default)]
     system: bool,
-    /// The full name, as `getent passwd` shows it.
+    /// The full name, as `getent passwd` shows it, such as `"Ana Lima"`.
     comment: Option<String>,
-    /// The hash of the password, as `mkpasswd` prints it.
+    /// The hash of the password, as `mkpasswd` prints it, such as `"{{ secret.ana }}"`; it is never
+    /// shown.
     password_hash: Option<Secret>,
-    /// Whether the password is locked.
+    /// Whether the password is locked; left alone if it is not said.
     locked: Option<bool>,
     /// The user's public key, as text or as a source: written to `~/.ssh/id_rsa.pub`, and added to
     /// `~/.ssh/authorized_keys` once.
     ssh_public_key: Option<PublicKey>,
-    /// A source of the user's private key: written to `~/.ssh/id_rsa` with mode 0600, shown nowhere.
+    /// A source of the user's private key, such as `"keys/ana"`: written to `~/.ssh/id_rsa` with mode
+    /// 0600, shown nowhere.
     ssh_private_key: Option<Source>,
-    /// Public keys, as text, that may log in as this user.
+    /// Public keys, as text, that may log in as this user, such as `["ssh-ed25519 AAAAC3Nza... ana"]`;
+    /// none.
     #[serde(default)]
     authorized_keys: Vec<String>,
-    /// No other keys than those of this block may log in.
+    /// No other keys than those of this block may log in; false.
     #[serde(default)]
     authorized_exclusive: bool,
     /// "nopasswd" for sudo without a password, or a rule such as "ALL=(root) /usr/bin/apt". It lies
     /// in `/etc/sudoers.d/hpt-user-NAME`, which is removed when the user has no `sudo`.
     sudo: Option<String>,
-    /// It must not be there.
+    /// It must not be there; false.
     #[serde(default)]
     absent: bool,
-    /// With `absent`, the home directory goes too.
+    /// With `absent`, the home directory goes too; false.
     #[serde(default)]
     remove_home: bool,
 }
