@@ -55,8 +55,11 @@ pub struct Firewall {
 enum Backend {
     #[default]
     Nft,
+    /// Comes with a later version.
     Auto,
+    /// Comes with a later version.
     Firewalld,
+    /// Comes with a later version.
     Ufw,
 }
 

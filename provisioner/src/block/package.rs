@@ -70,6 +70,7 @@ enum Manager {
     Zypper,
     Apk,
     Pacman,
+    /// Comes with a later version.
     Brew,
 }
 

@@ -105,7 +105,13 @@ impl Sources {
     fn of_struct(&self, file: &File, item: &ItemStruct) -> Table {
         let whole = Serde::of(&item.attrs);
         if let Some(other) = whole.try_from {
-            return self.table(file, &other);
+            let (name, (doc, example)) = (item.ident.to_string(), doc(&item.attrs));
+            return Table {
+                name,
+                doc,
+                example,
+                ..self.table(file, &other)
+            };
         }
         let Fields::Named(named) = &item.fields else {
             panic!("{} has no named fields", item.ident)
@@ -376,7 +382,7 @@ fn doc(attrs: &[Attribute]) -> (String, String) {
         _ => None,
     });
     let (mut words, mut example, mut inside) = (String::new(), String::new(), false);
-    for line in lines.flat_map(|text| text.lines().map(ToOwned::to_owned).collect::<Vec<_>>()) {
+    for line in lines {
         let line = line.strip_prefix(' ').unwrap_or(&line);
         if line.starts_with("```") {
             inside = !inside;

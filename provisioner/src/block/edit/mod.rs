@@ -56,6 +56,7 @@ enum Format {
     Ini,
     Toml,
     Json,
+    /// Comes with a later version.
     Yaml,
     Env,
 }
