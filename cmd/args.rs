@@ -13,7 +13,7 @@ use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
     backup, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys, list_target_keys,
-    passphrase, plan, provision, remove, rename, restore, run, schema, serve, show, status,
+    passphrase, plan, provision, remove, rename, restore, run, schema, seal, serve, show, status,
     unit_file,
 };
 
@@ -210,6 +210,8 @@ pub(crate) enum Verb {
     Remove(remove::Args),
     /// Set, change or take off the passphrase of your keys
     Passphrase(passphrase::Args),
+    /// Seal a secret for targets, as text for a config
+    Seal(seal::Args),
     /// Copy the keystore
     Backup(backup::Args),
     /// Put a backup in the keystore's place
@@ -262,7 +264,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
         "gen-client-keys" => &["keystore", "passphrase_fd"],
         "gen-target-keys" => &["target", "ip", "port", "keystore"],
         "check" | "explain" => &["target"],
-        "show" | "remove" => &["target", "keystore"],
+        "show" | "remove" | "seal" => &["target", "keystore"],
         "serve" => &["port", "root", "keystore"],
         "schema" | "fmt" | "fix" | "unit-file" | "run" => &[],
         _ => &["keystore"],

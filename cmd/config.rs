@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hpt_keystore::Letter;
 use hpt_provisioner::config::resource::SecretSource;
 use hpt_provisioner::config::{self, File, Given, Outline, limits};
 use hpt_provisioner::fault::{Fault, Place};
@@ -50,11 +51,13 @@ impl Context {
             given,
             outline,
         };
-        let missing = config.missing();
-        if missing.is_empty() {
+        let mut faults = config.missing();
+        faults.extend(config.no_letters());
+        faults.sort_by_key(|fault| fault.place.as_ref().map(Place::order));
+        if faults.is_empty() {
             Ok(config)
         } else {
-            Err(CommandError::faults(config.files, missing))
+            Err(CommandError::faults(config.files, faults))
         }
     }
 }
@@ -77,14 +80,34 @@ impl Checked {
             let read = secrets::from_file(name, &self.dirs[0].join(path));
             Some((&resources.secret_places[name], read.err()?))
         });
-        let mut faults: Vec<_> = sources
+        sources
             .chain(secrets)
             .filter_map(|(place, error)| match error.problem {
                 Problem::Words(what) => Some(Fault::error(what, place.clone())),
                 Problem::Faults { .. } => None,
             })
-            .collect();
-        faults.sort_by_key(|fault| fault.place.as_ref().map(Place::order));
+            .collect()
+    }
+
+    /// Every text that is to be sealed and is not, whomever it is for.
+    fn no_letters(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let resources = &self.outline.resources;
+        for (name, source) in &resources.secrets {
+            let SecretSource::Sealed(letters) = source else {
+                continue;
+            };
+            for (target, text) in letters {
+                if let Err(why) = Letter::parse(text.get_ref()) {
+                    let place = Place {
+                        file: resources.secret_places[name].file,
+                        span: text.span(),
+                    };
+                    let hint = format!("`hpt seal {name} {target}` prints what to write");
+                    faults.push(Fault::error(why.to_string(), place).hint(hint));
+                }
+            }
+        }
         faults
     }
 }

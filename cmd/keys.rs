@@ -1,21 +1,16 @@
 //! Which keystore, and the way to the private keys in it.
 
 use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use hpt_keystore::client::{self, KnownTarget};
 use hpt_keystore::{Keypair, Own, Passphrase, TargetName};
-use rustix::process::{Signal, getpid, kill_process};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
-
-/// The longest passphrase, in bytes.
-const LONGEST: usize = 4096;
+use crate::prompt::{self, Unanswered};
 
 impl Context {
     /// `--keystore` or `HPT_KEYSTORE`, else the user's own.
@@ -85,48 +80,15 @@ impl Context {
     }
 }
 
-/// A line typed on the terminal, without echo. ^C and its like are no signals meanwhile but end the
-/// line, so that the echo is back before this process dies of them.
+/// A line typed on the terminal, without echo.
 fn typed(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
-    let nobody = || {
-        CommandError::new(
+    prompt::hidden(prompt).map_err(|why| match why {
+        Unanswered::NoTerminal => CommandError::new(
             Exit::Keystore,
             "a passphrase is needed and there is no terminal to ask on",
         )
-        .hint("`--passphrase-fd FD` reads it from a file descriptor")
-    };
-    let mut tty = File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .map_err(|_| nobody())?;
-    let shown = tcgetattr(&tty).map_err(|_| nobody())?;
-    let mut hidden = shown.clone();
-    hidden
-        .local_modes
-        .remove(LocalModes::ECHO | LocalModes::ISIG);
-    hidden
-        .local_modes
-        .insert(LocalModes::ECHONL | LocalModes::ICANON);
-    let codes = &shown.special_codes;
-    let ends = [
-        codes[SpecialCodeIndex::VINTR],
-        codes[SpecialCodeIndex::VQUIT],
-    ];
-    hidden.special_codes[SpecialCodeIndex::VEOL] = ends[0];
-    hidden.special_codes[SpecialCodeIndex::VEOL2] = ends[1];
-    io::Write::write_all(&mut tty, format!("{prompt}: ").as_bytes()).map_err(|_| nobody())?;
-    tcsetattr(&tty, OptionalActions::Flush, &hidden).map_err(|_| nobody())?;
-    let line = read_line(&mut tty, &ends);
-    let _ = tcsetattr(&tty, OptionalActions::Now, &shown);
-    line.map_err(|why| match why.kind() {
-        io::ErrorKind::Interrupted => {
-            let _ = io::Write::write_all(&mut tty, b"\n");
-            let _ = kill_process(getpid(), Signal::INT);
-            // Who started this process may have it ignore the signal.
-            CommandError::new(Exit::Failed, "interrupted")
-        }
-        _ => nobody(),
+        .hint("`--passphrase-fd FD` reads it from a file descriptor"),
+        Unanswered::Interrupted => CommandError::new(Exit::Failed, "interrupted"),
     })
 }
 
@@ -138,24 +100,5 @@ fn from_descriptor(fd: u32) -> Result<Zeroizing<String>, CommandError> {
     };
     let path = format!("/proc/self/fd/{fd}");
     let mut file = File::open(path).map_err(|why| bad(&why))?;
-    read_line(&mut file, &[]).map_err(|why| bad(&why))
-}
-
-/// The first line, without its line feed; `Interrupted` if one of `interrupts` stands in it. A
-/// terminal makes those 0 that do nothing there.
-fn read_line(file: &mut File, interrupts: &[u8]) -> io::Result<Zeroizing<String>> {
-    // Made large enough at once: a vector that grows leaves unwiped copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
-    let mut byte = [0];
-    while file.read(&mut byte)? == 1 && byte[0] != b'\n' {
-        if byte[0] != 0 && interrupts.contains(&byte[0]) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        if bytes.len() == LONGEST {
-            return Err(io::Error::other("it is longer than 4 KiB"));
-        }
-        bytes.push(byte[0]);
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::other("it is not UTF-8"))?;
-    Ok(Zeroizing::new(text.to_owned()))
+    prompt::read_line(&mut file, || Ok(())).map_err(|why| bad(&why))
 }

@@ -8,7 +8,7 @@ use hpt_agent::run::{Order, RunError, Site};
 use hpt_agent::state::StateError;
 use hpt_proto::{End, Running};
 use hpt_provisioner::host::Hash;
-use hpt_provisioner::plan::{Digest, Reveal};
+use hpt_provisioner::plan::{Bound, Reveal};
 use hpt_provisioner::report::Event;
 use hpt_provisioner::run::Witness;
 
@@ -97,7 +97,7 @@ impl Local {
     pub(crate) fn apply(
         &self,
         job: &Job,
-        bound: Option<Digest>,
+        bound: Option<Bound>,
         hear: &mut dyn FnMut(Event),
     ) -> Result<End, CommandError> {
         let running = Running {

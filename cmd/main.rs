@@ -30,7 +30,9 @@ mod local;
 mod logging;
 mod passphrase;
 mod plan;
+mod plan_file;
 mod print;
+mod prompt;
 mod provision;
 #[cfg(test)]
 mod reference;
@@ -41,6 +43,7 @@ mod restore;
 mod rewrite;
 mod run;
 mod schema;
+mod seal;
 mod secrets;
 mod serve;
 mod show;
@@ -124,6 +127,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Rename(args) => rename::run(&args, context),
         Verb::Remove(args) => remove::run(&args, context),
         Verb::Passphrase(args) => passphrase::run(&args, context),
+        Verb::Seal(args) => seal::run(&args, context),
         Verb::Backup(args) => backup::run(&args, context),
         Verb::Restore(args) => restore::run(&args, context),
         Verb::Serve(args) => serve::run(&args, context),

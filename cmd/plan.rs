@@ -8,6 +8,7 @@ use hpt_provisioner::plan::{Plan, Verdict};
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
 use crate::given;
+use crate::plan_file::PlanFile;
 use crate::print::json;
 use crate::print::plan::{Heading, plan as plan_words};
 use crate::site::{Job, Site};
@@ -20,7 +21,9 @@ Marks:
 
 Examples:
   hpt --target web1 plan site.toml
-  sudo hpt plan --detailed-exitcode site.toml    2 if changes are pending")]
+  sudo hpt plan --detailed-exitcode site.toml    2 if changes are pending
+  hpt -t web1 plan -O web1.plan site.toml        and later, just this plan:
+  hpt provision --plan web1.plan")]
 pub(crate) struct Args {
     /// Config files, executed one after another
     #[arg(required = true, value_name = "FILE")]
@@ -33,6 +36,10 @@ pub(crate) struct Args {
     #[arg(short, long)]
     all: bool,
 
+    /// Keep the plan in a file, for `hpt provision --plan FILE`
+    #[arg(short = 'O', long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
     /// Exit with 2 if changes are pending
     #[arg(long)]
     detailed_exitcode: bool,
@@ -40,7 +47,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let began = Instant::now();
-    let config = context.read_config(&args.files, args.given.read()?)?;
+    let given = args.given.read()?;
+    let config = context.read_config(&args.files, given.clone())?;
     let job = Job::new(config, context)?;
     let plan = runtime()?.block_on(async {
         let mut site = Site::open(context).await?;
@@ -48,6 +56,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         show(&mut site, &job, &plan, args.all, began, context).await;
         Ok::<_, CommandError>(plan)
     })?;
+    if let Some(path) = &args.output {
+        let file = PlanFile::new(&context.global, &args.files, &given, &job.files, &plan);
+        file.write(path)?;
+        let words = format!("kept as {}", path.display());
+        context.terminal.note(words);
+    }
     Ok(if plan.count(Verdict::Blocked) > 0 {
         Exit::Failed
     } else if args.detailed_exitcode && !plan.is_empty() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use hpt_proto::End;
-use hpt_provisioner::plan::{Digest, Plan, Verdict};
+use hpt_provisioner::plan::{Bound, Moved, Plan, Verdict};
 use hpt_provisioner::report::{Finished, Outcome, Report};
 
 use crate::context::{Context, now, runtime};
@@ -12,6 +12,7 @@ use crate::error::{CommandError, Exit};
 use crate::follower::Follower;
 use crate::given;
 use crate::plan::{ask, show};
+use crate::plan_file::PlanFile;
 use crate::print::{json, span};
 use crate::site::{Job, Site};
 use crate::terminal::{Terminal, visible};
@@ -25,7 +26,8 @@ Examples:
   hpt --target web1 provision site.toml
   hpt --target=web1 --ip=10.0.0.5 site.toml    the same, short, at this address
   sudo hpt site.toml                           on this host
-  hpt --root ./image site.toml                 in a root directory")]
+  hpt --root ./image site.toml                 in a root directory
+  hpt provision --plan web1.plan               what was planned, or nothing")]
 pub(crate) struct Args {
     /// Config files, executed one after another
     #[arg(value_name = "FILE")]
@@ -33,6 +35,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     given: given::Options,
+
+    /// Apply this plan of `hpt plan -O FILE`, or nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "vars", "var_file", "tags"])]
+    plan: Option<PathBuf>,
 
     /// Apply without asking
     #[arg(short, long)]
@@ -46,22 +52,40 @@ pub(crate) struct Args {
 impl Args {
     /// Whether nothing was said.
     pub(crate) fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.given.is_empty() && !self.yes && !self.all
+        self.files.is_empty()
+            && self.plan.is_none()
+            && self.given.is_empty()
+            && !self.yes
+            && !self.all
     }
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    if args.files.is_empty() {
+    let agreed = args.plan.as_deref().map(PlanFile::read).transpose()?;
+    let (files, given) = match &agreed {
+        Some(agreed) => {
+            agreed.place(&mut context.global)?;
+            (agreed.files.clone(), agreed.given())
+        }
+        None => (args.files.clone(), args.given.read()?),
+    };
+    if files.is_empty() {
         return Err(CommandError::usage("which config is to be applied?")
             .hint("`hpt provision FILE...`, for example site.toml"));
     }
     let began = Instant::now();
-    let config = context.read_config(&args.files, args.given.read()?)?;
+    let config = context.read_config(&files, given)?;
+    if let Some(agreed) = &agreed {
+        agreed.same_texts(&config.files)?;
+    }
     let job = Job::new(config, context)?;
     runtime()?.block_on(async {
         let mut site = Site::open(context).await?;
         let plan = ask(&mut site, &job, context).await?;
-        let asks = !args.yes && Terminal::can_ask();
+        if let Some(Err(moved)) = agreed.as_ref().map(|agreed| agreed.same_plan(&plan)) {
+            return Err(changed(site.name(), &moved));
+        }
+        let asks = !args.yes && agreed.is_none() && Terminal::can_ask();
         // Nobody agrees to what was not shown.
         let is_hushed = context.global.quiet && !asks && !plan.is_empty();
         if !is_hushed || context.terminal.is_json() {
@@ -95,7 +119,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             &mut site,
             &job,
             &plan,
-            asks.then_some(plan.digest),
+            (asks || agreed.is_some()).then(|| plan.bound()),
             args.all,
             began,
             context,
@@ -128,7 +152,7 @@ async fn apply(
     site: &mut Site,
     job: &Job,
     plan: &Plan,
-    bound: Option<Digest>,
+    bound: Option<Bound>,
     all: bool,
     began: Instant,
     context: &mut Context,
@@ -140,7 +164,7 @@ async fn apply(
     }
     let mut follower = Follower::new(&name, plan, all, verbose, &mut context.terminal);
     let mut end = site
-        .apply(job, bound, plan.blocks.len(), &mut |event| {
+        .apply(job, bound.as_ref(), plan.blocks.len(), &mut |event| {
             follower.hear(&event);
         })
         .await?;
@@ -148,7 +172,7 @@ async fn apply(
         // The host has moved since the plan, or has dropped an old blob.
         site.send(&missing, job, follower.terminal).await?;
         end = site
-            .apply(job, bound, plan.blocks.len(), &mut |event| {
+            .apply(job, bound.as_ref(), plan.blocks.len(), &mut |event| {
                 follower.hear(&event);
             })
             .await?;
@@ -164,18 +188,34 @@ async fn apply(
         }
         End::Faults(faults) => Err(CommandError::faults(job.files.clone(), faults)),
         End::Busy(running) => Err(busy(&name, &running)),
-        End::Moved { planned, now } => {
-            let what = format!(
-                "{name} has changed since plan {planned} was shown; it is plan {now} by now"
-            );
-            Err(CommandError::new(Exit::Failed, what)
-                .hint("nothing was done; look at the new plan"))
-        }
+        End::Moved(moved) => Err(changed(&name, &moved)),
         End::Missing(_) => Err(CommandError::new(
             Exit::Failed,
             format!("{name} loses what is sent to it; is its disk full?"),
         )),
     }
+}
+
+/// As many blocks as are named that have changed.
+const NAMED: usize = 5;
+
+fn changed(name: &str, moved: &Moved) -> CommandError {
+    let Moved {
+        planned,
+        now,
+        blocks,
+    } = moved;
+    let what = format!("{name} has changed since plan {planned} was made; it is plan {now} by now");
+    let mut error = CommandError::new(Exit::Failed, what);
+    if !blocks.is_empty() {
+        let ids = blocks.iter().take(NAMED).map(|id| visible(id));
+        let mut words = ids.collect::<Vec<_>>().join(", ");
+        if let Some(more) = blocks.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            words = format!("{words} and {more} more");
+        }
+        error = error.hint(format!("what differs: {words}"));
+    }
+    error.hint("nothing was done; look at the new plan")
 }
 
 fn busy(name: &str, running: &hpt_proto::Running) -> CommandError {

@@ -8,7 +8,7 @@ use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{ApplyRequest, FactsRequest, PlanRequest, StatusReply, StatusRequest};
 use hpt_proto::{BadMessage, End, Told};
 use hpt_provisioner::host::Hash;
-use hpt_provisioner::plan::Digest;
+use hpt_provisioner::plan::Bound;
 use hpt_provisioner::report::Event;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
 use hpt_transport::{DialError, Dialer, LocalKey};
@@ -130,14 +130,13 @@ impl Remote {
     pub(crate) async fn apply(
         &mut self,
         job: &Job,
-        bound: Option<Digest>,
+        bound: Option<&Bound>,
         blocks: usize,
         hear: &mut dyn FnMut(Event),
     ) -> Result<End, CommandError> {
-        let plan = bound.map(|digest| digest.0.to_vec());
         let request = ApplyRequest {
             request: Some(job.delivery().into()),
-            plan,
+            bound: bound.map(Into::into),
         };
         tracing::debug!("asking {} to apply", self.name);
         let reply = self

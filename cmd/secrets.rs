@@ -4,16 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use hpt_provisioner::config::resource::SecretSource;
+use hpt_keystore::{Letter, SecretKey, target};
+use hpt_provisioner::config::resource::{Letters, SecretSource};
 use hpt_provisioner::secret::Secret;
 use zeroize::Zeroizing;
 
 use crate::config::Checked;
+use crate::context::Context;
 use crate::env;
 use crate::error::{CommandError, Exit};
+use crate::prompt::{self, Unanswered};
+use crate::terminal::visible;
 
 /// The longest secret, in bytes.
-const LONGEST: u64 = 64 * 1024;
+pub(crate) const LONGEST: usize = 64 * 1024;
 
 /// All secrets of a config, each with its one or two values.
 pub(crate) struct Secrets {
@@ -23,16 +27,27 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Reads every secret, or says which cannot be had; never what is in it.
-    pub(crate) fn read(config: &Checked) -> Result<Self, CommandError> {
+    /// Reads every secret, or says which cannot be had; never what is in it. What is sealed for a
+    /// target is left to it; what is sealed for this host is opened here.
+    pub(crate) fn read(config: &Checked, context: &Context) -> Result<Self, CommandError> {
         let resources = &config.outline.resources;
         let mut values = BTreeMap::new();
-        for (name, source) in &resources.secrets {
-            let read = match source {
+        // In the order of the config, in which questions are expected.
+        let mut places: Vec<_> = resources.secret_places.iter().collect();
+        places.sort_by_key(|(_, place)| place.order());
+        let mut own = None;
+        for (name, place) in places {
+            let read = match &resources.secrets[name] {
                 SecretSource::Env(names) => names.iter().map(|env| from_env(name, env)).collect(),
                 SecretSource::File(path) => from_file(name, &config.dirs[0].join(path)),
+                SecretSource::Prompt(words) => typed(name, words),
+                SecretSource::Sealed(_) if context.global.target.is_some() => continue,
+                SecretSource::Sealed(letters) => match &own {
+                    Some(own) => Ok(own),
+                    None => own_key(name, context).map(|key| &*own.insert(key)),
+                }
+                .and_then(|own| opened(name, letters, own)),
             };
-            let place = &resources.secret_places[name];
             values.insert(
                 name.clone(),
                 read.map_err(CommandError::at(&config.files, place))?,
@@ -105,7 +120,7 @@ pub(crate) fn from_file(name: &str, path: &Path) -> Result<Vec<Secret>, CommandE
         CommandError::new(Exit::Config, what)
     };
     let meta = fs::metadata(path).map_err(|why| cannot(&why))?;
-    if !meta.is_file() || meta.len() > LONGEST {
+    if !meta.is_file() || usize::try_from(meta.len()).is_ok_and(|length| length > LONGEST) {
         return Err(cannot(&"a secret is a file of at most 64 KiB"));
     }
     let bytes = Zeroizing::new(fs::read(path).map_err(|why| cannot(&why))?);
@@ -113,6 +128,43 @@ pub(crate) fn from_file(name: &str, path: &Path) -> Result<Vec<Secret>, CommandE
     Ok(vec![Secret::new(
         text.strip_suffix('\n').unwrap_or(text).to_owned(),
     )])
+}
+
+/// What is typed for a secret, once.
+fn typed(name: &str, words: &str) -> Result<Vec<Secret>, CommandError> {
+    let bad = |what: &str| CommandError::new(Exit::Config, format!("[secret.{name}] {what}"));
+    let answer = prompt::hidden(&visible(words)).map_err(|why| match why {
+        Unanswered::NoTerminal => bad("is asked for, and there is no terminal to ask on")
+            .hint("`env` or `file` bring it without one"),
+        Unanswered::Interrupted => CommandError::new(Exit::Failed, "interrupted"),
+    })?;
+    if answer.is_empty() {
+        return Err(bad("was asked for, and nothing was typed"));
+    }
+    Ok(vec![Secret::new(answer.as_str().to_owned())])
+}
+
+/// The key of this host, which is its own target.
+fn own_key(name: &str, context: &Context) -> Result<SecretKey, CommandError> {
+    let path = context.keystore()?;
+    let keys = target::load(&path).map_err(|why| {
+        let what = format!("[secret.{name}] is sealed for a target, and this is none: {why}");
+        CommandError::new(Exit::Config, what)
+            .hint("`--target NAME` provisions one that can open it")
+    })?;
+    Ok(keys.own.channel)
+}
+
+/// What is sealed for this host, which need not know what others call it.
+fn opened(name: &str, letters: &Letters, own: &SecretKey) -> Result<Vec<Secret>, CommandError> {
+    let open = |text: &str| Letter::parse(text).ok()?.open(own, name).ok();
+    let value = letters.values().find_map(|text| open(text.get_ref()));
+    let text = value.and_then(|value| std::str::from_utf8(&value).ok().map(str::to_owned));
+    let text = text.ok_or_else(|| {
+        let what = format!("none of what is sealed in [secret.{name}] opens with this host's key");
+        CommandError::new(Exit::Config, what).hint("on the workstation, `hpt seal` seals it anew")
+    })?;
+    Ok(vec![Secret::new(text)])
 }
 
 #[cfg(test)]
@@ -137,22 +189,33 @@ mod tests {
         }
     }
 
+    fn context() -> Context {
+        let words = ["hpt", "plan", "site.toml"].map(Into::into);
+        Context::new(&crate::args::CommandLine::of(words).unwrap().global)
+    }
+
     #[test]
     fn files_and_what_a_target_gets_of_them() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("db"), "hunter2\n\n").unwrap();
         let good = "[secret.db]\nfile = \"db\"\n";
-        let secrets = Secrets::read(&config(dir.path(), good)).ok().unwrap();
+        let secrets = Secrets::read(&config(dir.path(), good), &context())
+            .ok()
+            .unwrap();
         assert_eq!(secrets.for_target()["db"].expose(), "hunter2\n");
         let bad = format!("{good}[secret.gone]\nfile = \"gone\"\n");
-        let error = Secrets::read(&config(dir.path(), &bad)).err().unwrap();
+        let error = Secrets::read(&config(dir.path(), &bad), &context())
+            .err()
+            .unwrap();
         assert_eq!(error.exit, Exit::Config);
     }
 
     #[test]
     fn a_variable_that_is_not_set_is_named_and_shown() {
         let text = "[secret.x]\nenv = \"HPT_TEST_SURELY_NOT_SET\"\n";
-        let error = Secrets::read(&config(Path::new("."), text)).err().unwrap();
+        let error = Secrets::read(&config(Path::new("."), text), &context())
+            .err()
+            .unwrap();
         let Problem::Faults { files, faults } = error.problem else {
             panic!("faults")
         };

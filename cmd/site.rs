@@ -4,7 +4,7 @@ use hpt_proto::{Delivery, End};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::Hash;
-use hpt_provisioner::plan::{Digest, Plan};
+use hpt_provisioner::plan::{Bound, Plan};
 use hpt_provisioner::report::Event;
 use hpt_provisioner::request::Request;
 
@@ -38,7 +38,7 @@ pub(crate) type Planned = Result<Plan, Vec<Fault>>;
 impl Job {
     /// Reads secrets and resolves sources; nothing but them is contacted.
     pub(crate) fn new(config: Checked, context: &mut Context) -> Result<Self, CommandError> {
-        let secrets = Secrets::read(&config)?;
+        let secrets = Secrets::read(&config, context)?;
         let sources = Sources::resolve(&config, &secrets, &mut context.terminal)?;
         let target = context
             .global
@@ -118,12 +118,12 @@ impl Site {
     pub(crate) async fn apply(
         &mut self,
         job: &Job,
-        bound: Option<Digest>,
+        bound: Option<&Bound>,
         blocks: usize,
         hear: &mut dyn FnMut(Event),
     ) -> Result<End, CommandError> {
         match self {
-            Self::Local(local) => local.apply(job, bound, hear),
+            Self::Local(local) => local.apply(job, bound.cloned(), hear),
             Self::Remote(remote) => remote.apply(job, bound, blocks, hear).await,
         }
     }

@@ -158,6 +158,7 @@ impl Target for Evil {
                     kind: Some(kind.clone()),
                 })
                 .collect(),
+            mark: 7,
         };
         let plan = wire::Plan {
             digest: vec![7; 32],

@@ -266,6 +266,37 @@ fn an_apply_is_bound_to_the_plan_that_was_shown() {
     assert_eq!(place.read("root/etc/motd"), "Two and three.\n");
 }
 
+/// A plan that is kept in a file is applied by that file alone, and only while it holds.
+#[test]
+fn a_kept_plan_is_applied_or_names_the_block_that_moved() {
+    let place = Place::serving();
+    site(&place);
+    place
+        .web1(&["plan", "-O", "web1.plan", "site.toml"])
+        .exits(0);
+    place.ok(&["provision", "--plan", "web1.plan"]);
+    assert_eq!(place.read("root/etc/motd"), "Welcome.\n");
+
+    place.write("root/etc/motd", "One.\n");
+    place
+        .web1(&["plan", "-O", "web1.plan", "site.toml"])
+        .exits(0);
+    place.write("root/etc/motd", "Two.\n");
+    let refused = place.run(&["provision", "--plan", "web1.plan"]).exits(1);
+    refused.says("what differs: file:/etc/motd");
+    assert_eq!(place.read("root/etc/motd"), "Two.\n");
+
+    place
+        .web1(&["plan", "-O", "web1.plan", "site.toml"])
+        .exits(0);
+    place.write("site.toml", place.read("site.toml") + "# as before\n");
+    let refused = place.run(&["provision", "--plan", "web1.plan"]).exits(1);
+    refused.says("site.toml has changed since the plan was made");
+    let elsewhere = ["--target", "web2", "provision", "--plan", "web1.plan"];
+    place.run(&elsewhere).exits(64).says("one for web1");
+    assert_eq!(place.read("root/etc/motd"), "Two.\n");
+}
+
 /// `hpt --target web1 provision site.toml` on a terminal, which `script` is: its exit code and what
 /// it showed. When it asks, `meddle` is done and then answered.
 fn on_terminal(place: &Place, answer: &str, meddle: impl FnOnce()) -> (Option<i32>, String) {

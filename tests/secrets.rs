@@ -19,6 +19,8 @@ mod deaths;
 mod faults;
 #[path = "secrets/kept.rs"]
 mod kept;
+#[path = "secrets/origins.rs"]
+mod origins;
 mod serving;
 #[path = "secrets/world.rs"]
 mod world;

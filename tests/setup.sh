@@ -4,8 +4,8 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-packages='apt-utils ca-certificates createrepo-c dnf dpkg-dev gcc git gnupg iproute2 libc6-dev mmdebstrap
-nftables openssh-client openssl python3 python3-venv rpm rsync strace systemd-container util-linux'
+packages='apt-utils bzip2 ca-certificates createrepo-c dnf dpkg-dev gcc git gnupg iproute2 libc6-dev mmdebstrap
+nftables openssh-client openssl python3 python3-venv rpm rsync strace systemd-container util-linux xz-utils zstd'
 
 fail() {
     echo "setup: $*" >&2

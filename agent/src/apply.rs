@@ -2,6 +2,7 @@
 //! anything to do.
 
 use hpt_keystore::ClientName;
+use hpt_proto::convert::to_secrets;
 use hpt_proto::wire::{ApplyEvent, ApplyRequest, RunRequest};
 use hpt_proto::{Running, Told};
 use tokio::sync::mpsc::Sender;
@@ -17,7 +18,7 @@ impl TargetService {
     pub(crate) async fn perform(
         &self,
         caller: &Caller,
-        request: ApplyRequest,
+        mut request: ApplyRequest,
         tell: Sender<Result<ApplyEvent, Status>>,
     ) -> Result<(), Status> {
         let running = self.name_run(&caller.name);
@@ -39,19 +40,26 @@ impl TargetService {
         let site = self.0.site.clone();
         let turn = self.turn().await;
         // The lock of the look is let go here; the run's own process takes it again.
-        let over = blocking(move || match site.prepare(order) {
-            Ok(Prepared::Over(end)) => Ok(Some(end)),
-            Ok(Prepared::Due(_)) => Ok(None),
+        let looked = blocking(move || match site.prepare(order) {
+            Ok(Prepared::Over(end)) => Ok(Err(end)),
+            Ok(Prepared::Due(due)) => Ok(Ok(due.into_secrets())),
             Err(error) => Err(error),
         })
         .await?
         .map_err(|error| unplannable(&error))?;
         drop(turn);
-        if let Some(end) = over {
-            let _ = tell.send(Ok(Told::End(end).into())).await;
-            return Ok(());
-        }
+        let secrets = match looked {
+            Ok(secrets) => secrets,
+            Err(end) => {
+                let _ = tell.send(Ok(Told::End(end).into())).await;
+                return Ok(());
+            }
+        };
         tracing::info!("run {} of {} begins", running.run, running.by);
+        if let Some(config) = &mut request.request {
+            // The run's process has no key, and is given what was opened with it here.
+            config.secrets = to_secrets(&secrets);
+        }
         let order = self.order(caller, request, &running);
         let stopping = self.0.stopping.subscribe();
         self.0

@@ -1,17 +1,22 @@
 //! A plan and a run, performed in this process: for a host that provisions itself, for the child
 //! that `hpt serve` starts, and to find out that no child is needed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hpt_keystore::Letter;
 use hpt_proto::{Delivery, End, Running};
 use hpt_provisioner::config::Config;
+use hpt_provisioner::config::scope::Opener;
 use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, HashCache, Live};
 use hpt_provisioner::host::{HostError, Observe};
-use hpt_provisioner::plan::{Digest, Plan, Reveal, Verdict, plan};
+use hpt_provisioner::plan::{Bound, Plan, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Finished, Outcome, Report};
-use hpt_provisioner::run::{Refusal, Witness, apply};
+use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::secret::Secret;
+use hpt_transport::LocalKey;
 
 use crate::Places;
 use crate::lock::{Lock, LockError};
@@ -39,7 +44,7 @@ pub struct Order {
     /// The config and its contents.
     pub delivery: Delivery,
     /// The plan that was agreed to, if one was.
-    pub bound: Option<Digest>,
+    pub bound: Option<Bound>,
     /// What the lock will say.
     pub running: Running,
     /// Whether the config may run commands of its own.
@@ -50,6 +55,7 @@ pub struct Order {
 #[derive(Clone)]
 pub struct Site {
     places: Places,
+    opener: Option<Opener>,
     hashes: Arc<HashCache>,
 }
 
@@ -58,7 +64,18 @@ impl Site {
     pub fn new(places: Places) -> Self {
         Self {
             places,
+            opener: None,
             hashes: Arc::default(),
+        }
+    }
+
+    /// With the key that opens what is sealed for it; without one, whoever sends a config has opened
+    /// what is in it.
+    #[must_use]
+    pub(crate) fn opening(self, key: LocalKey) -> Self {
+        Self {
+            opener: Some(Arc::new(move |name, text| open_letter(&key, name, text))),
+            ..self
         }
     }
 
@@ -110,11 +127,8 @@ impl Site {
             Err(LockError::State(error)) => return Err(error.into()),
         };
         let plan = plan(&config, &host, Reveal::Outline);
-        if let Some(planned) = order.bound.filter(|planned| *planned != plan.digest) {
-            return Ok(Prepared::Over(End::Moved {
-                planned,
-                now: plan.digest,
-            }));
+        if let Some(Err(moved)) = order.bound.map(|bound| bound.compare(&plan)) {
+            return Ok(Prepared::Over(End::Moved(moved)));
         }
         if plan.is_empty() {
             return Ok(Prepared::Over(in_place(&plan)));
@@ -141,9 +155,17 @@ impl Site {
             hashes: Arc::clone(&self.hashes),
         })?;
         let host = host.lend(delivery.contents);
-        let config = delivery.request.parse(host.facts());
+        let config = delivery.request.parse(host.facts(), self.opener.clone());
         Ok((host, config))
     }
+}
+
+/// The value of `[secret.NAME]` in a text that was sealed for this host.
+fn open_letter(key: &LocalKey, name: &str, text: &str) -> Result<Secret, String> {
+    let letter = Letter::parse(text).map_err(|bad| bad.to_string())?;
+    let value = key.open(&letter, name).map_err(|shut| shut.to_string())?;
+    let text = std::str::from_utf8(&value).map_err(|_| "it is not UTF-8".to_owned())?;
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// What is left to do.
@@ -163,14 +185,15 @@ pub(crate) struct Due {
 }
 
 impl Due {
+    /// The secrets of the run, also those that were sealed.
+    pub(crate) fn into_secrets(self) -> BTreeMap<String, Secret> {
+        self.config.scope.secrets.unwrap_or_default()
+    }
+
     fn perform(mut self, witness: &mut dyn Witness) -> End {
-        // What it was bound to has been compared under the same lock.
-        match apply(&self.config, &mut self.host, None, witness) {
-            Ok(report) => End::Report {
-                run: self.run,
-                report,
-            },
-            Err(Refusal::Moved { planned, now }) => End::Moved { planned, now },
+        End::Report {
+            report: apply(&self.config, &mut self.host, witness),
+            run: self.run,
         }
     }
 }

@@ -90,10 +90,12 @@ impl Server {
     /// [`ServeError`], before anything listens.
     pub fn new(options: Options) -> Result<Self, ServeError> {
         let (own, pins) = Pins::load(&options.keystore)?;
+        let own = LocalKey::new(own);
+        let Options { places, runner, .. } = options;
         Ok(Self {
-            own: LocalKey::new(own),
+            service: TargetService::new(own.clone(), places, runner, options.clock)?,
+            own,
             pins: Arc::new(pins),
-            service: TargetService::new(options.places, options.runner, options.clock)?,
             limits: options.limits,
         })
     }

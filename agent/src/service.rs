@@ -8,6 +8,7 @@ use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
 use hpt_proto::{Delivery, Running};
 use hpt_provisioner::plan::Reveal;
+use hpt_transport::LocalKey;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -46,13 +47,14 @@ pub(crate) struct Shared {
 
 impl TargetService {
     pub(crate) fn new(
+        own: LocalKey,
         places: Places,
         runner: Runner,
         clock: fn() -> u64,
     ) -> Result<Self, StateError> {
         let store = Store::open(&places)?;
         Ok(Self(Arc::new(Shared {
-            site: Site::new(places.clone()),
+            site: Site::new(places.clone()).opening(own),
             places,
             store,
             runner,

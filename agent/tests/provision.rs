@@ -45,14 +45,14 @@ async fn a_plan_an_apply_and_nothing_left_to_do() {
     let verdicts: Vec<_> = first.blocks.iter().map(|block| block.verdict).collect();
     assert_eq!(verdicts, [Verdict::Create, Verdict::Create], "{first:?}");
     assert_eq!(first.missing, [blake3::hash(&logo)]);
-    let (_, end) = apply(&mut client, &config, Some(first.digest), 2)
+    let (_, end) = apply(&mut client, &config, Some(first.bound()), 2)
         .await
         .unwrap();
     assert_eq!(end, End::Missing(vec![blake3::hash(&logo)]));
     assert!(!server.root().join("etc/motd").exists(), "nothing was done");
 
     put(&mut client, &[&logo], 64 << 10).await.unwrap();
-    let (events, end) = apply(&mut client, &config, Some(first.digest), 2)
+    let (events, end) = apply(&mut client, &config, Some(first.bound()), 2)
         .await
         .unwrap();
     let End::Report { run, report } = end else {
@@ -69,7 +69,7 @@ async fn a_plan_an_apply_and_nothing_left_to_do() {
     let second = plan(&mut client, &config, true).await.unwrap().unwrap();
     assert!(second.is_empty() && second.missing.is_empty(), "{second:?}");
     let before = fs::metadata(&motd).unwrap();
-    let (events, end) = apply(&mut client, &config, Some(second.digest), 2)
+    let (events, end) = apply(&mut client, &config, Some(second.bound()), 2)
         .await
         .unwrap();
     let End::Report { run, report } = end else {

@@ -13,6 +13,7 @@ use hpt_keystore::{Existing, Grant, target};
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::{End, Running, wire};
 use hpt_provisioner::describe::Detail;
+use hpt_provisioner::plan::Moved;
 use hpt_provisioner::report::Outcome;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -226,32 +227,23 @@ async fn a_host_that_moved_since_its_plan_is_left_alone() {
     let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
     let config = delivery(MOTD);
-    let agreed = plan(&mut client, &config, true)
-        .await
-        .unwrap()
-        .unwrap()
-        .digest;
+    let agreed = plan(&mut client, &config, true).await.unwrap().unwrap();
     let motd = server.root().join("etc/motd");
     fs::write(&motd, "someone was here\n").unwrap();
 
-    let (events, end) = apply(&mut client, &config, Some(agreed), 1).await.unwrap();
-    let now = plan(&mut client, &config, true)
-        .await
-        .unwrap()
-        .unwrap()
-        .digest;
-    assert_eq!(
-        (events.len(), end),
-        (
-            0,
-            End::Moved {
-                planned: agreed,
-                now
-            }
-        )
-    );
+    let bound = Some(agreed.bound());
+    let (events, end) = apply(&mut client, &config, bound, 1).await.unwrap();
+    let now = plan(&mut client, &config, true).await.unwrap().unwrap();
+    let moved = Moved {
+        planned: agreed.digest,
+        now: now.digest,
+        blocks: vec!["file:/etc/motd".into()],
+    };
+    assert_eq!((events.len(), end), (0, End::Moved(moved)));
     assert_eq!(fs::read_to_string(&motd).unwrap(), "someone was here\n");
-    let (_, end) = apply(&mut client, &config, Some(now), 1).await.unwrap();
+    let (_, end) = apply(&mut client, &config, Some(now.bound()), 1)
+        .await
+        .unwrap();
     assert!(matches!(end, End::Report { report, .. } if report.succeeded()));
 }
 
@@ -287,7 +279,10 @@ async fn messages_that_say_something_impossible_are_refused() {
     let mut lies = apply_request(&config, None);
     lies.request.as_mut().unwrap().sources[0].content = Some("another".into());
     let mut short = apply_request(&config, None);
-    short.plan = Some(vec![0; 31]);
+    short.bound = Some(wire::Bound {
+        digest: vec![0; 31],
+        marks: vec![],
+    });
     for request in [lies, short, wire::ApplyRequest::default()] {
         let mut stream = client.apply(request).await.unwrap().into_inner();
         let status = stream.message().await.err().unwrap();

@@ -196,7 +196,7 @@ fn line_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hpt_provisioner::plan::Digest;
+    use hpt_provisioner::plan::{Digest, Mark};
 
     use super::*;
 
@@ -208,6 +208,7 @@ mod tests {
             verdict,
             summary: summary.into(),
             details: Vec::new(),
+            mark: Mark::default(),
         }
     }
 

@@ -178,6 +178,9 @@ pub struct Planned {
     pub summary: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "6")]
     pub details: ::prost::alloc::vec::Vec<Detail>,
+    /// names what would be done and what was read for it
+    #[prost(fixed64, tag = "7")]
+    pub mark: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Detail {
@@ -294,9 +297,19 @@ pub struct Place {
 pub struct ApplyRequest {
     #[prost(message, optional, tag = "1")]
     pub request: ::core::option::Option<Request>,
-    /// digest of the plan that this is bound to
-    #[prost(bytes = "vec", optional, tag = "2")]
-    pub plan: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    /// the plan that was agreed to; without it, whatever is planned now
+    #[prost(message, optional, tag = "2")]
+    pub bound: ::core::option::Option<Bound>,
+}
+/// A plan that an apply is bound to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Bound {
+    /// of the plan
+    #[prost(bytes = "vec", tag = "1")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// of its blocks, in order; without them, Moved names none
+    #[prost(fixed64, repeated, tag = "2")]
+    pub marks: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
@@ -385,6 +398,9 @@ pub struct Moved {
     pub planned: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     pub now: ::prost::alloc::vec::Vec<u8>,
+    /// ids of the blocks that are judged otherwise by now, or saw something else
+    #[prost(string, repeated, tag = "3")]
+    pub blocks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HealthRequest {}

@@ -3,8 +3,8 @@
 use crate::block::Action;
 use crate::diff::{self, Line};
 use crate::effect::{Access, Content, Effect, UserEdit, WriteFile};
-use crate::host::Entry;
 use crate::host::overlay::Fate;
+use crate::host::{Entry, Hash};
 use crate::name::AbsPath;
 use crate::plan::Reveal;
 use crate::view::View;
@@ -55,6 +55,11 @@ pub(crate) fn details(
                 let new = value.as_deref().unwrap_or("none");
                 details.push(Detail::Text(format!("{setting}: {old} -> {new}")));
             }
+            Effect::Unpack(job) => {
+                let hash = job.hash.to_hex();
+                let text = format!("{} has the BLAKE3 hash {hash}", job.source);
+                details.push(Detail::Text(text));
+            }
             Effect::User(UserEdit::Modify { to, .. }) if to.password_hash.is_some() => {
                 details.push(Detail::Text("password changes".to_owned()));
             }
@@ -104,12 +109,19 @@ fn group_of(entry: &Entry) -> String {
     }
 }
 
-/// The content of a file: a diff, or for a secret a fingerprint under the host's own key.
+/// The content of a file: a diff, or for a secret fingerprints under the host's own key.
 fn content(file: &WriteFile, sensitive: bool, view: &View<'_>, reveal: Reveal) -> Detail {
     let path = file.path.to_string();
     if sensitive || file.secret {
-        let print = view.fingerprint(file.content.hash().as_bytes());
-        return Detail::Text(format!("{path}: secret content, fingerprint {print}"));
+        let print = |hash: &Hash| view.fingerprint(hash.as_bytes());
+        let new = print(&file.content.hash());
+        return Detail::Text(match view.hash(&file.path) {
+            Ok(Fate::Is(Some(old))) => {
+                let old = print(&old);
+                format!("{path}: secret content changes, fingerprint {old} -> {new}")
+            }
+            _ => format!("{path}: secret content, fingerprint {new}"),
+        });
     }
     let sizes = || {
         Detail::Text(format!(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::scope::Scope;
+use crate::config::scope::{Opener, Scope};
 use crate::config::{self, Config, File, Given};
 use crate::fault::Fault;
 use crate::host::facts::Facts;
@@ -26,16 +26,17 @@ pub struct Request {
 }
 
 impl Request {
-    /// Judges the config with the host's own facts.
+    /// Judges the config with the host's own facts, and with what its key opens.
     ///
     /// # Errors
     /// Every fault found.
-    pub fn parse(self, facts: &Facts) -> Result<Config, Vec<Fault>> {
+    pub fn parse(self, facts: &Facts, opener: Option<Opener>) -> Result<Config, Vec<Fault>> {
         let scope = Scope {
             target: self.target,
             given: self.given,
             facts: Some(facts.clone()),
             secrets: Some(self.secrets),
+            opener,
             blobs: self.sources,
             ..Scope::default()
         };

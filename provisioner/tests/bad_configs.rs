@@ -17,7 +17,7 @@ struct Case {
     text: String,
 }
 
-const CLASSES: [&str; 12] = [
+const CLASSES: [&str; 13] = [
     "types",
     "unknown",
     "hostile",
@@ -30,6 +30,7 @@ const CLASSES: [&str; 12] = [
     "control",
     "one_file",
     "system",
+    "fetched",
 ];
 
 fn cases() -> Vec<Case> {

@@ -10,7 +10,7 @@ use hpt_provisioner::host::{Done, Entry, HostError, Mutate, Observe, Progress, S
 use hpt_provisioner::name::AbsPath;
 use hpt_provisioner::plan::{Plan, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome, Report};
-use hpt_provisioner::run::{Refusal, Witness, apply};
+use hpt_provisioner::run::{Witness, apply};
 
 /// Hears everything, and stops a run after so many blocks.
 #[derive(Default)]
@@ -56,7 +56,7 @@ fn outcomes(report: &Report) -> Vec<Outcome> {
 }
 
 fn run(config: &Config, host: &mut dyn Mutate) -> Report {
-    apply(config, host, None, &mut Listener::default()).expect("not bound to a plan")
+    apply(config, host, &mut Listener::default())
 }
 
 const SITE: &str = r#"
@@ -112,20 +112,22 @@ fn a_plan_names_what_is_missing_and_an_apply_stops_there() {
 }
 
 #[test]
-fn an_apply_bound_to_a_plan_refuses_another_host() {
+fn a_plan_that_an_apply_is_bound_to_tells_another_host() {
     let (config, mut host) = (config(SITE), Memory::new(Facts::default()));
-    let agreed = plan(&config, &host, Reveal::Content).digest;
+    let agreed = plan(&config, &host, Reveal::Content);
     host.put(&Effect::MakeDir {
         path: AbsPath::parse("/etc/app").unwrap(),
         access: Access::default(),
     });
-    let refused = apply(&config, &mut host, Some(agreed), &mut Listener::default());
-    assert!(matches!(refused, Err(Refusal::Moved { planned, .. }) if planned == agreed));
-    let agreed = plan(&config, &host, Reveal::Outline).digest;
+    let now = plan(&config, &host, Reveal::Outline);
+    let moved = agreed.bound().compare(&now).unwrap_err();
+    assert_eq!((moved.planned, moved.now), (agreed.digest, now.digest));
     assert!(
-        apply(&config, &mut host, Some(agreed), &mut Listener::default())
-            .is_ok_and(|r| r.succeeded())
+        moved.blocks.contains(&"file:/etc/app".to_owned()),
+        "{moved:?}"
     );
+    let again = plan(&config, &host, Reveal::Content);
+    assert_eq!(again.bound().compare(&now), Ok(()));
 }
 
 /// A file of the host that is read only to be shown is no part of what was agreed to.
@@ -155,10 +157,10 @@ fn a_plan_stands_for_the_content_that_it_would_replace() {
         }));
     };
     put(&mut host, b"One.");
-    let agreed = plan(&config, &host, Reveal::Content).digest;
+    let agreed = plan(&config, &host, Reveal::Content).bound();
     put(&mut host, b"Two."); // of the same length, while a person reads the plan
-    let refused = apply(&config, &mut host, Some(agreed), &mut Listener::default());
-    assert!(matches!(refused, Err(Refusal::Moved { .. })));
+    let moved = agreed.compare(&plan(&config, &host, Reveal::Outline));
+    assert_eq!(moved.unwrap_err().blocks, ["file:/etc/motd"]);
 }
 
 #[test]
@@ -168,7 +170,7 @@ fn a_cancelled_run_stops_between_blocks() {
         stop_after: Some(1),
         ..Listener::default()
     };
-    let report = apply(&config, &mut host, None, &mut listener).unwrap();
+    let report = apply(&config, &mut host, &mut listener);
     assert_eq!(
         report.count(Outcome::NotRun),
         4 - usize::from(report.blocks[1].outcome == Outcome::Changed)
@@ -179,7 +181,7 @@ fn a_cancelled_run_stops_between_blocks() {
 fn each_block_finishes_once_and_in_order() {
     let (config, mut host) = (config(SITE), Memory::new(Facts::default()));
     let mut listener = Listener::default();
-    let report = apply(&config, &mut host, None, &mut listener).unwrap();
+    let report = apply(&config, &mut host, &mut listener);
     let ended: Vec<usize> = listener
         .events
         .iter()
@@ -350,7 +352,7 @@ fn what_a_command_prints_has_no_secret_in_it() {
     let mut listener = Listener::default();
     let planned = plan(&config, &host, Reveal::Content);
     assert!(!format!("{planned:?}").contains("hunter2"));
-    let report = apply(&config, &mut host, None, &mut listener).unwrap();
+    let report = apply(&config, &mut host, &mut listener);
     assert!(report.succeeded(), "{report:?}");
     let printed: Vec<u8> = listener
         .events

@@ -52,7 +52,7 @@ fn host() -> Memory {
 }
 
 fn run(config: &Config, host: &mut Memory) -> Report {
-    apply(config, host, None, &mut Until(1000)).unwrap()
+    apply(config, host, &mut Until(1000))
 }
 
 fn outcomes(report: &Report) -> Vec<Outcome> {
@@ -120,7 +120,7 @@ fn a_handler_that_did_not_run_is_due_in_the_next_run() {
             let report = run(&config(&text), &mut host);
             assert_eq!(outcomes(&report)[3], Outcome::NotRun);
         } else {
-            let _ = apply(&config(SITE), &mut host, None, &mut Until(2)).unwrap();
+            let _ = apply(&config(SITE), &mut host, &mut Until(2));
         }
         let config = config(SITE);
         let planned = verdicts(&config, &host);

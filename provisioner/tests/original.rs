@@ -36,7 +36,7 @@ fn config(text: &str) -> Config {
 }
 
 fn run(text: &str, host: &mut Memory) -> Report {
-    apply(&config(text), host, None, &mut Silent).unwrap()
+    apply(&config(text), host, &mut Silent)
 }
 
 fn path(text: &str) -> AbsPath {

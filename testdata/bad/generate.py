@@ -5,6 +5,7 @@ Each .txt holds many cases: a line `#--- LINE:COLUMN WORDS`, then the config. WO
 
 from pathlib import Path
 
+import fetched
 import system
 
 HERE = Path(__file__).parent
@@ -134,7 +135,7 @@ LATER = {
     "user": ["expires"], "file": ["purge", "backup", "selinux"], "exec": ["pure", "changed_if", "undo"],
 }
 LATER_KINDS = [
-    "archive", "at", "container", "sync", "reboot", "check", "capability", "need", "provide",
+    "at", "container", "sync", "reboot", "check", "capability", "need", "provide",
 ]
 
 
@@ -314,9 +315,20 @@ def resources():
     yield "expected a boolean", '[bucket.a]\nurl = "h"\nname = "n"\npath_style = @@"yes"\n'
     yield "unknown field `xyz`", '[bucket.a]\nurl = "h"\nname = "n"\n@@xyz = 1\n'
     yield "unknown field `xyz`", '[repo.a]\nurl = "https://h/p"\n@@xyz = 1\n'
-    yield "either `env` or `file`", '[@@secret.a]\nenv = "A"\nfile = "b"\n'.replace("[@@", "@@[")
+    yield "either `env`", '[@@secret.a]\nenv = "A"\nfile = "b"\n'.replace("[@@", "@@[")
     yield "expected a string", "[repo.a]\nurl = @@7\n"
     yield "the name of an environment variable", "[secret.a]\nenv = @@7\n"
+    yield "expected a string", "[secret.a]\nprompt = @@true\n"
+    yield "either `env`, `file`, `prompt`", '@@[secret.a]\nprompt = "A"\nfile = "b"\n'
+    yield "is sealed for nobody", "[secret.@@a]\nsealed = {}\n"
+    yield "is not written here", '[secret.a]\nsealed = @@"hpt1k:AAAA"\n'
+    yield "is not written here", "[secret.a]\nsealed = { web1 = @@7 }\n"
+    secret = '[secret.a]\nprompt = "A"\n'
+    for kind, field, value in (("exec", "cmd", '"{{ secret.a }}"'), ("exec", "args", '["-p", @@"{{ secret.a }}"]'),
+                               ("exec", "cmd", '"{% if secret.a %}x{% endif %}"'), ("file", "path", '"/{{ secret.a }}"'),
+                               ("exec", "creates", '"/{{ facts.hostname }}{{ secret.a }}"'), ("user", "comment", '"{{ secret[vars.x] }}"')):
+        yield f"a secret may not go into `{field}`", secret + block(kind, field, value)
+    yield "may not decide a `when`", secret + block("exec", "when", '"secret.a == 1"')
 
 
 def sources():
@@ -415,6 +427,7 @@ def main():
     classes = [types, unknown, hostile, lists, contradictions, later, resources, sources, shape, control]
     counts = {each.__name__: write(each.__name__, each()) for each in classes}
     counts["system"] = write("system", system.cases())
+    counts["fetched"] = write("fetched", fetched.cases())
     print(counts, sum(counts.values()))
 
 

@@ -24,6 +24,30 @@ mkdir -m 0700 /run/hpt
 echo ready
 read -r _ || :";
 
+/// Runs a program on a terminal, types what stands on standard input when the prompt is there and the
+/// echo is gone, and ends as it does.
+const TYPIST: &str = r#"
+import os, pty, sys, termios, time
+answer = sys.stdin.buffer.read()
+pid, tty = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+said = b""
+while sys.argv[1].encode() not in said:
+    said += os.read(tty, 1)
+while termios.tcgetattr(tty)[3] & termios.ECHO:
+    time.sleep(0.001)
+os.write(tty, answer + b"\n")
+try:
+    while piece := os.read(tty, 4096):
+        said += piece
+except OSError:
+    pass
+sys.stdout.buffer.write(said)
+sys.stdout.flush()
+os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
 /// Where a secret is that a config gives to a command's environment.
 pub const ENVIRON: &str = "an environment";
 
@@ -324,18 +348,36 @@ impl Case<'_> {
             .plain(&format!("{}: {what}", self.name))
     }
 
-    /// `[secret.NAME]` from a file.
+    /// `[secret.NAME]`, every other one from a file, the rest sealed: what holds for one holds for both.
     pub fn secret(&mut self, name: &str) -> Canary {
         let canary = self.canary(name);
-        self.secret_is(name, canary.text());
+        self.declare(name, &canary);
         canary
     }
 
-    /// `[secret.NAME]` from a file, with letters and digits only.
+    /// The same, with letters and digits only.
     pub fn plain_secret(&mut self, name: &str) -> Canary {
         let canary = self.plain(name);
-        self.secret_is(name, canary.text());
+        self.declare(name, &canary);
         canary
+    }
+
+    fn declare(&mut self, name: &str, canary: &Canary) {
+        if self.world.canaries.borrow().count() % 2 == 0 {
+            self.secret_is(name, canary.text());
+        } else {
+            self.config += &self.sealed(name, "web1", canary);
+        }
+    }
+
+    /// What `hpt seal` prints.
+    pub fn sealed(&self, name: &str, target: &str, canary: &Canary) -> String {
+        let args = ["seal", name, target];
+        let mut command = self.world.command(&args);
+        let ran = self
+            .world
+            .ran(&args, &mut command, canary.text().as_bytes());
+        ran.exits(0).out
     }
 
     pub fn secret_is(&mut self, name: &str, text: &str) {
@@ -382,13 +424,53 @@ impl Case<'_> {
         format!("in/{}/site.toml", self.name)
     }
 
-    /// `hpt OPTIONS VERB site.toml`.
+    /// `hpt OPTIONS VERB site.toml`; where no target is named, the host itself.
     pub fn hpt(&self, options: &[&str]) -> Ran {
-        let path = self.write();
-        let args = [options, &[&path]].concat();
-        let mut command = self.world.command(&args);
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        let (args, mut command) = self.prepared(options);
         self.world.ran(&args, &mut command, b"")
+    }
+
+    fn prepared<'b>(&self, options: &[&'b str]) -> (Vec<&'b str>, Command) {
+        let path = self.write();
+        let here = ["--keystore", "web1.keystore"];
+        let named = options.iter().any(|o| ["--target", "check"].contains(o));
+        let own = if named { &[][..] } else { &here };
+        let args = [own, options].concat();
+        let mut command = self.world.command(&[&args[..], &[&path]].concat());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        (args, command)
+    }
+
+    /// The same on a terminal of its own, where `answer` is typed at the prompt.
+    pub fn typed(&self, options: &[&str], prompt: &str, answer: &str) -> Ran {
+        let (args, command) = self.prepared(options);
+        let mut typist = Command::new("python3");
+        typist.args(["-c", TYPIST, prompt]);
+        typist.arg(command.get_program()).args(command.get_args());
+        typist
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for (name, value) in command.get_envs() {
+            typist.env(name, value.unwrap_or_default());
+        }
+        self.world.ran(&args, &mut typist, answer.as_bytes())
+    }
+
+    /// The same without any terminal.
+    pub fn unasked(&self, options: &[&str]) -> Ran {
+        let (args, command) = self.prepared(options);
+        let mut alone = Command::new("setsid");
+        alone.arg("--wait").arg(command.get_program());
+        alone.args(command.get_args()).env_clear();
+        alone
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for (name, value) in command.get_envs() {
+            alone.env(name, value.unwrap_or_default());
+        }
+        self.world.ran(&args, &mut alone, b"")
     }
 
     /// The same, started and left alone.

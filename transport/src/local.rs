@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hpt_keystore::{PublicKey, SecretKey};
+use hpt_keystore::{Letter, NotOpened, PublicKey, SecretKey};
+use zeroize::Zeroizing;
 
 use crate::wire::Mac1Key;
 
@@ -33,6 +34,14 @@ impl LocalKey {
     #[must_use]
     pub fn public(&self) -> PublicKey {
         self.0.public
+    }
+
+    /// What is in a letter to this key, under the name that it was sealed for.
+    ///
+    /// # Errors
+    /// [`NotOpened`].
+    pub fn open(&self, letter: &Letter, name: &str) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+        letter.open(&self.0.secret, name)
     }
 
     /// For the Diffie-Hellman function, and nothing else.

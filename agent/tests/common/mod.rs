@@ -22,7 +22,7 @@ use hpt_proto::wire::{self, PutBlobsRequest};
 use hpt_proto::{Delivery, End, Told, convert};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
-use hpt_provisioner::plan::{Digest, Plan};
+use hpt_provisioner::plan::{Bound, Plan};
 use hpt_provisioner::report::Event;
 use hpt_provisioner::request::Request;
 use hpt_provisioner::source::{Blob, Source};
@@ -205,7 +205,7 @@ pub fn scratch() -> TempDir {
     dir
 }
 
-fn places_in(dir: &Path) -> Places {
+pub fn places_in(dir: &Path) -> Places {
     Places {
         root: dir.join("root"),
         state: dir.join("state"),
@@ -263,11 +263,10 @@ pub async fn plan(
     Ok(convert::plan_reply(reply, &delivery.request.files).unwrap())
 }
 
-pub fn apply_request(delivery: &Delivery, bound: Option<Digest>) -> wire::ApplyRequest {
-    let plan = bound.map(|digest| digest.0.to_vec());
+pub fn apply_request(delivery: &Delivery, bound: Option<&Bound>) -> wire::ApplyRequest {
     wire::ApplyRequest {
         request: Some(delivery.into()),
-        plan,
+        bound: bound.map(Into::into),
     }
 }
 
@@ -275,11 +274,11 @@ pub fn apply_request(delivery: &Delivery, bound: Option<Digest>) -> wire::ApplyR
 pub async fn apply(
     client: &mut TargetClient<Channel>,
     delivery: &Delivery,
-    bound: Option<Digest>,
+    bound: Option<Bound>,
     blocks: usize,
 ) -> Result<(Vec<Event>, End), Status> {
     let mut stream = client
-        .apply(apply_request(delivery, bound))
+        .apply(apply_request(delivery, bound.as_ref()))
         .await?
         .into_inner();
     let (mut events, mut end) = (Vec::new(), None);

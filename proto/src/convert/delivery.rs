@@ -99,19 +99,24 @@ impl From<&Delivery> for wire::Request {
                 .get(&blob.hash)
                 .map(|content| Bytes::copy_from_slice(content)),
         };
-        let secret = |(name, secret): (&String, &Secret)| wire::Secret {
-            name: name.clone(),
-            value: secret.expose().to_owned(),
-        };
         Self {
             target: from.request.target.clone(),
             files: from.request.files.iter().map(file).collect(),
             sources: from.request.sources.iter().map(source).collect(),
-            secrets: from.request.secrets.iter().map(secret).collect(),
+            secrets: to_secrets(&from.request.secrets),
             vars: from.request.given.to_toml(),
             tags: from.request.given.tags.iter().cloned().collect(),
         }
     }
+}
+
+/// Secrets as they travel.
+pub fn to_secrets(secrets: &BTreeMap<String, Secret>) -> Vec<wire::Secret> {
+    let secret = |(name, secret): (&String, &Secret)| wire::Secret {
+        name: name.clone(),
+        value: secret.expose().to_owned(),
+    };
+    secrets.iter().map(secret).collect()
 }
 
 #[cfg(test)]

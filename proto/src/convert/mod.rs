@@ -10,7 +10,7 @@ use hpt_provisioner::host::Hash;
 
 use crate::wire;
 
-pub use delivery::Delivery;
+pub use delivery::{Delivery, to_secrets};
 pub use fault::{faults, to_faults};
 pub use plan::{plan_reply, to_plan_reply};
 pub use told::{End, Running, Told};

@@ -4,7 +4,7 @@ use hpt_provisioner::config::File;
 use hpt_provisioner::describe::Detail;
 use hpt_provisioner::diff::{Line, Tag};
 use hpt_provisioner::fault::Fault;
-use hpt_provisioner::plan::{Digest, Plan, Planned, Verdict};
+use hpt_provisioner::plan::{Bound, Digest, Mark, Plan, Planned, Verdict};
 
 use super::{BadMessage, faults, hashes, number, to_faults, to_hashes};
 use crate::wire;
@@ -35,7 +35,7 @@ pub fn to_plan_reply(reply: &Result<Plan, Vec<Fault>>) -> wire::PlanReply {
     }
 }
 
-/// Reads the digest that an apply is bound to.
+/// Reads the digest of a plan.
 ///
 /// # Errors
 /// Another length than 32 bytes.
@@ -44,6 +44,26 @@ pub(super) fn digest(bytes: &[u8]) -> Result<Digest, BadMessage> {
         .try_into()
         .map_err(|_| BadMessage("a digest that is not 32 bytes long"))?;
     Ok(Digest(bytes))
+}
+
+impl TryFrom<wire::Bound> for Bound {
+    type Error = BadMessage;
+
+    fn try_from(from: wire::Bound) -> Result<Self, BadMessage> {
+        Ok(Self {
+            digest: digest(&from.digest)?,
+            marks: from.marks.into_iter().map(Mark).collect(),
+        })
+    }
+}
+
+impl From<&Bound> for wire::Bound {
+    fn from(bound: &Bound) -> Self {
+        Self {
+            digest: bound.digest.0.to_vec(),
+            marks: bound.marks.iter().map(|mark| mark.0).collect(),
+        }
+    }
 }
 
 impl TryFrom<wire::Plan> for Plan {
@@ -82,6 +102,7 @@ impl TryFrom<wire::Planned> for Planned {
             verdict,
             summary: from.summary,
             details: details.collect::<Result<_, _>>()?,
+            mark: Mark(from.mark),
         })
     }
 }
@@ -95,6 +116,7 @@ impl From<&Planned> for wire::Planned {
             verdict: to_verdict(planned.verdict).into(),
             summary: planned.summary.clone(),
             details: planned.details.iter().map(to_detail).collect(),
+            mark: planned.mark.0,
         }
     }
 }
@@ -218,6 +240,7 @@ mod tests {
             verdict,
             summary: "0644 root:root".into(),
             details: details.clone(),
+            mark: Mark(u64::MAX - 1),
         };
         Plan {
             digest: Digest([7; 32]),
@@ -228,6 +251,8 @@ mod tests {
 
     #[test]
     fn a_plan_arrives_as_it_was_sent() {
+        let bound = sample().bound();
+        assert_eq!(Bound::try_from(wire::Bound::from(&bound)), Ok(bound));
         let reply = Ok(sample());
         assert_eq!(plan_reply(to_plan_reply(&reply), &[]), Ok(reply));
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::{Hash, Stream};
-use hpt_provisioner::plan::Digest;
+use hpt_provisioner::plan::{Bound, Moved};
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 
 use super::plan::digest;
@@ -38,12 +38,7 @@ pub enum End {
     /// Another run holds the host.
     Busy(Running),
     /// The host is not as the plan saw it.
-    Moved {
-        /// The plan that this was bound to.
-        planned: Digest,
-        /// What would be planned now.
-        now: Digest,
-    },
+    Moved(Moved),
     /// These blobs must be sent first.
     Missing(Vec<Hash>),
 }
@@ -91,10 +86,11 @@ impl Told {
             }),
             Wire::Faults(found) => Self::End(End::Faults(faults(found, files)?)),
             Wire::Busy(running) => Self::End(End::Busy(running.into())),
-            Wire::Moved(moved) => Self::End(End::Moved {
+            Wire::Moved(moved) => Self::End(End::Moved(Moved {
                 planned: digest(&moved.planned)?,
                 now: digest(&moved.now)?,
-            }),
+                blocks: moved.blocks,
+            })),
             Wire::Missing(missing) => Self::End(End::Missing(hashes(&missing.hashes)?)),
         })
     }
@@ -140,9 +136,10 @@ fn to_end(end: End) -> Wire {
         }),
         End::Faults(faults) => Wire::Faults(to_faults(&faults)),
         End::Busy(running) => Wire::Busy(running.into()),
-        End::Moved { planned, now } => Wire::Moved(wire::Moved {
-            planned: planned.0.to_vec(),
-            now: now.0.to_vec(),
+        End::Moved(moved) => Wire::Moved(wire::Moved {
+            planned: moved.planned.0.to_vec(),
+            now: moved.now.0.to_vec(),
+            blocks: moved.blocks,
         }),
         End::Missing(list) => Wire::Missing(wire::MissingBlobsReply {
             hashes: to_hashes(&list),
@@ -226,13 +223,15 @@ impl wire::ApplyRequest {
     ///
     /// # Errors
     /// A digest that is not 32 bytes long.
-    pub fn bound(&self) -> Result<Option<Digest>, BadMessage> {
-        self.plan.as_deref().map(digest).transpose()
+    pub fn bound(&self) -> Result<Option<Bound>, BadMessage> {
+        self.bound.clone().map(Bound::try_from).transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hpt_provisioner::plan::Digest;
+
     use super::*;
 
     fn done(block: usize, outcome: Outcome) -> Finished {
@@ -273,10 +272,11 @@ mod tests {
                 by: "laptop".into(),
                 since: 7,
             }),
-            End::Moved {
+            End::Moved(Moved {
                 planned: Digest([1; 32]),
                 now: Digest([2; 32]),
-            },
+                blocks: vec!["file:/etc/motd".into()],
+            }),
             End::Missing(vec![blake3::hash(b"x")]),
         ];
         for end in ends {
@@ -354,6 +354,7 @@ mod tests {
             Some(Wire::Moved(wire::Moved {
                 planned: vec![0; 31],
                 now: vec![0; 32],
+                blocks: vec![],
             })),
             Some(Wire::Missing(wire::MissingBlobsReply {
                 hashes: vec![vec![0; 33]],

@@ -1,5 +1,6 @@
 //! What a block is: its fields, and one pure decision. A kind is one file here and one line in its list, `kinds!`.
 
+pub mod archive;
 pub mod assert;
 pub mod authorized_key;
 pub mod clone;
@@ -319,4 +320,5 @@ kinds! {
     PackageRepo(package_repo::PackageRepo),
     Firewall(firewall::Firewall),
     Wait(wait::Wait),
+    Archive(archive::Archive),
 }

@@ -160,7 +160,6 @@ const LATER: &[&str] = &[
     "include",
     "group_vars",
     "source",
-    "archive",
     "at",
     "container",
     "sync",

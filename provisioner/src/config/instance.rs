@@ -139,8 +139,8 @@ impl Reader {
             .and_then(|inner| inner.strip_suffix("}}"))
             .unwrap_or(bare);
         let what = match renderer.render(&format!("{{{{ {bare} }}}}"), own) {
-            Ok(Rendered::Deferred) => return None,
-            Ok(Rendered::Value { secret: true, .. }) => {
+            Ok(Rendered::Deferred { secret: false }) => return None,
+            Ok(Rendered::Value { secret: true, .. } | Rendered::Deferred { secret: true }) => {
                 "a secret may not decide a `when`, which is shown".to_owned()
             }
             Ok(Rendered::Value { value, .. }) => match value.as_bool() {

@@ -12,6 +12,7 @@ mod reader;
 mod renderer;
 pub mod resource;
 pub mod scope;
+mod sealed;
 mod secrets;
 mod settings;
 mod spelling;

@@ -12,7 +12,7 @@ use crate::config::renderer::Renderer;
 use crate::config::resource::Resources;
 use crate::config::scope::Scope;
 use crate::config::settings::Settings;
-use crate::config::{File, Level, Setting, limits, nearest};
+use crate::config::{File, Level, Setting, limits, nearest, sealed};
 use crate::fault::{Fault, Place};
 
 /// Collects blocks and faults from one file after another.
@@ -76,6 +76,7 @@ impl Reader {
             .extend(set.map(|set| (set.name.clone(), set.value.clone())));
         scope.vars.extend(scope.given.vars.clone());
         scope.named = self.resources.secrets.keys().cloned().collect();
+        sealed::open(&self.resources, &mut scope, &mut self.faults);
         let renderer = Renderer::of(&scope);
         let (mut errors, mut looked_at) = (0, 0);
         for raw in blocks {

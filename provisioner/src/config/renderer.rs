@@ -83,7 +83,7 @@ impl<'a> Renderer<'a> {
             });
         }
         if self.wrong.get() >= WRONG {
-            return Ok(Rendered::Deferred);
+            return Ok(Rendered::Deferred { secret: false });
         }
         self.template(text, own)
             .inspect_err(|_| self.wrong.set(self.wrong.get() + 1))
@@ -99,18 +99,21 @@ impl<'a> Renderer<'a> {
             "facts" => self.scope.facts.is_some(),
             _ => self.scope.secrets.is_some(),
         };
-        if DEFERRABLE
+        let deferred = DEFERRABLE
             .iter()
-            .any(|name| names.contains(*name) && !known(name))
+            .any(|name| names.contains(*name) && !known(name));
+        let secret = names.contains("secret");
+        if (deferred || (secret && !self.scope.elsewhere.is_empty()))
+            && let Some(what) = self.unknown(&template)
         {
-            return match self.unknown(&template) {
-                Some(what) => Err(RenderError {
-                    what,
-                    line: None,
-                    quotes: false,
-                }),
-                None => Ok(Rendered::Deferred),
-            };
+            return Err(RenderError {
+                what,
+                line: None,
+                quotes: false,
+            });
+        }
+        if deferred {
+            return Ok(Rendered::Deferred { secret });
         }
         self.secrets.touched.store(false, Ordering::Relaxed);
         let touched = || self.secrets.touched.load(Ordering::Relaxed);
@@ -169,8 +172,8 @@ impl<'a> Renderer<'a> {
         })
     }
 
-    /// A fact that no host has or a secret that the config does not declare, which need not wait for
-    /// the target.
+    /// A fact that no host has or a secret that the config does not declare, or not for this target:
+    /// that need not wait for the target.
     fn unknown(&self, template: &Template<'_, '_>) -> Option<String> {
         let facts = Value::from(Serde(&Facts::default()));
         let has_fact = |name: &str| facts.get_attr(name).is_ok_and(|fact| !fact.is_undefined());
@@ -185,6 +188,7 @@ impl<'a> Renderer<'a> {
                 "secret" if self.scope.secrets.is_none() && !self.scope.named.contains(name) => {
                     Some(format!("there is no [secret.{name}] in the config"))
                 }
+                "secret" => self.scope.elsewhere.get(name).cloned(),
                 _ => None,
             }
         })

@@ -54,7 +54,8 @@ pub struct Repo {
     pub rev: Option<String>,
 }
 
-/// Where the value of a secret comes from, on the machine that starts the run.
+/// Where the value of a secret comes from: the machine that starts the run, or what is sealed for its
+/// target.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum SecretSource {
@@ -64,7 +65,16 @@ pub enum SecretSource {
     Env(Vec<String>),
     /// A file, relative to the config's directory; one line feed at its end is dropped.
     File(String),
+    /// A question to whoever starts the run: the words before the colon. What is typed is not
+    /// shown, and asked for once a run; without a terminal there is no run.
+    Prompt(String),
+    /// For each target that may know it, by the name that its keys have on the workstation, the text
+    /// that `hpt seal` prints: `sealed = { web1 = "hpt1k:..." }`. That target alone can open it.
+    Sealed(Letters),
 }
+
+/// By the name of its target, each text that `hpt seal` has made.
+pub type Letters = BTreeMap<String, Spanned<String>>;
 
 fn one_or_more<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
     struct Names;
@@ -201,7 +211,7 @@ impl Resources {
             // serde's words for a choice are about its own types.
             let what = match error.message() {
                 message if message.starts_with("wanted exactly 1 element") => {
-                    "a secret has one origin, either `env` or `file`,"
+                    "a secret has one origin, either `env`, `file`, `prompt` or `sealed`,"
                 }
                 // It may quote the secret itself, which somebody wrote here.
                 message if kind == "secret" => {

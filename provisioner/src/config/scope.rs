@@ -4,6 +4,7 @@
 //! are put in, never rendered again (I3).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::Given;
 use crate::config::renderer::Renderer;
@@ -24,6 +25,10 @@ pub struct Scope {
     pub secrets: Option<BTreeMap<String, Secret>>,
     /// The names of the config's `[secret.NAME]`, where their values are not known.
     pub named: BTreeSet<String>,
+    /// Opens what is sealed for this host; `None` where its key is not.
+    pub opener: Option<Opener>,
+    /// Secrets that are sealed for other targets, and what to say where one is named all the same.
+    pub elsewhere: BTreeMap<String, String>,
     /// What each source was resolved to.
     pub blobs: BTreeMap<Source, Blob>,
     /// What whoever starts the run says besides.
@@ -31,6 +36,9 @@ pub struct Scope {
     /// The hashes of the blobs that more than one block needs.
     pub shared: BTreeSet<[u8; 32]>,
 }
+
+/// Opens a text that `hpt seal` has made, given the secret's name and the text; or says why not.
+pub type Opener = Arc<dyn Fn(&str, &str) -> Result<Secret, String> + Send + Sync>;
 
 /// A rendered text.
 pub enum Rendered {
@@ -42,7 +50,10 @@ pub enum Rendered {
         secret: bool,
     },
     /// It names facts or secrets that are not known here.
-    Deferred,
+    Deferred {
+        /// Whether secrets are among them.
+        secret: bool,
+    },
 }
 
 /// Why a text could not be rendered, without the values of secrets.
@@ -97,7 +108,7 @@ mod tests {
     fn value(text: &str) -> (toml::Value, bool) {
         match scope().render(text) {
             Ok(Rendered::Value { value, secret }) => (value, secret),
-            Ok(Rendered::Deferred) => panic!("deferred"),
+            Ok(Rendered::Deferred { .. }) => panic!("deferred"),
             Err(e) => panic!("{e}"),
         }
     }
@@ -136,7 +147,7 @@ mod tests {
         assert!(scope().render("a {{ vars.nothing }} b").is_err());
         assert!(matches!(
             scope().render("{{ facts.hostname }}"),
-            Ok(Rendered::Deferred)
+            Ok(Rendered::Deferred { .. })
         ));
         assert!(scope().render("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}").is_err());
     }

@@ -105,11 +105,7 @@ impl Walk<'_> {
             span,
         };
         match self.renderer.render(text, self.own) {
-            Ok(Rendered::Deferred) => {
-                self.findings.deferred = true;
-                None
-            }
-            Ok(Rendered::Value { secret: true, .. })
+            Ok(Rendered::Value { secret: true, .. } | Rendered::Deferred { secret: true })
                 if !SECRET_FIELDS.contains(&field) || is_plain_key(self.kind, field) =>
             {
                 let fault = |why: &str| {
@@ -121,6 +117,10 @@ impl Walk<'_> {
                         .hint("a command takes it from `stdin`, `env` or a `script`"),
                     _ => fault("which is shown"),
                 });
+                None
+            }
+            Ok(Rendered::Deferred { .. }) => {
+                self.findings.deferred = true;
                 None
             }
             Ok(Rendered::Value { value, .. })

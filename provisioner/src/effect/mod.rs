@@ -7,7 +7,7 @@ mod file;
 use std::time::Duration;
 
 use crate::host::setting::Setting;
-use crate::host::{Key, Memo};
+use crate::host::{Hash, Key, Memo};
 use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
 use crate::secret::Secret;
 
@@ -68,6 +68,8 @@ pub enum Effect {
         /// The value that it shows afterwards; `None` ends it.
         value: Option<String>,
     },
+    /// Unpacks an archive below a directory that is there.
+    Unpack(Box<UnpackJob>),
     /// Clones a git repository, or moves an existing clone to another revision.
     Clone(Box<CloneJob>),
     /// Runs a command that the config gives.
@@ -141,7 +143,7 @@ impl Effect {
     pub fn is_opaque(&self) -> bool {
         matches!(
             self,
-            Self::Packages(_) | Self::Run(_) | Self::Clone(_) | Self::Unit { .. }
+            Self::Packages(_) | Self::Run(_) | Self::Clone(_) | Self::Unpack(_) | Self::Unit { .. }
         ) || matches!(self, Self::WriteFile(file) if file.verify.is_some())
     }
 }
@@ -193,6 +195,23 @@ pub enum UnitJob {
     Unmask,
     /// See that it stays active for so long, and is not started anew meanwhile.
     Watch(Duration),
+}
+
+/// An archive to unpack.
+#[derive(Clone, Debug)]
+pub struct UnpackJob {
+    /// What the config calls it, for words.
+    pub source: String,
+    /// The archive.
+    pub hash: Hash,
+    /// The directory that it is unpacked below.
+    pub dest: AbsPath,
+    /// So many leading parts of each entry's path are dropped; what has no more is left out.
+    pub strip: u8,
+    /// Owner and group of all that is made; the mode is the archive's.
+    pub access: Access,
+    /// Whether set-uid and set-gid bits of the archive are kept.
+    pub allow_setuid: bool,
 }
 
 /// A git repository to have at a path.

@@ -2,9 +2,11 @@
 //! properties that need many hosts.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
-use crate::effect::{Access, Content, Effect};
+use crate::effect::{Access, Content, Effect, UnpackJob};
+use crate::host::archive::{self, Sink};
 use crate::host::facts::Facts;
 use crate::host::overlay::{Base, Fate, Overlay, fingerprint};
 use crate::host::setting::Setting;
@@ -112,6 +114,12 @@ impl Memory {
             _ => return Ok(()),
         };
         Err(HostError::Refused(why))
+    }
+
+    fn unpack(&mut self, job: &UnpackJob) -> Result<(), HostError> {
+        let missing = || HostError::MissingBlob(job.source.clone());
+        let archive = self.blob(&job.hash)?.ok_or_else(missing)?;
+        archive::unpack(io::Cursor::new(archive), job, self)
     }
 
     /// Adds a unit that systemd knows, stopped and disabled.
@@ -231,13 +239,19 @@ impl Mutate for Memory {
     ) -> Vec<Result<Done, HostError>> {
         let mut answers = Vec::new();
         for effect in batch {
-            let answer = self.refuse(effect).map(|()| Done::default());
+            let answer = match (self.refuse(effect), effect) {
+                (Ok(()), Effect::Unpack(job)) => self.unpack(job),
+                (answer, _) => answer,
+            };
+            let answer = answer.map(|()| Done::default());
             let failed = answer.is_err();
             answers.push(answer);
             if failed {
                 break;
             }
-            self.put(effect);
+            if !matches!(effect, Effect::Unpack(_)) {
+                self.put(effect);
+            }
         }
         answers
     }
@@ -247,6 +261,42 @@ impl Mutate for Memory {
     }
 
     fn pause(&mut self, _: std::time::Duration) {}
+}
+
+impl Sink for Memory {
+    fn keep(&mut self, from: &mut dyn io::Read, most: u64) -> Result<Content, HostError> {
+        let bytes = archive::at_most(from, most)
+            .map_err(|why| HostError::Refused(format!("cannot unpack a file: {why}")))?;
+        Ok(Content::Inline(bytes.into()))
+    }
+
+    fn again(&mut self, path: &AbsPath) -> Result<Content, HostError> {
+        let none =
+            || HostError::Refused(format!("the archive links to {path}, which is not there"));
+        self.state.content.get(path).cloned().ok_or_else(none)
+    }
+
+    fn has_dir(&mut self, path: &AbsPath) -> Result<bool, HostError> {
+        let entry = self.path(path)?;
+        Ok(entry.is_some_and(|entry| entry.kind == EntryKind::Dir))
+    }
+
+    fn put(&mut self, effect: Effect) -> Result<(), HostError> {
+        let lies = |path| self.path(path).map(|entry| entry.map(|entry| entry.kind));
+        let clash = match &effect {
+            Effect::MakeDir { path, .. } => lies(path)?.is_some_and(|kind| kind != EntryKind::Dir),
+            Effect::Link { path, .. } => matches!(lies(path)?, Some(EntryKind::Dir)),
+            Effect::WriteFile(file) => {
+                !matches!(lies(&file.path)?, None | Some(EntryKind::File { .. }))
+            }
+            _ => false,
+        };
+        if clash {
+            return Err(HostError::Refused("something else lies there".to_owned()));
+        }
+        Self::put(self, &effect);
+        Ok(())
+    }
 }
 
 /// What makes a directory a git working tree.

@@ -1,5 +1,6 @@
 //! What a host is: [`Observe`] reads it, [`Mutate`] changes it. Real, rooted and in-memory hosts.
 
+mod archive;
 pub mod facts;
 pub mod live;
 pub mod memory;
@@ -280,6 +281,14 @@ pub enum Memo {
     Due(String),
     /// A command with this `once` has run.
     Once(String),
+    /// What a place was made into last; of all that may be remembered of one place, only the last
+    /// is.
+    Made {
+        /// Which place: a directory, a job's name.
+        place: String,
+        /// What it was made into.
+        what: String,
+    },
 }
 
 /// Reading a host. No method takes a command line from a config, and none changes anything.

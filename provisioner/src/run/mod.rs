@@ -14,7 +14,7 @@ use crate::effect::{Effect, Sort};
 use crate::host::overlay::Overlay;
 use crate::host::{Done, HostError, Mutate};
 use crate::notices::{self, Notices};
-use crate::plan::{Digest, Reveal, foresee, plan};
+use crate::plan::foresee;
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::view::View;
 
@@ -29,37 +29,8 @@ pub trait Witness {
     fn go_on(&mut self) -> bool;
 }
 
-/// Why a run did not begin.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The host no longer shows what the plan was made from.
-    #[error(
-        "the host has changed since plan {planned} was made: it is plan {now} by now; plan again"
-    )]
-    Moved {
-        /// The plan that was agreed to.
-        planned: Digest,
-        /// What would be planned now.
-        now: Digest,
-    },
-}
-
-/// Brings a config about on a host. With `bound`, only if the plan is still that one.
-///
-/// # Errors
-/// If the host has moved since the plan that this is bound to; nothing was done then.
-pub fn apply(
-    config: &Config,
-    host: &mut dyn Mutate,
-    bound: Option<Digest>,
-    witness: &mut dyn Witness,
-) -> Result<Report, Refusal> {
-    if let Some(planned) = bound {
-        let now = plan(config, &*host, Reveal::Outline).digest;
-        if now != planned {
-            return Err(Refusal::Moved { planned, now });
-        }
-    }
+/// Brings a config about on a host. Whoever is bound to a plan compares it first.
+pub fn apply(config: &Config, host: &mut dyn Mutate, witness: &mut dyn Witness) -> Report {
     let mut run = Run {
         config,
         host,
@@ -84,7 +55,7 @@ pub fn apply(
         .enumerate()
         .map(|(block, finished)| finished.unwrap_or_else(|| not_run(block)))
         .collect();
-    Ok(Report { blocks })
+    Report { blocks }
 }
 
 struct Run<'a> {

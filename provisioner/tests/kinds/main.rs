@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what a test leans on must hold")]
 
 mod accounts;
+mod archives;
 mod clones;
 mod commands;
 mod edits;
@@ -243,12 +244,12 @@ fn settles(text: &str, host: &mut Host) {
 }
 
 fn settles_with(config: &Config, host: &mut Host) {
-    let first = apply(config, host, None, &mut Deaf).unwrap();
+    let first = apply(config, host, &mut Deaf);
     assert!(first.succeeded(), "{first:#?}");
     assert!(first.count(Outcome::Changed) > 0, "{first:#?}");
     let left = look(config, host);
     assert!(left.is_empty(), "{left:#?}");
-    let second = apply(config, host, None, &mut Deaf).unwrap();
+    let second = apply(config, host, &mut Deaf);
     assert_eq!(
         second.count(Outcome::Ok),
         config.blocks.len(),

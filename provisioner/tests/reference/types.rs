@@ -67,6 +67,12 @@ pub(crate) const TYPES: &[Named] = &[
         r#""type":["integer","string"],"minimum":0,"maximum":4294967295,"pattern":"^[0-9]{1,10}$""#,
     ),
     named(
+        &["u8"],
+        "small",
+        "whole number",
+        r#""type":"integer","minimum":0,"maximum":255"#,
+    ),
+    named(
         &["at_most_100"],
         "retries",
         "whole number",

@@ -91,7 +91,9 @@ impl File {
                     secret || self.private,
                 ))
             }
-            Ok(Rendered::Deferred) => Err(refuse("its values are not known here".to_owned())),
+            Ok(Rendered::Deferred { .. }) => {
+                Err(refuse("its values are not known here".to_owned()))
+            }
             Err(error) => Err(refuse(match error.line {
                 Some(line) => format!("line {line}: {error}"),
                 None => error.to_string(),

@@ -14,7 +14,7 @@ use super::stamp::Stamp;
 use super::write::Writer;
 use super::{
     Live, checkout, directory, edit_accounts, exec, fresh, git_auth, no_services, remove, settings,
-    unit_jobs,
+    unit_jobs, unpack,
 };
 use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
 use crate::host::{Done, HostError, Mutate, Progress};
@@ -90,6 +90,7 @@ impl Live {
                 done(accounts.and_then(|a| edit_accounts::edit_user(edit, &a, self.tree.path())))
             }
             [Effect::Run(command)] => vec![self.run(command, &mut |progress| tell(0, progress))],
+            [Effect::Unpack(job)] => done(unpack::unpack(self, job)),
             [Effect::Clone(job)] => vec![self.check_out(job, &mut |progress| tell(0, progress))],
             [Effect::Set { setting, value }] if self.powers.kernel => {
                 done(settings::set(self, setting, value.as_deref()))
@@ -110,7 +111,7 @@ impl Live {
         }
     }
 
-    fn write(&self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
+    pub(super) fn write(&self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
         let named: Vec<Access> = batch.iter().filter_map(access_of).cloned().collect();
         let accounts = match self.accounts_of(&named) {
             Ok(accounts) => accounts,

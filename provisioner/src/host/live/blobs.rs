@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{CWD, MemfdFlags, RenameFlags};
 
@@ -80,6 +81,58 @@ impl Blobs {
         }
         rustix::fs::renameat_with(CWD, &path, dir, name, RenameFlags::NOREPLACE).ok()?;
         Some(blob.into())
+    }
+
+    /// A new file beside the blobs, which is gone when it is closed.
+    pub(super) fn unnamed(&self) -> io::Result<File> {
+        let path = self.beside()?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        fs::remove_file(path)?;
+        Ok(file)
+    }
+
+    /// Keeps bytes as a blob, and says its hash and length.
+    pub(super) fn keep(&self, from: &mut dyn Read) -> io::Result<(Hash, u64)> {
+        let path = self.beside()?;
+        let mut kept = || {
+            let mut file = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)?;
+            let mut hasher = blake3::Hasher::new();
+            let mut buffer = vec![0; 256 << 10];
+            let mut size = 0;
+            loop {
+                let got = from.read(&mut buffer)?;
+                if got == 0 {
+                    break;
+                }
+                size += u64::try_from(got).expect("a length fits 64 bits");
+                hasher.update(&buffer[..got]);
+                file.write_all(&buffer[..got])?;
+            }
+            let hash = hasher.finalize();
+            fs::rename(&path, self.path(&hash))?;
+            Ok((hash, size))
+        };
+        kept().inspect_err(|_| drop(fs::remove_file(&path)))
+    }
+
+    /// A name of this process alone in the directory, which is there then.
+    fn beside(&self) -> io::Result<PathBuf> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        match DirBuilder::new().mode(0o700).create(&self.dir) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => {}
+        }
+        let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Ok(self.dir.join(format!(".new-{process}-{next}")))
     }
 
     /// A blob's bytes, checked against its name; `None` if it is not here.

@@ -2,6 +2,7 @@
 //! hpt's own left open, and an end for the whole tree (X1-X3).
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -32,6 +33,8 @@ pub(super) struct Spawn {
     pub(super) dir: PathBuf,
     /// Standard input; `/dev/null` if `None`.
     pub(super) stdin: Option<Zeroizing<Vec<u8>>>,
+    /// A file as standard input, instead.
+    pub(super) stdin_file: Option<File>,
     /// Who it runs as; hpt's own user and groups if `None`.
     pub(super) identity: Option<Identity>,
     pub(super) umask: u32,
@@ -83,6 +86,7 @@ impl Spawn {
                 .into(),
             dir: PathBuf::from("/"),
             stdin: None,
+            stdin_file: None,
             identity: None,
             umask: 0o022,
             timeout: Duration::from_mins(5),
@@ -135,10 +139,10 @@ impl Spawn {
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (name, value.as_str())))
             .current_dir(&self.dir)
-            .stdin(if self.stdin.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
+            .stdin(match (&self.stdin_file, &self.stdin) {
+                (Some(file), _) => file.try_clone().map_or_else(|_| Stdio::null(), Stdio::from),
+                (None, Some(_)) => Stdio::piped(),
+                (None, None) => Stdio::null(),
             })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -155,6 +155,7 @@ pub(super) fn run(
             .stdin
             .as_ref()
             .map(|bytes| Zeroizing::new(bytes.expose().as_bytes().to_vec())),
+        stdin_file: None,
         identity: login.identity,
         umask: command.umask.bits(),
         timeout: command.timeout,

@@ -2,7 +2,7 @@
 //! directory. A name is a hash, since what is remembered may come from a secret.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
@@ -18,8 +18,15 @@ impl Memos {
 
     pub(super) fn has(&self, memo: &Memo) -> Result<bool, HostError> {
         let path = self.path(memo);
-        let there = path.try_exists();
-        there.map_err(|e| HostError::io("cannot look at", path.display(), &e))
+        let Memo::Made { .. } = memo else {
+            let there = path.try_exists();
+            return there.map_err(|e| HostError::io("cannot look at", path.display(), &e));
+        };
+        match fs::read(&path) {
+            Ok(kept) => Ok(kept == content(memo)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(HostError::io("cannot read", path.display(), &e)),
+        }
     }
 
     /// Durable when this returns.
@@ -31,7 +38,9 @@ impl Memos {
                     Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
                     _ => {}
                 }
-                File::create(&path)?.sync_all()?;
+                let mut file = File::create(&path)?;
+                file.write_all(&content(memo))?;
+                file.sync_all()?;
             } else if let Err(e) = fs::remove_file(&path) {
                 return if e.kind() == ErrorKind::NotFound {
                     Ok(())
@@ -48,9 +57,18 @@ impl Memos {
         let (kind, text) = match memo {
             Memo::Due(handler) => ("due", handler),
             Memo::Once(key) => ("once", key),
+            Memo::Made { place, .. } => ("made", place),
         };
         let hash = blake3::hash(text.as_bytes()).to_hex();
         self.0.join(format!("{kind}-{hash}"))
+    }
+}
+
+/// What the file of something that is remembered holds: a hash, or nothing.
+fn content(memo: &Memo) -> Vec<u8> {
+    match memo {
+        Memo::Made { what, .. } => blake3::hash(what.as_bytes()).to_hex().as_bytes().to_vec(),
+        Memo::Due(_) | Memo::Once(_) => Vec::new(),
     }
 }
 
@@ -70,5 +88,21 @@ mod tests {
         assert!(memos.has(&due).unwrap() && !memos.has(&once).unwrap());
         memos.set(&due, false).unwrap();
         assert!(!memos.has(&due).unwrap());
+    }
+
+    #[test]
+    fn of_one_place_only_the_last_is_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let memos = Memos::new(dir.path().join("memos"));
+        let made = |what: &str| Memo::Made {
+            place: "/opt/app".into(),
+            what: what.into(),
+        };
+        assert!(!memos.has(&made("1")).unwrap());
+        memos.set(&made("1"), true).unwrap();
+        memos.set(&made("2"), true).unwrap();
+        assert!(memos.has(&made("2")).unwrap() && !memos.has(&made("1")).unwrap());
+        memos.set(&made("2"), false).unwrap();
+        assert!(!memos.has(&made("2")).unwrap());
     }
 }

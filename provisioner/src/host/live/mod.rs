@@ -33,6 +33,7 @@ mod systemd;
 mod tail;
 mod temps;
 mod unit_jobs;
+mod unpack;
 mod write;
 mod xattrs;
 

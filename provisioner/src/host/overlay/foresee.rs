@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Cause, Fate, Overlay};
 use crate::effect::{Access, Content, Effect, Transaction, UnitJob};
-use crate::host::{Entry, EntryKind, Group, Observe, Owner, Package, Unit, User};
+use crate::host::{Entry, EntryKind, Group, Memo, Observe, Owner, Package, Unit, User};
 use crate::name::{AbsPath, GroupName, Mode, PackageName, UnitName, UserName};
 use crate::unit_file;
 
@@ -106,7 +106,20 @@ impl Overlay {
                 self.foresee_setting(setting, value.as_deref(), by, base);
             }
             Effect::Clone(job) => self.cast_shadow(job.dest.clone(), cause()),
+            Effect::Unpack(job) => {
+                let dest = job.dest.clone();
+                let access = Access::default();
+                let entry =
+                    self.with_access(&dest, EntryKind::Dir, &access, Mode::new(0o755), base);
+                self.cast_shadow(dest.clone(), cause());
+                self.paths.insert(dest, Some(entry));
+            }
             Effect::Remember { memo, kept } => {
+                if let Memo::Made { place, .. } = memo {
+                    let here =
+                        |other: &Memo| matches!(other, Memo::Made { place: p, .. } if p == place);
+                    self.memos.retain(|other, _| !here(other));
+                }
                 self.memos.insert(memo.clone(), *kept);
             }
             Effect::Run(_) => {} // its declared shadow is cast by the block (see Decision::Act)

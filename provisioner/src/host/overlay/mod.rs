@@ -144,7 +144,12 @@ impl Overlay {
 
     /// Whether it is foreseen that something is remembered.
     pub fn memo(&self, memo: &Memo) -> Option<bool> {
-        self.memos.get(memo).copied()
+        let same_place = |other: &Memo| match (other, memo) {
+            (Memo::Made { place, .. }, Memo::Made { place: mine, .. }) => place == mine,
+            _ => false,
+        };
+        let replaced = || self.memos.keys().any(same_place).then_some(false);
+        self.memos.get(memo).copied().or_else(replaced)
     }
 
     /// What is foreseen of the working tree at a path.

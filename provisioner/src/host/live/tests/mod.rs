@@ -7,6 +7,7 @@ mod races;
 mod reading;
 mod settings;
 mod units;
+mod unpacking;
 mod writing;
 
 use std::fs;

@@ -35,7 +35,7 @@ fn a_file_of_roots_own_needs_no_passwd() {
     let config = config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:?}"));
     let planned = plan(&config, &host, Reveal::Content);
     assert_eq!(planned.blocks[0].verdict, Verdict::Create);
-    let report = apply(&config, &mut host, None, &mut Deaf).unwrap();
+    let report = apply(&config, &mut host, &mut Deaf);
     assert!(report.succeeded(), "{report:?}");
     assert!(plan(&config, &host, Reveal::Content).is_empty());
 }

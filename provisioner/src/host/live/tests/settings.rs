@@ -171,7 +171,7 @@ fn settles(live: &mut Live, text: &str) {
     let config = config(text);
     let first = plan(&config, live, Reveal::Content);
     assert!(!first.is_empty(), "{text}");
-    let report = run::apply(&config, live, None, &mut Deaf).unwrap();
+    let report = run::apply(&config, live, &mut Deaf);
     assert!(report.succeeded(), "{report:#?}\n{first:#?}");
     let left = plan(&config, live, Reveal::Content);
     assert!(left.is_empty(), "{left:#?}");
@@ -227,7 +227,7 @@ fn a_wait_goes_on_when_what_it_waits_for_has_come() {
         std::thread::sleep(Duration::from_millis(300));
         fs::write(file, "").unwrap();
     });
-    let report = run::apply(&config, &mut live, None, &mut Deaf).unwrap();
+    let report = run::apply(&config, &mut live, &mut Deaf);
     maker.join().unwrap();
     assert!(report.succeeded(), "{report:#?}");
     assert!(plan(&config, &live, Reveal::Content).is_empty());

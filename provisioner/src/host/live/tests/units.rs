@@ -81,7 +81,7 @@ fn links_are_those_that_systemctl_makes() {
             ..Scope::default()
         };
         let config = config::parse(vec![file], scope).unwrap_or_else(|f| panic!("{f:#?}"));
-        let report = apply(&config, &mut live, None, &mut Deaf).unwrap();
+        let report = apply(&config, &mut live, &mut Deaf);
         assert!(report.succeeded(), "{report:#?}");
         let left = plan(&config, &live, Reveal::Outline);
         assert!(left.is_empty(), "{left:#?}");

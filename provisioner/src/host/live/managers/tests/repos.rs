@@ -88,7 +88,7 @@ impl Files {
             package_manager: manager.to_owned(),
             ..Facts::default()
         });
-        let report = apply(&config, &mut host, None, &mut Deaf).unwrap();
+        let report = apply(&config, &mut host, &mut Deaf);
         assert!(report.succeeded(), "{report:?}");
         let paths = [
             "/etc/apt/sources.list.d/lab.sources",

@@ -1,7 +1,7 @@
 //! A plan: what an apply would do, judged against the host and against what earlier blocks will
 //! have done. Planning is given only [`Observe`].
 
-use std::fmt;
+mod digest;
 
 use crate::block::{Action, Block, Decision, Verb};
 use crate::config::Config;
@@ -12,7 +12,9 @@ use crate::host::overlay::{Base, Overlay};
 use crate::host::{Hash, HostError, Key, Observe};
 use crate::mask::Mask;
 use crate::notices::Notices;
-use crate::view::{Reads, View};
+use crate::view::View;
+
+pub use self::digest::{Bound, Digest, Mark, Moved};
 
 /// What would become of one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +70,8 @@ pub struct Planned {
     pub summary: String,
     /// What would change, as far as the asker may see it.
     pub details: Vec<Detail>,
+    /// Names what would be done and what was read for it.
+    pub mark: Mark,
 }
 
 /// What an apply would do.
@@ -90,17 +94,6 @@ impl Plan {
     /// How many blocks are judged so.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.blocks.iter().filter(|b| b.verdict == verdict).count()
-    }
-}
-
-/// The name of a plan: BLAKE3 over what it would do and what it read. Shown as `7f3a-c21e`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digest(pub [u8; 32]);
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [one, two, three, four, ..] = self.0;
-        write!(f, "{one:02x}{two:02x}-{three:02x}{four:02x}")
     }
 }
 
@@ -155,7 +148,9 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         if planned.verdict.is_pending() {
             missing(config, block, host, &mut plan.missing);
         }
-        seal(&mut digest, block, &planned, &decision, reads, host);
+        let sealed = digest::seal(block, &planned, &decision, reads, host);
+        digest.update(&sealed);
+        planned.mark = Mark::of(&sealed);
         plan.blocks.push(planned);
         foresee(&mut overlay, block, &decision, host);
         if let Some(sure) = planned_change(&decision) {
@@ -251,6 +246,7 @@ fn judge(
         verdict,
         summary,
         details: action.map_or_else(Vec::new, |a| details(a, block.sensitive, view, reveal)),
+        mark: Mark::default(),
     }
 }
 
@@ -306,43 +302,5 @@ fn missing(config: &Config, block: &Block, host: &dyn Observe, missing: &mut Vec
         {
             missing.push(blob.hash);
         }
-    }
-}
-
-/// Adds to the digest what the block will do and what it saw. Whatever concerns a secret goes in
-/// under the host's own key, so that the digest cannot be used to guess at it.
-fn seal(
-    digest: &mut blake3::Hasher,
-    block: &Block,
-    planned: &Planned,
-    decision: &Result<Decision, HostError>,
-    reads: Reads,
-    host: &dyn Observe,
-) {
-    let mut part = blake3::Hasher::new();
-    part.update(
-        format!(
-            "{}\0{:?}\0{}\0",
-            planned.id, planned.verdict, planned.summary
-        )
-        .as_bytes(),
-    );
-    for (key, seen) in reads {
-        part.update(format!("{key:?}").as_bytes())
-            .update(seen.as_bytes());
-    }
-    if let Ok(Decision::Act(action)) = decision {
-        for effect in &action.effects {
-            if let Effect::WriteFile(file) = effect {
-                part.update(file.content.hash().as_bytes());
-            }
-        }
-    }
-    let part = part.finalize();
-    let secret = block.sensitive || block.needs().iter().any(|need| need.secret);
-    if secret {
-        digest.update(host.fingerprint(part.as_bytes()).as_bytes());
-    } else {
-        digest.update(part.as_bytes());
     }
 }
