@@ -71,10 +71,13 @@ fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
         .split_once(", expected ")
         .map(|(_, rest)| rest.split('`').skip(1).step_by(2).collect())
         .unwrap_or_default();
+    if fields.is_empty() {
+        return fault.hint(format!("[[{kind}]] has no fields of its own"));
+    }
+    let fault = fault.hint(format!("`hpt explain {kind}` lists its fields"));
     match nearest(key, fields.iter().copied()) {
         Some(near) => fault.label(format!("did you mean `{near}`?")),
-        None if fields.is_empty() => fault.hint(format!("[[{kind}]] has no fields of its own")),
-        None => fault.hint(format!("`hpt explain {kind}` lists its fields")),
+        None => fault,
     }
 }
 
