@@ -47,9 +47,10 @@ variables! {
     AWS_SESSION_TOKEN,
     /// A file of certificates, PEM, that are trusted when sources are fetched; the system's.
     SSL_CERT_FILE,
-    /// A proxy for the git that reads `[repo.NAME]`, such as `http://10.0.0.1:3128`; none.
+    /// A proxy for whatever is fetched over https, such as `http://10.0.0.1:3128`; none. For buckets
+    /// and https sources, `HTTPS_PROXY` and `ALL_PROXY` are as good.
     https_proxy,
-    /// Hosts that the git that reads `[repo.NAME]` reaches without a proxy, with commas between.
+    /// Hosts that are reached without a proxy, such as `git.example.org,.internal`; none.
     no_proxy,
     /// The agent that holds ssh keys, for the git that reads `[repo.NAME]`.
     SSH_AUTH_SOCK,

@@ -65,10 +65,10 @@ pub(super) fn explain(word: Option<&str>, context: &mut Context) -> Result<Exit,
         all(&schema, context);
         return Ok(Exit::Done);
     };
-    let word = word.trim_matches(['[', ']']);
+    let word = &word.replace(['[', ']'], "");
     let (first, rest) = word
         .split_once('.')
-        .map_or((word, None), |(first, rest)| (first, Some(rest)));
+        .map_or((word.as_str(), None), |(first, rest)| (first, Some(rest)));
     let (title, found) = match (schema.block(first), rest) {
         (Some(block), None) => (title(&schema, first), Found::Whole(block)),
         (Some(_), Some(rest)) => within(&schema, first, rest)?,

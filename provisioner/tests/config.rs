@@ -113,7 +113,7 @@ fn all_faults_of_a_file_are_told_at_once_each_with_its_place() {
     assert_eq!(told.len(), 3, "{told:#?}");
     assert_eq!(
         told[0],
-        "3:1 unknown field `stat` in [[service]] | did you mean `status`?"
+        "3:1 unknown field `stat` in [[service]] | did you mean `status`? | `hpt explain service` lists its fields"
     );
     assert_eq!(
         told[1],

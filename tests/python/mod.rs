@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A Python that has what `tests/FOLDER/requirements.txt` asks for.
-pub fn with(folder: &str) -> Result<PathBuf, String> {
+pub(crate) fn with(folder: &str) -> Result<PathBuf, String> {
     let wanted = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(folder)

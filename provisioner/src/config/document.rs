@@ -45,15 +45,10 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
         faults.push(Fault::error("a config file is at most 1 MiB long", place));
         return document;
     }
-    let root = match DeTable::parse(text) {
+    let root = match parse(text, file) {
         Ok(root) => root,
-        Err(first) => {
-            let all = match text.len() {
-                ..=limits::ALL_SYNTAX => DeTable::parse_recoverable(text).1,
-                _ => vec![first],
-            };
-            let told = all.iter().take(limits::FAULTS);
-            faults.extend(told.map(|error| syntax(error, text, file)));
+        Err(wrong) => {
+            faults.extend(wrong);
             return document;
         }
     };
@@ -79,6 +74,18 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
     }
     document.blocks.sort_by_key(|block| block.place.span.start);
     document
+}
+
+/// A text as TOML; else all that is none in it.
+pub(super) fn parse(text: &str, file: usize) -> Result<Spanned<DeTable<'_>>, Vec<Fault>> {
+    DeTable::parse(text).map_err(|first| {
+        let all = match text.len() {
+            ..=limits::ALL_SYNTAX => DeTable::parse_recoverable(text).1,
+            _ => vec![first],
+        };
+        let told = all.iter().take(limits::FAULTS);
+        told.map(|error| syntax(error, text, file)).collect()
+    })
 }
 
 /// `packages = [...]` is a block of its own.

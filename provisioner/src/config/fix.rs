@@ -6,15 +6,12 @@ use crate::config::document;
 use crate::config::spelling::{self, Change, bare_octal};
 use crate::fault::Fault;
 
-/// A text that is no TOML, or no config: every fault with its place.
-pub type NotToml = Vec<Fault>;
-
 /// Writes each old spelling as it is today: what [`check`](super::check) warns of, and the modes with
 /// a leading zero that are no TOML. The text comes back as it is if it has none.
 ///
 /// # Errors
-/// What keeps it from being read after that.
-pub fn fix(text: &str) -> Result<String, NotToml> {
+/// Every fault that keeps it from being read after that.
+pub fn fix(text: &str) -> Result<String, Vec<Fault>> {
     let text = quoted(text);
     let mut faults = Vec::new();
     let document = document::read(&text, 0, &mut faults);

@@ -4,6 +4,9 @@ use toml_edit::{
     Array, Decor, DocumentMut, InlineTable, Item, KeyMut, RawString, Table, TableLike, Value,
 };
 
+use crate::config::document;
+use crate::fault::{Fault, Place};
+
 /// What elements of a list are set in by, if each has a line of its own.
 const INDENT: usize = 4;
 
@@ -12,8 +15,12 @@ const INDENT: usize = 4;
 ///
 /// # Errors
 /// What is no TOML.
-pub fn format(text: &str) -> Result<String, toml_edit::TomlError> {
-    let mut document: DocumentMut = text.parse()?;
+pub fn format(text: &str) -> Result<String, Vec<Fault>> {
+    document::parse(text, 0)?;
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+        let span = error.span().unwrap_or_default();
+        vec![Fault::error(error.message(), Place { file: 0, span })]
+    })?;
     table(document.as_table_mut(), 0);
     let trailing = above(
         &format!("{}\n", raw_text(Some(document.trailing()))),

@@ -29,7 +29,7 @@ use crate::mask::Mask;
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
-pub use self::fix::{NotToml, fix};
+pub use self::fix::fix;
 pub use self::format::format;
 pub use self::given::Given;
 use self::reader::Reader;

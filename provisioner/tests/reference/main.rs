@@ -7,6 +7,7 @@
 mod grammar;
 mod language;
 mod page;
+mod rust;
 mod schema;
 mod source;
 mod types;

@@ -3,7 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use syn::{Attribute, Expr, Fields, Item, ItemEnum, ItemStruct, Lit, Type};
+use syn::{Attribute, Expr, Fields, Item, ItemEnum, ItemStruct, Type};
+
+use crate::rust::{
+    Serde, argument, derives, doc, elements, first_literal, last, said_default, spelled, text_of,
+    words,
+};
+use crate::types;
 
 /// The fields that a block or a table may have.
 pub(crate) struct Table {
@@ -52,7 +58,10 @@ impl Sources {
     pub(crate) fn read() -> Self {
         let mut files = Vec::new();
         for folder in ["src/block", "src/config"] {
-            walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
+            walk(
+                &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
+                &mut files,
+            );
         }
         Self(files)
     }
@@ -124,9 +133,9 @@ impl Sources {
             let is_option = last(&field.ty).is_some_and(|name| name == "Option");
             let sort = self.sort(file, &field.ty, serde.with.as_deref());
             let default = match &serde.default {
-                Some(Some(function)) => Some(first_literal(file, function)),
+                Some(Some(function)) => Some(first_literal(&file.items, function)),
                 _ if !(whole.default.is_some() || serde.default.is_some()) || is_option => None,
-                _ => said_default(file, &item.ident.to_string(), &ident)
+                _ => said_default(&file.items, &item.ident.to_string(), &ident)
                     .or_else(|| self.default_of(file, &field.ty)),
             };
             let optional = serde.default.is_some()
@@ -178,7 +187,7 @@ impl Sources {
 
     fn sort(&self, file: &File, ty: &Type, with: Option<&str>) -> Sort {
         let name = last(ty).unwrap_or_default();
-        if let Some(known) = with.filter(|with| super::types::is_known(with)) {
+        if let Some(known) = with.filter(|with| types::is_known(with)) {
             return Sort::Named(known.to_owned());
         }
         let inner = |at| self.sort(file, argument(ty, at), None);
@@ -192,7 +201,7 @@ impl Sources {
 
     fn plain(&self, file: &File, name: &str) -> Sort {
         let own = format!("{}::{name}", file.module);
-        if super::types::is_known(&own) {
+        if types::is_known(&own) {
             return Sort::Named(own);
         }
         let here = std::iter::once(file).chain(&self.0);
@@ -218,7 +227,7 @@ impl Sources {
                     _ => {}
                 }
             }
-            if super::types::is_known(name) {
+            if types::is_known(name) {
                 break;
             }
         }
@@ -285,209 +294,4 @@ fn kind_of(item: &Item, name: &str) -> Option<String> {
         _ => None,
     });
     (is_kind && constants.next()? == name).then(|| last(&item.self_ty))?
-}
-
-/// What serde is told of a field, a variant or a type.
-#[derive(Default)]
-struct Serde {
-    rename: Option<String>,
-    rename_all: Option<String>,
-    with: Option<String>,
-    try_from: Option<String>,
-    /// `default`, or `default = "function"`.
-    default: Option<Option<String>>,
-    skip: bool,
-}
-
-impl Serde {
-    fn of(attrs: &[Attribute]) -> Self {
-        let mut serde = Self::default();
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
-            let read = attr.parse_nested_meta(|meta| {
-                let key = meta.path.get_ident().expect("a word").to_string();
-                let value = match meta.value() {
-                    Ok(value) => Some(value.parse::<syn::LitStr>()?.value()),
-                    Err(_) => None,
-                };
-                match key.as_str() {
-                    "rename" => serde.rename = value,
-                    "rename_all" => serde.rename_all = value,
-                    "deserialize_with" => serde.with = value,
-                    "try_from" => serde.try_from = value,
-                    "default" => serde.default = Some(value),
-                    "skip" => serde.skip = true,
-                    "deny_unknown_fields" | "borrow" => {}
-                    other => panic!("the reference does not know serde's `{other}` yet"),
-                }
-                Ok(())
-            });
-            read.expect("attributes of serde");
-        }
-        serde
-    }
-}
-
-fn derives(attrs: &[Attribute]) -> bool {
-    let mut found = false;
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("derive")) {
-        let read = attr.parse_nested_meta(|meta| {
-            found |= meta
-                .path
-                .segments
-                .last()
-                .is_some_and(|s| s.ident == "Deserialize");
-            Ok(())
-        });
-        read.expect("a list of traits");
-    }
-    found
-}
-
-/// The words of an enum without values; not those whose doc comment leaves them to a later version.
-fn words(item: &ItemEnum) -> Vec<String> {
-    let now = |attrs: &[Attribute]| !doc(attrs).0.contains("later version");
-    let variants = item.variants.iter().filter(|variant| now(&variant.attrs));
-    let word = |variant: &syn::Variant| {
-        let rename = Serde::of(&variant.attrs).rename;
-        rename.unwrap_or_else(|| spelled(&item.attrs, &variant.ident.to_string()))
-    };
-    variants.map(word).collect()
-}
-
-/// A variant's name by the type's `rename_all`.
-fn spelled(attrs: &[Attribute], variant: &str) -> String {
-    match Serde::of(attrs).rename_all.as_deref() {
-        Some("lowercase") => variant.to_ascii_lowercase(),
-        Some(style @ ("snake_case" | "kebab-case")) => {
-            let between = if style == "snake_case" { '_' } else { '-' };
-            let mut word = String::new();
-            for c in variant.chars() {
-                if c.is_uppercase() && !word.is_empty() {
-                    word.push(between);
-                }
-                word.extend(c.to_lowercase());
-            }
-            word
-        }
-        Some(other) => panic!("the reference does not know `{other}` yet"),
-        None => variant.to_owned(),
-    }
-}
-
-/// A doc comment as paragraphs, and the config in it.
-fn doc(attrs: &[Attribute]) -> (String, String) {
-    let lines = attrs.iter().filter_map(|attr| match &attr.meta {
-        syn::Meta::NameValue(meta) if meta.path.is_ident("doc") => text_of(&meta.value),
-        _ => None,
-    });
-    let (mut words, mut example, mut inside) = (String::new(), String::new(), false);
-    for line in lines {
-        let line = line.strip_prefix(' ').unwrap_or(&line);
-        if line.starts_with("```") {
-            inside = !inside;
-        } else if inside {
-            example += &format!("{line}\n");
-        } else if line.is_empty() {
-            words = format!("{}\n\n", words.trim_end());
-        } else {
-            words += &format!("{} ", line.trim());
-        }
-    }
-    (words.trim_end().to_owned(), example)
-}
-
-/// The first literal in a function without arguments, as JSON: what it makes its value from.
-fn first_literal(file: &File, function: &str) -> String {
-    let found = file.items.iter().find_map(|item| match item {
-        Item::Fn(item) if item.sig.ident == function => item.block.stmts.first(),
-        _ => None,
-    });
-    let Some(syn::Stmt::Expr(expr, _)) = found else {
-        panic!("no default in {function}")
-    };
-    literal(expr).unwrap_or_else(|| panic!("no literal in {function}"))
-}
-
-/// What `impl Default` of a type says of a field.
-fn said_default(file: &File, of: &str, field: &str) -> Option<String> {
-    let items = file.items.iter().filter_map(|item| match item {
-        Item::Impl(item) if last(&item.self_ty).is_some_and(|name| name == of) => Some(item),
-        _ => None,
-    });
-    let default = items
-        .filter(|item| {
-            let of = item
-                .trait_
-                .as_ref()
-                .and_then(|(_, path, _)| path.segments.last());
-            of.is_some_and(|segment| segment.ident == "Default")
-        })
-        .flat_map(|item| &item.items);
-    let mut bodies = default.filter_map(|item| match item {
-        syn::ImplItem::Fn(item) => item.block.stmts.first(),
-        _ => None,
-    });
-    let syn::Stmt::Expr(Expr::Struct(all), _) = bodies.next()? else {
-        return None;
-    };
-    let is_it = |member: &syn::Member| matches!(member, syn::Member::Named(name) if name == field);
-    let said = all.fields.iter().find(|said| is_it(&said.member))?;
-    literal(&said.expr)
-}
-
-fn literal(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Lit(lit) => match &lit.lit {
-            Lit::Bool(yes) => Some(yes.value.to_string()),
-            Lit::Int(number) => Some(number.base10_digits().to_owned()),
-            Lit::Str(text) => Some(format!("{:?}", text.value())),
-            _ => None,
-        },
-        Expr::Call(call) => call.args.iter().find_map(literal),
-        Expr::MethodCall(call) => literal(&call.receiver),
-        _ => None,
-    }
-}
-
-fn text_of(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Lit(lit) => match &lit.lit {
-            Lit::Str(text) => Some(text.value()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn elements(expr: &Expr) -> Vec<&Expr> {
-    match expr {
-        Expr::Reference(reference) => elements(&reference.expr),
-        Expr::Array(array) => array.elems.iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The last name of a type's path; `()` for nothing.
-fn last(ty: &Type) -> Option<String> {
-    match ty {
-        Type::Path(path) => Some(path.path.segments.last()?.ident.to_string()),
-        Type::Tuple(_) => Some("()".to_owned()),
-        _ => None,
-    }
-}
-
-/// One of a type's own types.
-fn argument(ty: &Type, at: usize) -> &Type {
-    let Type::Path(path) = ty else {
-        panic!("a path")
-    };
-    let segment = path.path.segments.last().expect("a name");
-    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else {
-        panic!("{} without types", segment.ident)
-    };
-    let types = arguments.args.iter().filter_map(|argument| match argument {
-        syn::GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    types.skip(at).next().expect("as many types as it takes")
 }

@@ -213,7 +213,7 @@ pub(crate) const TYPES: &[Named] = &[
         "expression",
         r#""type":"boolean""#,
     ),
-    named(&["scope"], "scope", "`\"system\"`", r#""enum":["system"]"#),
+    named(&["scope"], "scope", "\"system\"", r#""enum":["system"]"#),
     named(
         &["one_or_more"],
         "one_or_two",
