@@ -6,7 +6,7 @@
 mod python;
 mod serving;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hpt_keystore::target;

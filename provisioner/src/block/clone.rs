@@ -11,7 +11,8 @@ use crate::secret::Secret;
 use crate::source::{holds_password, without_password};
 use crate::view::View;
 
-/// A git repository's working tree.
+/// A git repository's working tree, cloned by https or ssh. Once it is there it stays as it is, unless
+/// `rev` is another commit or `update` is said.
 ///
 /// ```toml
 /// [[clone]]

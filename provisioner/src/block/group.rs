@@ -10,7 +10,7 @@ use crate::host::{Group as Seen, HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
 use crate::view::View;
 
-/// A group of users.
+/// A group of users, and who must be in it.
 ///
 /// ```toml
 /// [[group]]

@@ -8,7 +8,7 @@ use crate::host::{HostError, Key};
 use crate::name::PackageName;
 use crate::view::View;
 
-/// The top-level list of packages.
+/// The top-level list of packages that must be installed; any version will do.
 ///
 /// ```toml
 /// packages = ["nginx", "git", "curl"]

@@ -26,7 +26,7 @@ pub struct Resources {
     faulty: BTreeSet<String>,
 }
 
-/// An S3-compatible bucket.
+/// An S3-compatible bucket that the workstation reads objects from.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bucket {
@@ -44,7 +44,8 @@ pub struct Bucket {
     pub credentials: Option<String>,
 }
 
-/// A git repository that the workstation reads files from.
+/// A git repository that the workstation reads files from. With `dest` it is a `[[clone]]` too, as the
+/// first hpt had it, and `user`, `key` and `password` are those of the clone.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repo {

@@ -23,6 +23,36 @@ pub(crate) const TOP: &[[&str; 4]] = &[
     ],
 ];
 
+/// Types that a page names, and how their values are written.
+pub(crate) const TYPES: &[[&str; 2]] = &[
+    ["text", "A string of TOML. No text is longer than 256 KiB."],
+    [
+        "path",
+        "An absolute path without `..`, such as `\"/etc/motd\"`.",
+    ],
+    [
+        "source",
+        "What the workstation brings along: a path beside the config, an https URL (with its `sha256`), \
+         or `\"NAME://path\"` for an object of `[bucket.NAME]` or a file of `[repo.NAME]`.",
+    ],
+    [
+        "time",
+        "Seconds as a whole number, or a text with a unit: `\"90s\"`, `\"5m\"`, `\"2h\"`.",
+    ],
+    [
+        "mode",
+        "Octal digits in quotes, such as `\"0644\"`; `0o644` is as good. A bare decimal is refused.",
+    ],
+    [
+        "expression",
+        "As in templates, without or with `{{ }}`, of `vars`, `facts`, `secret`, `target` and `each`.",
+    ],
+    [
+        "unit",
+        "A unit of systemd, such as `\"nginx.service\"`; `.service` is understood.",
+    ],
+];
+
 /// Of every block, besides those of `Common`.
 pub(crate) const BLOCK: &[[&str; 4]] = &[
     [

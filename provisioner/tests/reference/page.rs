@@ -41,6 +41,10 @@ pub(crate) fn config(language: &Language) -> String {
         let doc = kind.doc.split("\n\n").next().unwrap_or_default();
         page += &format!("| [`{title}`]({name}.md) | {} |\n", cell(doc));
     }
+    page += "\n## Types\n\n| type | how it is written |\n|---|---|\n";
+    for [words, text] in grammar::TYPES {
+        page += &format!("| {words} | {text} |\n");
+    }
     page += "\n## Fields of every block\n\n| field | type | default | what it says |\n|---|---|---|---|\n";
     for [name, _, words, text] in grammar::BLOCK {
         page += &format!("| `{name}` | {words} | | {} |\n", cell(text));
@@ -116,10 +120,11 @@ pub(crate) fn held(sort: &Sort) -> Option<&Table> {
 }
 
 fn spellings(old: &[Old]) -> String {
-    if old.is_empty() {
-        return String::new();
-    }
-    let all = old.iter().map(|old| {
+    // What has no field here belongs to a block, which the table's own text tells.
+    let old = old
+        .iter()
+        .filter(|old| !old.is_good || !old.field.is_empty());
+    let all = old.map(|old| {
         let how = if old.is_good {
             "is the same as"
         } else {
@@ -128,7 +133,11 @@ fn spellings(old: &[Old]) -> String {
         let now = if old.is_good { "" } else { " now" };
         format!("`{}` {how} {}{now}", old.name, old.now)
     });
-    format!("\n{}.\n", all.collect::<Vec<_>>().join("; "))
+    let all: Vec<String> = all.collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    format!("\n{}.\n", all.join("; "))
 }
 
 /// A text in a cell of a table.

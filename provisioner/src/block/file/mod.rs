@@ -14,7 +14,8 @@ use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::source::{Need, Source};
 use crate::view::View;
 
-/// A file, a directory or a symbolic link.
+/// A file, a directory or a symbolic link: its content, owner and mode. Content goes in whole or not at
+/// all.
 ///
 /// ```toml
 /// [[file]]
@@ -35,7 +36,7 @@ pub struct File {
     /// repo, such as `"files/motd"`. At most one of `source`, `content`, `template`, `symlink_to` and
     /// `dir` is said.
     source: Option<Source>,
-    /// The file's content itself, such as `"Welcome to {{ facts.hostname }}\\n"`; `{{ }}` in it is
+    /// The file's content itself, such as `"Welcome to {{ facts.hostname }}\n"`; `{{ }}` in it is
     /// rendered.
     content: Option<String>,
     /// A source whose text is rendered, such as `"templates/app.conf.j2"`.

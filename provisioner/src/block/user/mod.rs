@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::source::{Need, Source};
 use crate::view::View;
 
-/// A user of the host.
+/// A user of the host: the account, its groups and home directory, its SSH keys, its right to sudo.
 ///
 /// ```toml
 /// [[user]]
