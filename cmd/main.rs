@@ -115,7 +115,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Provision(args) => provision::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Explain(args) => explain::run(&args, context),
-        Verb::Schema(args) => schema::run(&args, context),
+        Verb::Schema(schema::Args {}) => Ok(schema::run(context)),
         Verb::Fmt(args) => fmt::run(&args, context),
         Verb::Fix(args) => fix::run(&args, context),
         Verb::Status(args) => status::run(&args, context),

@@ -1,7 +1,7 @@
 //! `hpt schema`: the JSON schema of a config, for editors.
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::error::Exit;
 use crate::explain::schema;
 
 #[derive(clap::Args)]
@@ -11,9 +11,9 @@ For an editor:
 and as the first line of a config: #:schema ./hpt.schema.json")]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(context: &mut Context) -> Exit {
     context.terminal.say(schema::TEXT.trim_end());
     let schema: serde_json::Value = serde_json::from_str(schema::TEXT).expect("it is JSON");
     context.terminal.json(&schema);
-    Ok(Exit::Done)
+    Exit::Done
 }

@@ -56,7 +56,8 @@ fn every_one_is_taken_by_the_workstation_and_by_a_target() {
 
 /// The fields of a kind that are its own, as the schema has them: the common ones are references.
 fn fields(kind: &str) -> Vec<String> {
-    let schema: serde_json::Value = serde_json::from_str(include_str!("../schema.json")).unwrap();
+    let schema = include_str!("../schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).expect("JSON");
     let all = schema["definitions"][kind]["properties"].as_object();
     let own = all.expect("a kind has fields").iter();
     let own = own.filter(|(_, field)| field.get("allOf").or(field.get("anyOf")).is_some());

@@ -1,6 +1,6 @@
 //! What people read of the language comes from the doc comments of the structs that read it: the JSON
 //! schema, which the program prints and explains fields from, and the pages of docs/reference. Both
-//! are committed, and must be what the source says; HPT_BLESS=1 writes them anew.
+//! are committed, and must be what the source says; `HPT_BLESS=1` writes them anew.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,6 +21,7 @@ use language::Language;
 use source::{Field, Sources, Table};
 
 /// Compares a committed file with what it must be.
+#[allow(clippy::disallowed_methods, reason = "a variable of tests alone")]
 fn is_committed(path: &Path, text: &str) {
     if std::env::var_os("HPT_BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -9,8 +9,10 @@ pub(crate) struct Serde {
     pub(crate) rename_all: Option<String>,
     pub(crate) with: Option<String>,
     pub(crate) try_from: Option<String>,
-    /// `default`, or `default = "function"`.
-    pub(crate) default: Option<Option<String>>,
+    /// `default`, with or without a function.
+    pub(crate) default: bool,
+    /// `default = "function"`.
+    pub(crate) default_by: Option<String>,
     pub(crate) skip: bool,
 }
 
@@ -29,7 +31,7 @@ impl Serde {
                     "rename_all" => serde.rename_all = value,
                     "deserialize_with" => serde.with = value,
                     "try_from" => serde.try_from = value,
-                    "default" => serde.default = Some(value),
+                    "default" => (serde.default, serde.default_by) = (true, value),
                     "skip" => serde.skip = true,
                     "deny_unknown_fields" | "borrow" => {}
                     other => panic!("the reference does not know serde's `{other}` yet"),
@@ -200,9 +202,9 @@ pub(crate) fn argument(ty: &Type, at: usize) -> &Type {
     let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else {
         panic!("{} without types", segment.ident)
     };
-    let types = arguments.args.iter().filter_map(|argument| match argument {
+    let mut types = arguments.args.iter().filter_map(|argument| match argument {
         syn::GenericArgument::Type(ty) => Some(ty),
         _ => None,
     });
-    types.skip(at).next().expect("as many types as it takes")
+    types.nth(at).expect("as many types as it takes")
 }

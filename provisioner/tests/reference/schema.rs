@@ -18,10 +18,9 @@ pub(crate) fn schema(language: &Language) -> String {
     )]);
     for table in language.kinds.iter().chain(&language.tables) {
         let old = language.old(&table.name);
-        let common: &[String] = match language.kinds.iter().any(|kind| kind.name == table.name) {
-            true => &language.common_names(),
-            false => &[],
-        };
+        let is_kind = language.kinds.iter().any(|kind| kind.name == table.name);
+        let common = language.common_names();
+        let common = if is_kind { common.as_slice() } else { &[] };
         let text = object(table, common, &old, &mut definitions);
         definitions.insert(table.name.clone(), text);
     }

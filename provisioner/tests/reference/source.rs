@@ -132,15 +132,14 @@ impl Sources {
             }
             let is_option = last(&field.ty).is_some_and(|name| name == "Option");
             let sort = self.sort(file, &field.ty, serde.with.as_deref());
-            let default = match &serde.default {
-                Some(Some(function)) => Some(first_literal(&file.items, function)),
-                _ if !(whole.default.is_some() || serde.default.is_some()) || is_option => None,
-                _ => said_default(&file.items, &item.ident.to_string(), &ident)
+            let has_default = serde.default || whole.default;
+            let default = match &serde.default_by {
+                Some(function) => Some(first_literal(&file.items, function)),
+                None if !has_default || is_option => None,
+                None => said_default(&file.items, &item.ident.to_string(), &ident)
                     .or_else(|| self.default_of(file, &field.ty)),
             };
-            let optional = serde.default.is_some()
-                || whole.default.is_some()
-                || (is_option && serde.with.is_none());
+            let optional = has_default || (is_option && serde.with.is_none());
             Some(Field {
                 name: serde
                     .rename

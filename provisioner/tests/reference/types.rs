@@ -94,7 +94,7 @@ pub(crate) const TYPES: &[Named] = &[
         &["Section"],
         "section",
         "table",
-        r##""type":"object","additionalProperties":{"type":["string","integer","boolean","array"],"items":{"type":["string","integer","boolean"]}}"##,
+        r#""type":"object","additionalProperties":{"type":["string","integer","boolean","array"],"items":{"type":["string","integer","boolean"]}}"#,
     ),
     named(
         &["AbsPath"],
