@@ -9,6 +9,7 @@ use hpt_provisioner::config::{self, File, Given, Outline, limits};
 use hpt_provisioner::fault::{Fault, Place};
 use hpt_provisioner::source::Source;
 
+use crate::age;
 use crate::context::Context;
 use crate::error::{CommandError, Exit, Problem};
 use crate::print::fault;
@@ -74,11 +75,14 @@ impl Checked {
         });
         let resources = &self.outline.resources;
         let secrets = resources.secrets.iter().filter_map(|(name, source)| {
-            let SecretSource::File(path) = source else {
-                return None;
+            let place = &resources.secret_places[name];
+            let dir = &self.dirs[place.file];
+            let read = match source {
+                SecretSource::File(path) => secrets::from_file(name, &dir.join(path)).map(drop),
+                SecretSource::Age(file) => age::file(name, dir, file).map(drop),
+                _ => return None,
             };
-            let read = secrets::from_file(name, &self.dirs[0].join(path));
-            Some((&resources.secret_places[name], read.err()?))
+            Some((place, read.err()?))
         });
         sources
             .chain(secrets)

@@ -8,6 +8,7 @@
 )]
 
 mod address;
+mod age;
 mod args;
 mod backup;
 mod check;

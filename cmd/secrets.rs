@@ -9,6 +9,7 @@ use hpt_provisioner::config::resource::{Letters, SecretSource};
 use hpt_provisioner::secret::Secret;
 use zeroize::Zeroizing;
 
+use crate::age;
 use crate::config::Checked;
 use crate::context::Context;
 use crate::env;
@@ -37,9 +38,11 @@ impl Secrets {
         places.sort_by_key(|(_, place)| place.order());
         let mut own = None;
         for (name, place) in places {
+            let dir = &config.dirs[place.file];
             let read = match &resources.secrets[name] {
                 SecretSource::Env(names) => names.iter().map(|env| from_env(name, env)).collect(),
-                SecretSource::File(path) => from_file(name, &config.dirs[0].join(path)),
+                SecretSource::File(path) => from_file(name, &dir.join(path)),
+                SecretSource::Age(file) => age::open(name, dir, file),
                 SecretSource::Prompt(words) => typed(name, words),
                 SecretSource::Sealed(_) if context.global.target.is_some() => continue,
                 SecretSource::Sealed(letters) => match &own {
@@ -124,10 +127,14 @@ pub(crate) fn from_file(name: &str, path: &Path) -> Result<Vec<Secret>, CommandE
         return Err(cannot(&"a secret is a file of at most 64 KiB"));
     }
     let bytes = Zeroizing::new(fs::read(path).map_err(|why| cannot(&why))?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| cannot(&"it is not UTF-8"))?;
-    Ok(vec![Secret::new(
-        text.strip_suffix('\n').unwrap_or(text).to_owned(),
-    )])
+    from_text(&bytes).ok_or_else(|| cannot(&"it is not UTF-8"))
+}
+
+/// A text of at most 64 KiB, without one line feed at its end.
+pub(crate) fn from_text(bytes: &[u8]) -> Option<Vec<Secret>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    (text.len() <= LONGEST).then(|| vec![Secret::new(text.to_owned())])
 }
 
 /// What is typed for a secret, once.

@@ -18,7 +18,8 @@ fn fenced<'a>(page: &'a str, sort: &str) -> &'a str {
     rest.split_once("```").unwrap().0
 }
 
-/// A session with what differs from run to run taken out: times, digests, fingerprints.
+/// A session with what differs from run to run taken out: times, digests, fingerprints, and which
+/// version of a package Debian has come to.
 fn steady(session: &str) -> String {
     let steady_word = |word: &str| {
         let is_digest = word.len() == 9
@@ -27,8 +28,11 @@ fn steady(session: &str) -> String {
         let is_key =
             word.starts_with("hptclient1") || word.len() == 39 && word.matches('-').count() == 7;
         let is_number = word.contains('.') && word.parse::<f64>().is_ok();
+        let is_version = word.contains("+deb12u");
         if is_digest || is_key {
             "DIGEST".to_owned()
+        } else if is_version {
+            "VERSION".to_owned()
         } else if is_number {
             "SECONDS".to_owned()
         } else {

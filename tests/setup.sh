@@ -4,7 +4,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-packages='apt-utils bzip2 ca-certificates createrepo-c dnf dpkg-dev gcc git gnupg iproute2 libc6-dev mmdebstrap
+packages='age apt-utils bzip2 ca-certificates createrepo-c dnf dpkg-dev gcc git gnupg iproute2 libc6-dev mmdebstrap
 nftables openssh-client openssl python3 python3-venv rpm rsync strace systemd-container util-linux xz-utils zstd'
 
 fail() {

@@ -8,11 +8,12 @@ use hpt_keystore::Letter;
 use hpt_proto::{Delivery, End, Running};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::config::scope::Opener;
+use hpt_provisioner::effect::Command;
 use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, HashCache, Live};
 use hpt_provisioner::host::{HostError, Observe};
-use hpt_provisioner::plan::{Bound, Plan, Reveal, Verdict, plan};
+use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Finished, Outcome, Report};
 use hpt_provisioner::run::{Witness, apply};
 use hpt_provisioner::secret::Secret;
@@ -94,7 +95,10 @@ impl Site {
         reveal: Reveal,
     ) -> Result<Result<Plan, Vec<Fault>>, RunError> {
         let (host, config) = self.open(delivery)?;
-        Ok(config.map(|config| plan(&config, &host, reveal)))
+        let ask = |guard: &Command| host.ask(guard);
+        // Who may see content may have commands run.
+        let ask: Option<&Ask<'_>> = (reveal == Reveal::Content).then_some(&ask);
+        Ok(config.map(|config| plan(&config, &host, Asker { reveal, ask })))
     }
 
     /// Brings a config about, or says why nothing was done.
@@ -126,7 +130,11 @@ impl Site {
             Err(LockError::Busy(holder)) => return Ok(Prepared::Over(End::Busy(holder))),
             Err(LockError::State(error)) => return Err(error.into()),
         };
-        let plan = plan(&config, &host, Reveal::Outline);
+        let asker = Asker {
+            reveal: Reveal::Outline,
+            ask: Some(&|guard| host.ask(guard)),
+        };
+        let plan = plan(&config, &host, asker);
         if let Some(Err(moved)) = order.bound.map(|bound| bound.compare(&plan)) {
             return Ok(Prepared::Over(End::Moved(moved)));
         }

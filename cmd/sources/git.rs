@@ -96,7 +96,7 @@ fn run(dir: &Path, args: &[&str]) -> Result<(), String> {
 /// and ssh's own configuration.
 #[allow(
     clippy::disallowed_methods,
-    reason = "the workstation's one process; fixed arguments"
+    reason = "a process of the workstation; fixed arguments"
 )]
 fn git(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("git");

@@ -22,6 +22,7 @@ mod notices;
 pub mod plan;
 pub mod report;
 pub mod request;
+mod results;
 pub mod run;
 pub mod secret;
 pub mod source;

@@ -151,6 +151,6 @@ fn job(block: &Block) -> Option<(&UnitName, UnitJob)> {
             Body::Handler(handler) => handler.job(),
             _ => None,
         },
-        Part::Out(_) => None,
+        Part::Late(_) | Part::Out(_) => None,
     }
 }

@@ -14,11 +14,18 @@ use crate::host::{
     Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Newer, Observe, Owner, Package,
     Powers, Unit, User,
 };
-use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitName, UserName};
+use crate::results::Results;
 use crate::source::{Blob, Source};
 
 /// What was read of the base, by key, in a stable order: a digest of what it showed.
 pub type Reads = BTreeMap<Key, Hash>;
+
+/// As many links are followed one after another, then the host itself will say.
+const MOST_LINKS: usize = 8;
+
+/// What a view knows of results that is told of none.
+static NONE: Results = Results::none();
 
 /// A host as one block may see it. Cheap to make; one for each decision.
 pub struct View<'a> {
@@ -26,6 +33,7 @@ pub struct View<'a> {
     overlay: &'a Overlay,
     scope: &'a Scope,
     own: &'a toml::Table,
+    results: &'a Results,
     reads: RefCell<Reads>,
 }
 
@@ -42,8 +50,27 @@ impl<'a> View<'a> {
             overlay,
             scope,
             own,
+            results: &NONE,
             reads: RefCell::default(),
         }
+    }
+
+    /// With what earlier blocks of the run came to.
+    #[must_use]
+    pub(crate) fn after(self, results: &'a Results) -> Self {
+        Self { results, ..self }
+    }
+
+    pub(crate) fn scope(&self) -> &'a Scope {
+        self.scope
+    }
+
+    pub(crate) fn own(&self) -> &'a toml::Table {
+        self.own
+    }
+
+    pub(crate) fn results(&self) -> &'a Results {
+        self.results
     }
 
     /// What was read so far, of the base alone.
@@ -101,8 +128,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether the directory in which `path` lies is there. A symlink counts: the host follows the
-    /// safe ones and refuses the others.
+    /// Whether the directory in which `path` lies is there. A symlink to what is there counts: the
+    /// host follows the safe ones and refuses the others.
     ///
     /// # Errors
     /// Those of the host.
@@ -110,10 +137,20 @@ impl<'a> View<'a> {
         let Some(parent) = path.parent() else {
             return Ok(Fate::Is(true));
         };
-        Ok(match self.path(&parent)? {
-            Fate::Is(Some(entry)) => {
-                Fate::Is(matches!(entry.kind, EntryKind::Dir | EntryKind::Symlink(_)))
-            }
+        self.is_dir(parent, MOST_LINKS)
+    }
+
+    /// Whether there is a directory at a path, or at the end of the links there.
+    fn is_dir(&self, path: AbsPath, links: usize) -> Result<Fate<bool>, HostError> {
+        Ok(match self.path(&path)? {
+            Fate::Is(Some(Entry {
+                kind: EntryKind::Symlink(to),
+                ..
+            })) => match path.beside(&to) {
+                Some(to) if links > 0 => self.is_dir(to, links - 1)?,
+                _ => Fate::Is(true), // no plain path: the host itself will say
+            },
+            Fate::Is(Some(entry)) => Fate::Is(matches!(entry.kind, EntryKind::Dir)),
             Fate::Is(None) => self
                 .pending_install()
                 .map_or(Fate::Is(false), Fate::Unknown),
@@ -238,6 +275,27 @@ impl<'a> View<'a> {
         })
     }
 
+    /// A user whose primary group this is, if there is one.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn primary_user(&self, name: &GroupName) -> Result<Option<UserName>, HostError> {
+        let gid = match self.group(name)? {
+            Fate::Is(Some(group)) => group.gid,
+            _ => None,
+        };
+        if let Some(user) = self.overlay.primary_users(name, gid).min() {
+            return Ok(Some(user.clone()));
+        }
+        let seen = self.base.primary_users(name)?;
+        self.record(Key::PrimaryUsers(name.clone()), &seen);
+        // What is foreseen of a user is known already.
+        let mut unchanged = seen
+            .into_iter()
+            .filter(|user| self.overlay.user(user).is_none());
+        Ok(unchanged.next())
+    }
+
     /// An installed package by name.
     ///
     /// # Errors
@@ -325,6 +383,11 @@ impl<'a> View<'a> {
         self.record(Key::Setting(setting.clone()), &seen);
         let doubt = self.overlay.may_change(setting, seen.is_some()).cloned();
         Ok(doubt.map_or(Fate::Is(seen), Fate::Unknown))
+    }
+
+    /// Whether nobody may set this kernel parameter.
+    pub fn is_read_only(&self, key: &SysctlKey) -> bool {
+        self.base.is_read_only(key)
     }
 
     /// The bytes of a blob; `None` if it has not been sent yet.

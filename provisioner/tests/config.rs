@@ -192,6 +192,18 @@ fn an_unguarded_exec_draws_a_warning_and_still_works() {
 }
 
 #[test]
+fn a_value_that_names_another_is_refused_since_nobody_renders_it() {
+    let text = "[vars]\na = 1\nroot = \"/var/www/{{ vars.a }}\"\nnames = [{ b = \"{{facts.hostname}}\" }]\n";
+    let told = faults(text);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("3:1 `vars.root` holds braces that nobody renders"));
+    assert!(told[1].starts_with("4:1 `vars.names`"), "{told:?}");
+    // Braces that ask for nothing of ours are a text like any other.
+    let others = "[vars]\nformat = \"{{.Names}} {{ user }}\"\n";
+    assert_eq!(faults(others), Vec::<String>::new());
+}
+
+#[test]
 fn duplicate_ids_show_both_places() {
     let text = "[[group]]\nname = \"a\"\n[[group]]\nname = \"a\"\n";
     let Err(faults) = parse(text) else {

@@ -319,7 +319,9 @@ def resources():
     yield "expected a string", "[repo.a]\nurl = @@7\n"
     yield "the name of an environment variable", "[secret.a]\nenv = @@7\n"
     yield "expected a string", "[secret.a]\nprompt = @@true\n"
-    yield "either `env`, `file`, `prompt`", '@@[secret.a]\nprompt = "A"\nfile = "b"\n'
+    yield "expected a table of `file` and `identity`", '[secret.a]\nage = @@"a.age"\n'
+    yield "missing field `identity`", '[secret.a]\nage = @@{ file = "a.age" }\n'
+    yield "either `env`, `file`, `age`", '@@[secret.a]\nprompt = "A"\nfile = "b"\n'
     yield "is sealed for nobody", "[secret.@@a]\nsealed = {}\n"
     yield "is not written here", '[secret.a]\nsealed = @@"hpt1k:AAAA"\n'
     yield "is not written here", "[secret.a]\nsealed = { web1 = @@7 }\n"

@@ -1,10 +1,11 @@
 //! The lab's hosts, each served by hpt, and what is asked of them.
 
+use std::cell::RefCell;
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::lab::{HPT, Lab};
+use crate::shell::Shell;
 use crate::snapshot::Snapshot;
 
 /// A workstation with keys for every host.
@@ -17,6 +18,9 @@ pub struct Fleet {
 pub struct Host<'a> {
     fleet: &'a Fleet,
     name: String,
+    workstation: RefCell<Shell>,
+    /// Of the host itself, since its last reset.
+    shell: RefCell<Option<Shell>>,
 }
 
 impl Fleet {
@@ -56,6 +60,8 @@ impl Fleet {
         Host {
             fleet: self,
             name: name.to_owned(),
+            workstation: RefCell::new(Shell::open(self.lab.ws(&["sh"]))),
+            shell: RefCell::default(),
         }
     }
 
@@ -75,6 +81,7 @@ impl Fleet {
 impl Host<'_> {
     /// The disk of the first boot, and hpt serving.
     pub fn reset(&self) {
+        self.shell.take();
         self.fleet.lab.must("reset", &[&self.name]);
         let files = Command::new("tar")
             .args([
@@ -96,9 +103,7 @@ impl Host<'_> {
 
     /// Runs lines of a shell, each of which may fail.
     pub fn tinker(&self, lines: &[String]) {
-        if !lines.is_empty() {
-            self.shell(&lines.join("\n"));
-        }
+        self.shell(&lines.join("\n"));
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -109,31 +114,22 @@ impl Host<'_> {
     pub fn hpt(&self, words: &[&str], config: &str) -> Vec<serde_json::Value> {
         let file = self.fleet.dir.path().join(format!("{}.toml", self.name));
         fs::write(&file, config).unwrap();
-        let file = file.display().to_string();
-        let target = ["--target", &self.name, "--json"];
-        let output = self.fleet.command(&[&target, words, &[&file]].concat());
-        let output: Output = { output }.output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        let line = format!(
+            "HPT_KEYSTORE={dir}/client.db {HPT} --target {name} --json {words} {file}",
+            dir = self.fleet.dir.path().display(),
+            name = self.name,
+            words = words.join(" "),
+            file = file.display(),
+        );
+        let text = self.workstation.borrow_mut().ask(&line);
         let object = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}\n{text}"));
         text.lines().map(object).collect()
     }
 
     /// What a script writes; whatever becomes of it.
     fn shell(&self, script: &str) -> String {
-        let mut shell = self.fleet.lab.run(&self.name, &["sh", "-s"]);
-        let mut shell = shell
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // Tools that read must not eat the script.
-        let script = format!("{{\n{script}\n}} < /dev/null\nexit 0\n");
-        let mut input = shell.stdin.take().unwrap();
-        input.write_all(script.as_bytes()).unwrap();
-        drop(input);
-        let output = shell.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}: {script}", self.name);
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let mut shell = self.shell.borrow_mut();
+        let open = || Shell::open(self.fleet.lab.run(&self.name, &["sh"]));
+        shell.get_or_insert_with(open).ask(script)
     }
 }

@@ -22,6 +22,7 @@ mod host;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod mischief;
+mod shell;
 mod shrink;
 mod snapshot;
 mod story;

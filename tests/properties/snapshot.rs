@@ -13,12 +13,9 @@ for dir in /etc /home /nowhere /opt /root /srv /usr/local /var/spool/cron; do
         -printf '%p\t%y %m %U:%G %s bytes, inode %i, changed %C@\n'
 done
 dpkg-query -W -f 'package:${Package}\t${Version} ${db:Status-Status} ${db:Status-Want}\n'
-for unit in cron hpu hpv hpt-firewall; do
-    for kind in service timer; do
-        state=$(systemctl is-active $unit.$kind; systemctl is-enabled $unit.$kind)
-        printf 'unit:%s.%s\t%s\n' $unit $kind "$(echo $state)"
-    done
-done
+for unit in cron hpu hpv hpt-firewall; do echo $unit.service $unit.timer; done | xargs \
+    systemctl show -P Id -P ActiveState -P UnitFileState | paste -d ' ' - - - - |
+    sed 's/^/unit:/; s/ /\t/'
 for key in net.ipv4.ip_forward net.ipv4.conf.all.log_martians; do
     printf 'sysctl:%s\t%s\n' $key "$(sysctl -n $key)"
 done

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Names of a snapshot. One that ends in `*` stands for all that begin so; a path stands for what
-/// lies below it too.
+/// lies below it too, unless a `=` is before it.
 pub fn of(block: &str) -> Vec<String> {
     let table: Table = toml::from_str(block).unwrap();
     let (kind, blocks) = table.iter().next().unwrap();
@@ -32,6 +32,8 @@ pub fn of(block: &str) -> Vec<String> {
         "service" | "unit" | "timer" => unit(name),
         "dropin" => unit(text("unit")),
         "clone" => vec![text("dest").to_owned()],
+        // It makes the directories above it.
+        "file" if fields.get("dir").is_some() => [path(), above(text("path"))].concat(),
         "file" | "line" | "edit" => path(),
         "mount" => vec![
             "/etc/fstab".to_owned(),
@@ -41,7 +43,10 @@ pub fn of(block: &str) -> Vec<String> {
         "hosts" => vec!["/etc/hosts".to_owned()],
         "sudoers" => vec![format!("/etc/sudoers.d/{name}")],
         "cron" => vec!["/etc/cron.d/job".to_owned()],
-        "limits" => vec![format!("/etc/security/limits.d/hpt-{}-*", text("domain"))],
+        "limits" => vec![format!(
+            "/etc/security/limits.d/hpt-user-{}-*",
+            text("domain")
+        )],
         "sysctl" => vec![
             format!("/etc/sysctl.d/99-zz-hpt-{}.conf", text("key")),
             format!("sysctl:{}", text("key")),
@@ -60,6 +65,15 @@ pub fn of(block: &str) -> Vec<String> {
     }
 }
 
+/// The directories above a path, each by itself.
+fn above(path: &str) -> Vec<String> {
+    let ends = path
+        .match_indices('/')
+        .map(|(at, _)| at)
+        .filter(|at| *at > 0);
+    ends.map(|at| format!("={}", &path[..at])).collect()
+}
+
 /// Account databases, with the copies that shadow-utils keep.
 fn databases(names: &[&str]) -> Vec<String> {
     let both = |name: &&str| [format!("/etc/{name}"), format!("/etc/{name}-")];
@@ -70,6 +84,7 @@ fn databases(names: &[&str]) -> Vec<String> {
 pub fn covers(allowed: &[String], name: &str) -> bool {
     allowed.iter().any(|one| match one.strip_suffix('*') {
         Some(begin) => name.starts_with(begin),
+        None if one.starts_with('=') => one[1..] == *name,
         None => {
             let rest = name.strip_prefix(one.as_str());
             rest.is_some_and(|rest| {

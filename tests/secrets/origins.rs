@@ -1,7 +1,10 @@
 //! Where secrets come from, when that goes wrong: rows that are sealed for others, damaged or no
 //! seal at all, and what is typed on a terminal.
 
-use super::world::World;
+use std::fs;
+use std::process::{Command, Stdio};
+
+use super::world::{World, hear_out};
 
 #[test]
 fn a_row_that_does_not_open_shows_nothing() {
@@ -67,17 +70,17 @@ fn what_is_typed_goes_where_it_is_wanted_and_nowhere_else() {
         return;
     };
     let mut case = world.case("typed");
-    let word = case.plain("typed");
+    let typed = case.plain("typed");
     case.config("[secret.s]\nprompt = \"The word\"\n");
     case.config("[[file]]\npath = \"OUT/x\"\ncontent = \"{{ secret.s }}\"\n");
     for where_ in [&["--target", "web1"][..], &[]] {
         for options in [&["plan"][..], &["--json", "plan"], &["--yes", "-v"]] {
             let options = [where_, options].concat();
-            case.typed(&options, "The word: ", word.text()).exits(0);
+            case.typed(&options, "The word: ", typed.text()).exits(0);
         }
-        world.holds(&case.out("x"), &word);
+        world.holds(&case.out("x"), &typed);
         let options = [where_, &["plan"]].concat();
-        case.typed(&options, "The word: ", word.text())
+        case.typed(&options, "The word: ", typed.text())
             .exits(0)
             .says("nothing to do");
         case.unasked(&options)
@@ -90,9 +93,68 @@ fn what_is_typed_goes_where_it_is_wanted_and_nowhere_else() {
     );
     for where_ in [&["--target", "web1"][..], &[]] {
         let options = [where_, &["--yes", "-v"]].concat();
-        case.typed(&options, "The word: ", word.text())
+        case.typed(&options, "The word: ", typed.text())
             .exits(1)
             .says("[secret]");
     }
     world.end(1);
+}
+
+#[test]
+fn what_is_in_an_age_file_goes_where_it_is_wanted_and_nowhere_else() {
+    if Command::new("age-keygen")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        let insists = std::env::var_os("HPT_REQUIRE_ALL").is_some();
+        assert!(!insists, "missing: age (apt install age)");
+        eprintln!("skipped, for want of age (apt install age)");
+        return;
+    }
+    let Some(world) = World::serving(23) else {
+        return;
+    };
+    let mut case = world.case("age");
+    let value = case.canary("in an age file");
+    let dir = world.place.path("in/age");
+    let keygen = hear_out(Command::new("age-keygen").stderr(Stdio::null()), b"");
+    let key = keygen
+        .lines()
+        .find(|l| l.starts_with("AGE-SECRET"))
+        .unwrap();
+    let recipient = keygen.split("public key: ").nth(1).unwrap();
+    let recipient = recipient.lines().next().unwrap();
+    world
+        .canaries
+        .borrow_mut()
+        .known("an age identity", key.to_owned());
+    case.file("key.txt", &keygen);
+    let mut seal = Command::new("age");
+    seal.args(["--armor", "--recipient", recipient, "--output"]);
+    hear_out(seal.arg(dir.join("db.age")), value.text().as_bytes());
+    case.config("[secret.s]\nage = { file = \"db.age\", identity = \"key.txt\" }\n");
+    case.config("[[file]]\npath = \"OUT/x\"\ncontent = \"{{ secret.s }}\"\n");
+    case.hpt(&["check"]).exits(0);
+    for options in [&["plan"][..], &["--json", "-v", "provision"], &["plan"]] {
+        case.remote(options).exits(0);
+        case.hpt(options).exits(0);
+    }
+    world.holds(&case.out("x"), &value);
+
+    let other = hear_out(Command::new("age-keygen").stderr(Stdio::null()), b"");
+    case.file("key.txt", &other);
+    case.always(3, "cannot open db.age: age: error: no identity matched");
+    case.file("key.txt", "not a key\n");
+    case.always(3, "age cannot open db.age");
+    case.file("key.txt", &keygen);
+    let text = fs::read_to_string(dir.join("db.age")).unwrap();
+    case.file("db.age", &text[..text.len() - 60]);
+    case.always(3, "age cannot open db.age");
+    fs::remove_file(dir.join("db.age")).unwrap();
+    case.always(3, "[secret.s]: cannot read");
+    case.hpt(&["check"])
+        .exits(3)
+        .says("[secret.s]: cannot read");
+    world.end(2);
 }

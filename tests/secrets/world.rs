@@ -363,7 +363,7 @@ impl Case<'_> {
     }
 
     fn declare(&mut self, name: &str, canary: &Canary) {
-        if self.world.canaries.borrow().count() % 2 == 0 {
+        if self.world.canaries.borrow().count().is_multiple_of(2) {
             self.secret_is(name, canary.text());
         } else {
             self.config += &self.sealed(name, "web1", canary);
@@ -544,4 +544,14 @@ pub fn hear(child: &mut Child) -> Vec<u8> {
     let err = child.stderr.take().unwrap().read_to_end(&mut said);
     out.and(err).unwrap();
     said
+}
+
+/// What a program says that has this on its standard input.
+pub fn hear_out(command: &mut Command, input: &[u8]) -> String {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
 }

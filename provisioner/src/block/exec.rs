@@ -1,22 +1,17 @@
 //! `[[exec]]`: a command or a script.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::block::{Action, Decision, Kind, Verb};
-use crate::effect::{Command, Effect, Program};
+use crate::effect::{ChangedIf, Command, Effect, Program};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key, Memo};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 use crate::secret::Secret;
 use crate::view::View;
 
-/// How long a command may take if the config does not say.
-const TIMEOUT: Duration = Duration::from_mins(5);
-/// The longest that a config may say.
-const LONGEST: Duration = Duration::from_hours(24);
 /// As many characters of a command as its id and a plan's line show.
 const SHOWN: usize = 60;
 
@@ -73,9 +68,14 @@ pub struct Exec {
     changes: Vec<AbsPath>,
     /// The mask that files are made with, octal; `"0022"`.
     umask: Option<Mode>,
-    /// How long it may take, in seconds or such as "90s", "5m", "2h"; five minutes.
-    #[serde(default, deserialize_with = "crate::time::deserialize")]
-    timeout: Option<Duration>,
+    /// Whether `unless` and `only_if` change nothing, so that a plan may run them to say what it
+    /// would do; false. One who asks for a plan needs the grants apply and exec for that.
+    #[serde(default)]
+    pure: bool,
+    /// What makes a run of it a change: an exit code, such as 2, which then means success too; or a
+    /// regular expression that is found in a line of its standard output, such as "^updated". Each
+    /// run is a change without it. Handlers are notified of changes alone.
+    changed_if: Option<ChangedIf>,
     /// The exit codes that mean success, such as `[0, 2]`; 0 alone.
     #[serde(default)]
     success: Vec<i32>,
@@ -83,7 +83,7 @@ pub struct Exec {
 
 impl Kind for Exec {
     const NAME: &'static str = "exec";
-    const LATER: &'static [&'static str] = &["pure", "changed_if", "undo"];
+    const LATER: &'static [&'static str] = &["undo"];
 
     fn primary(&self) -> String {
         let text = self
@@ -160,10 +160,10 @@ impl Kind for Exec {
                 "`always` contradicts the guard of this exec".to_owned(),
             );
         }
-        if self.timeout.is_some_and(|t| t > LONGEST || t.is_zero()) {
+        if self.pure && self.unless.is_none() && self.only_if.is_none() {
             complain(
-                "timeout",
-                "a timeout is at least a second and at most 24 hours".to_owned(),
+                "pure",
+                "`pure` is said of `unless` or `only_if`, and there is neither".to_owned(),
             );
         }
     }
@@ -219,6 +219,7 @@ impl Kind for Exec {
                 .chain(&self.changes)
                 .cloned()
                 .collect(),
+            perhaps: self.changed_if.is_some(),
             repeats: self.creates.is_none() && self.removes.is_none() && self.once.is_none(),
         };
         let guard = match (&self.unless, &self.only_if) {
@@ -236,6 +237,7 @@ impl Kind for Exec {
         Ok(Decision::Ask {
             guard: Box::new(self.command(script)),
             wants,
+            pure: self.pure,
             action,
         })
     }
@@ -267,6 +269,17 @@ impl Exec {
         }
     }
 
+    fn success(&self) -> Vec<i32> {
+        let mut codes = self.success.clone();
+        if codes.is_empty() {
+            codes.push(0);
+        }
+        if let Some(ChangedIf::Exit(code)) = self.changed_if {
+            codes.push(code);
+        }
+        codes
+    }
+
     fn words(&self) -> String {
         let who = self
             .user
@@ -292,12 +305,8 @@ impl Exec {
                 .collect(),
             stdin: self.stdin.clone(),
             umask: self.umask.unwrap_or(Mode::new(0o022)),
-            timeout: self.timeout.unwrap_or(TIMEOUT),
-            success: if self.success.is_empty() {
-                vec![0]
-            } else {
-                self.success.clone()
-            },
+            success: self.success(),
+            changed_if: self.changed_if.clone(),
         }
     }
 }

@@ -100,6 +100,29 @@ impl Kind for Group {
             let why = "groups are made and changed by root with groupadd; hpt is not root, the tool is not there, or this root has no /etc/group";
             return Ok(Decision::Blocked(why.to_owned()));
         }
+        let has = group.as_ref().and_then(|group| group.gid);
+        if let Some(gid) = self.gid.filter(|gid| !self.absent && has != Some(*gid))
+            && let Fate::Is(Some(other)) = view.group_numbered(gid)?
+            && other != self.name
+        {
+            return Ok(Decision::Blocked(format!(
+                "the gid {gid} is that of the group {other}; choose another, or remove that group before this block"
+            )));
+        }
+        if self.absent
+            && let Some(user) = view.primary_user(&self.name)?
+        {
+            return Ok(Decision::Blocked(format!(
+                "{} is the primary group of {user}; remove that user, or give them another `group`, in a [[user]] block before this one",
+                self.name
+            )));
+        }
+        let there = group.map(|group| group.members).unwrap_or_default();
+        for member in self.missing(&there) {
+            if let Some(stop) = Decision::without_accounts(Some(member), None, view)? {
+                return Ok(stop);
+            }
+        }
         Ok(Decision::Act(Action::new(verb, words.join(", "), effects)))
     }
 }

@@ -1,7 +1,6 @@
 //! `[[handler]]`: what is done once, at the end, when a block that notifies it has changed something.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -12,9 +11,6 @@ use crate::host::{HostError, Key};
 use crate::name::{AbsPath, Mode, UnitName, UserName};
 use crate::secret::Secret;
 use crate::view::View;
-
-/// How long a handler's command may take if the config does not say.
-const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What is done once in a run, after its last block or at a `[[flush]]`, if a block that names it in
 /// `notify` has changed something. If the run does not get there, the next one does it.
@@ -55,9 +51,6 @@ pub struct Handler {
     /// A shell script that runs first, such as "nginx -t"; if it fails, so does the handler, and
     /// nothing is reloaded.
     check: Option<Secret>,
-    /// How long a command may take, in seconds or such as "90s", "5m", "2h"; five minutes.
-    #[serde(default, deserialize_with = "crate::time::deserialize")]
-    timeout: Option<Duration>,
 }
 
 fn name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<String, D::Error> {
@@ -190,8 +183,8 @@ impl Handler {
             env: env.map(|(k, v)| (k.clone(), v.clone())).collect(),
             stdin: None,
             umask: Mode::new(0o022),
-            timeout: self.timeout.unwrap_or(TIMEOUT),
             success: vec![0],
+            changed_if: None,
         }))
     }
 }

@@ -1,13 +1,12 @@
 //! `[[line]]`: one line of a text file.
 
-use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::block::one_line::{OneLine, shortened};
 use crate::block::text_file::{self, Edit, Lines, Missing};
 use crate::block::{Decision, Kind};
 use crate::host::{HostError, Key};
-use crate::name::AbsPath;
+use crate::name::{AbsPath, Pattern};
 use crate::view::View;
 
 /// One line of a text file that is there, or is not. All else in the file stays as it is.
@@ -52,7 +51,7 @@ impl Kind for Line {
     fn primary(&self) -> String {
         let what = match (&self.text, &self.matching) {
             (Some(line), _) => line.as_str(),
-            (None, Some(pattern)) => pattern.0.as_str(),
+            (None, Some(pattern)) => pattern.as_str(),
             (None, None) => "",
         };
         format!("{} {}", self.path, shortened(what))
@@ -104,7 +103,7 @@ impl Line {
     fn edited(&self, old: &str) -> Result<String, String> {
         let mut lines = Lines::of(old);
         let wanted = self.text.as_ref().map(OneLine::as_str);
-        let found = |line: &str| self.matching.as_ref().is_some_and(|p| p.0.is_match(line));
+        let found = |line: &str| self.matching.as_ref().is_some_and(|p| p.finds(line));
         let Some(wanted) = wanted.filter(|_| !self.absent) else {
             lines.retain(|_, line| Some(line) != wanted && !found(line));
             return Ok(lines.join());
@@ -117,52 +116,13 @@ impl Line {
         }
         let at = match &self.insert_after {
             None => lines.len(),
-            Some(pattern) => match lines.iter().rposition(|line| pattern.0.is_match(line)) {
+            Some(pattern) => match lines.iter().rposition(|line| pattern.finds(line)) {
                 Some(before) => before + 1,
                 None => return Err("no line matches `insert_after`".to_owned()),
             },
         };
         lines.insert(at, wanted);
         Ok(lines.join())
-    }
-}
-
-/// A regular expression that is searched for in one line at a time.
-struct Pattern(Regex);
-
-/// What a compiled expression may take, in bytes.
-const PATTERN: usize = 1 << 20;
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl serde::de::Visitor<'_> for Text {
-            type Value = Pattern;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Pattern, E> {
-                if text.is_empty() {
-                    return Err(E::custom("a regular expression is not empty"));
-                }
-                if text.contains(['\n', '\0']) {
-                    let what =
-                        "a regular expression is searched for in one line, and holds no line break";
-                    return Err(E::custom(what));
-                }
-                let built = RegexBuilder::new(text).size_limit(PATTERN).build();
-                built.map(Pattern).map_err(|error| {
-                    // The words of the crate draw the expression first, and end with what is wrong.
-                    let words = error.to_string();
-                    let why = words.lines().last().unwrap_or_default();
-                    let why = why.trim().trim_start_matches("error: ");
-                    E::custom(format!("this is no regular expression: {why}"))
-                })
-            }
-        }
-        d.deserialize_str(Text)
     }
 }
 

@@ -52,7 +52,7 @@ use crate::secret::Secret;
 use crate::source::Need;
 use crate::view::View;
 
-pub use self::placed::{Block, Failure, OnError, Part};
+pub use self::placed::{Block, Failure, Late, OnError, Part};
 
 /// A kind of block. `decide` is pure and never acts: it is asked when planning, just before acting,
 /// and after, when it must say [`Decision::InPlace`].
@@ -105,6 +105,8 @@ pub enum Decision {
         guard: Box<Command>,
         /// Act when the guard succeeds (`only_if`) or when it fails (`unless`).
         wants: bool,
+        /// Whether the guard changes nothing, so that a plan may run it.
+        pure: bool,
         /// What is done then.
         action: Action,
     },
@@ -181,6 +183,8 @@ pub struct Action {
     pub effects: Vec<Effect>,
     /// What a command says it makes or changes; nothing else becomes unknown.
     pub touches: Vec<AbsPath>,
+    /// Whether what is done may turn out to change nothing.
+    pub perhaps: bool,
     /// Whether the block acts each time, so that it is never "in place" afterwards.
     pub repeats: bool,
 }
@@ -193,6 +197,7 @@ impl Action {
             summary: summary.into(),
             effects,
             touches: Vec::new(),
+            perhaps: false,
             repeats: false,
         }
     }

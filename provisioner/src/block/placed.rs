@@ -9,7 +9,7 @@ use crate::secret::Secret;
 use crate::source::Need;
 use crate::view::View;
 
-pub use crate::config::OnError;
+pub use crate::config::{Late, OnError};
 
 /// One block of a config.
 pub struct Block {
@@ -40,6 +40,8 @@ pub struct Failure {
     pub retries: u8,
     /// The time before each retry.
     pub delay: Duration,
+    /// How long one try may take, if the config says so.
+    pub timeout: Option<Duration>,
     /// Whether the blocks after it are run.
     pub on_error: OnError,
 }
@@ -48,6 +50,8 @@ pub struct Failure {
 pub enum Part {
     /// It is for this host.
     In(Box<Body>),
+    /// It waits for what blocks before it come to.
+    Late(Box<Late>),
     /// Its `when`, or the tags that were chosen, leave it out; why, in a few words.
     Out(String),
 }
@@ -56,13 +60,17 @@ impl Block {
     fn body(&self) -> Option<&Body> {
         match &self.part {
             Part::In(body) => Some(body.as_ref()),
+            Part::Late(late) => late.guess(),
             Part::Out(_) => None,
         }
     }
 
     /// See [`Kind::reads`](crate::block::Kind::reads).
     pub fn reads(&self) -> Vec<Key> {
-        self.body().map_or_else(Vec::new, Body::reads)
+        match &self.part {
+            Part::In(body) => body.reads(),
+            Part::Late(_) | Part::Out(_) => Vec::new(),
+        }
     }
 
     /// What it is about: the first of what it reads.
@@ -85,6 +93,7 @@ impl Block {
         match self.body() {
             Some(Body::Exec(_)) => true,
             Some(Body::Handler(handler)) => handler.runs_commands(),
+            None => matches!(self.part, Part::Late(_)) && self.kind == "exec",
             _ => false,
         }
     }
@@ -96,6 +105,7 @@ impl Block {
     pub fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         match &self.part {
             Part::In(body) => body.decide(view),
+            Part::Late(late) => late.decide(view),
             Part::Out(why) => Ok(Decision::Skip(why.clone())),
         }
     }

@@ -122,6 +122,12 @@ impl Kind for Sysctl {
                     )));
                 }
                 Fate::Is(Some(now)) if now == *value => {}
+                Fate::Is(Some(_)) if view.is_read_only(&self.key) => {
+                    return Ok(Decision::Blocked(format!(
+                        "the parameter {} is read-only here, as in a container; `reload = false` keeps the file alone",
+                        self.key
+                    )));
+                }
                 Fate::Is(Some(now)) => {
                     steps.say(Verb::Update, format!("{now} -> {value}"));
                     steps.set(self.setting(), Some(value.clone()));

@@ -9,9 +9,12 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::config::{fields, spans};
 use crate::fault::{Fault, Place};
 
+/// The longest that a block may be given.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// The fields, in the order in which the reference has them. `when` and `for_each` are taken before
 /// the others, since they decide whether and how often those are read.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "id",
     "desc",
     "tags",
@@ -21,6 +24,7 @@ const FIELDS: [&str; 9] = [
     "on_error",
     "retries",
     "delay",
+    "timeout",
 ];
 
 /// What every block may say of itself.
@@ -51,6 +55,11 @@ pub(super) struct Common {
     /// How long to wait before each retry, in seconds or such as `"5s"`, `"2m"`; one second.
     #[serde(deserialize_with = "crate::time::deserialize")]
     pub(super) delay: Option<Duration>,
+    /// How long the block may take each time that it is tried, with all that is started for it, such
+    /// as "90s", "5m", "2h"; one second to 24 hours. Then it is ended, and has failed. Without it a
+    /// command has five minutes, a clone thirty, a transaction of packages an hour.
+    #[serde(deserialize_with = "crate::time::deserialize")]
+    pub(super) timeout: Option<Duration>,
 }
 
 /// What becomes of the run when a block fails.
@@ -111,6 +120,11 @@ pub(super) fn take(
         let at = known.get("id").unwrap_or(place).clone();
         faults.push(Fault::error(what, at));
         common.id = None;
+    }
+    if common.timeout.is_some_and(|t| t > LONGEST || t.is_zero()) {
+        let what = "a timeout is at least a second and at most 24 hours";
+        let at = known.get("timeout").unwrap_or(place).clone();
+        faults.push(Fault::error(what, at));
     }
     common
 }

@@ -10,11 +10,12 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::block::{Block, Body, Failure, Part};
 use crate::config::common::{self, Common};
 use crate::config::document::RawBlock;
+use crate::config::late::Late;
 use crate::config::reader::Reader;
 use crate::config::renderer::Renderer;
 use crate::config::scope::Rendered;
 use crate::config::values::Findings;
-use crate::config::{fields, limits, spans, spelling, values};
+use crate::config::{fields, limits, nearest, spans, spelling, values};
 use crate::fault::{Fault, Place};
 
 /// The time before a retry, if the config does not say.
@@ -46,17 +47,14 @@ impl Reader {
                 self.faults.push(Fault::error(what, place.clone()));
                 return;
             }
-            let left_out = match &when {
-                Some((_, value)) => self.left_out(value, renderer, &own, file),
-                None => None,
-            };
-            let one = One {
-                kind,
-                place: place.clone(),
-                own,
-                left_out,
-            };
-            self.one(one, fields.clone(), renderer);
+            let mut one = One::new(kind, place.clone(), own);
+            if let Some((_, value)) = &when {
+                self.left_out(value, renderer, &mut one);
+            }
+            let when = when
+                .as_ref()
+                .and_then(|(_, value)| value.get_ref().as_str());
+            self.one(one, fields.clone(), renderer, when);
         }
     }
 
@@ -80,6 +78,11 @@ impl Reader {
         let none = toml::Table::new();
         let (literals, findings) =
             values::render("", &table, renderer, &none, file, &mut self.faults);
+        if !findings.awaits.is_empty() {
+            let what = "`for_each` is needed before the run, and may not use `result`";
+            self.faults.push(Fault::error(what, place));
+            return None;
+        }
         if self.faults.len() > before || findings.deferred {
             return None;
         }
@@ -110,27 +113,29 @@ impl Reader {
         Some(pairs.into_iter().map(own).collect())
     }
 
-    /// Why a block is not for this host; `None` if it is, or if that is not known here.
-    fn left_out(
+    /// Finds out whether a block is for this host, as far as that is known here.
+    pub(super) fn left_out(
         &mut self,
         when: &Spanned<DeValue<'_>>,
         renderer: &Renderer<'_>,
-        own: &toml::Table,
-        file: usize,
-    ) -> Option<String> {
+        one: &mut One,
+    ) {
         let place = Place {
-            file,
+            file: one.place.file,
             span: when.span(),
         };
         let expression = match when.get_ref() {
-            DeValue::Boolean(true) => return None,
-            DeValue::Boolean(false) => return Some("`when` is false".to_owned()),
+            DeValue::Boolean(true) => return,
+            DeValue::Boolean(false) => {
+                one.left_out = Some("`when` is false".to_owned());
+                return;
+            }
             DeValue::String(text) => text,
             _ => {
                 let fault = Fault::error("`when` is an expression, in quotes", place);
                 self.faults
                     .push(fault.hint("when = \"facts.os == 'debian'\""));
-                return None;
+                return;
             }
         };
         let bare = expression.trim();
@@ -138,24 +143,39 @@ impl Reader {
             .strip_prefix("{{")
             .and_then(|inner| inner.strip_suffix("}}"))
             .unwrap_or(bare);
-        let what = match renderer.render(&format!("{{{{ {bare} }}}}"), own) {
-            Ok(Rendered::Deferred { secret: false }) => return None,
-            Ok(Rendered::Value { secret: true, .. } | Rendered::Deferred { secret: true }) => {
-                "a secret may not decide a `when`, which is shown".to_owned()
+        let what = match renderer.render(&format!("{{{{ {bare} }}}}"), &one.own) {
+            Ok(Rendered::Deferred { secret: false }) => return,
+            Ok(
+                Rendered::Value { secret: true, .. }
+                | Rendered::Deferred { secret: true }
+                | Rendered::Late { secret: true, .. },
+            ) => "a secret may not decide a `when`, which is shown".to_owned(),
+            Ok(Rendered::Late { blocks, .. }) => {
+                let blocks = blocks.into_iter().map(|id| (id, place.clone()));
+                one.awaits.extend(blocks);
+                return;
             }
             Ok(Rendered::Value { value, .. }) => match value.as_bool() {
-                Some(true) => return None,
-                Some(false) => return Some(format!("not so: {}", bare.trim())),
+                Some(true) => return,
+                Some(false) => {
+                    one.left_out = Some(format!("not so: {}", bare.trim()));
+                    return;
+                }
                 None => format!("`when` must come to true or false, and this is {value}"),
             },
             Err(error) => error.what,
         };
         self.faults.push(Fault::error(what, place));
-        None
     }
 
     /// Reads one block with the values of its item.
-    fn one(&mut self, one: One, fields: DeTable<'_>, renderer: &Renderer<'_>) {
+    pub(super) fn one(
+        &mut self,
+        mut one: One,
+        fields: DeTable<'_>,
+        renderer: &Renderer<'_>,
+        when: Option<&str>,
+    ) {
         let file = one.place.file;
         let mut wrong = Vec::new();
         let (literals, findings) =
@@ -168,17 +188,21 @@ impl Reader {
         if !is_known && one.left_out.is_none() {
             return;
         }
+        one.awaits.extend_from_slice(&findings.awaits);
+        let late = !one.awaits.is_empty() && one.left_out.is_none();
+        let late = late.then(|| Late::new(one.kind, &fields, when));
         let mut fields = values::put(fields, &literals);
         let common = common::take(one.kind, &mut fields, &one.place, &mut self.faults);
         let body = if is_known {
-            let Some(body) = self.body(&one, &common, fields, &findings) else {
+            let body = self.body(&one, &common, fields, &findings);
+            if body.is_none() && late.is_none() {
                 return;
-            };
-            Some(body)
+            }
+            body
         } else {
             None
         };
-        self.add(one, common, body, &findings);
+        self.add(one, common, body, late, &findings);
     }
 
     /// Reads the fields of the block's kind.
@@ -234,7 +258,14 @@ impl Reader {
     }
 
     /// Adds a block that was read, once its names are judged.
-    fn add(&mut self, one: One, common: Common, body: Option<Body>, findings: &Findings) {
+    fn add(
+        &mut self,
+        one: One,
+        common: Common,
+        body: Option<Body>,
+        late: Option<Late>,
+        findings: &Findings,
+    ) {
         let file = one.place.file;
         let at = |span| Place { file, span };
         let (id, id_place) = if let Some(id) = common.id {
@@ -262,9 +293,27 @@ impl Reader {
                 self.faults.push(fault.hint(hint));
             }
         }
+        for (earlier, place) in one.awaits {
+            if !self.ids.contains_key(&earlier) {
+                let what = format!("no block `{earlier}` stands before this one");
+                let hint = "`result` has what an earlier block came to, by its id";
+                let near = nearest(&earlier, self.ids.keys().map(String::as_str));
+                let near = near.map(|near| format!("did you mean `{near}`?"));
+                let fault = Fault::error(what, place).hint(hint);
+                self.faults.push(match near {
+                    Some(near) => fault.label(near),
+                    None => fault,
+                });
+            }
+        }
         self.ids.insert(id.clone(), id_place);
+        let untagged = || self.untagged(one.kind, file, &common.tags);
         let part = match (one.left_out, body) {
-            (None, Some(body)) => match self.untagged(one.kind, file, &common.tags) {
+            (None, body) if late.is_some() => match (untagged(), late) {
+                (None, Some(late)) => Part::Late(Box::new(late.guessed(body))),
+                (why, _) => Part::Out(why.unwrap_or_default()),
+            },
+            (None, Some(body)) => match untagged() {
                 Some(why) => Part::Out(why),
                 None => Part::In(Box::new(body)),
             },
@@ -286,6 +335,7 @@ impl Reader {
             failure: Failure {
                 retries: common.retries,
                 delay: common.delay.unwrap_or(DELAY),
+                timeout: common.timeout,
                 on_error: common.on_error,
             },
             own: one.own,
@@ -318,11 +368,25 @@ impl Reader {
 }
 
 /// One block before its fields are read.
-struct One {
+pub(super) struct One {
     kind: &'static str,
     place: Place,
     /// The values of its item.
     own: toml::Table,
     /// Why it is not for this host.
     left_out: Option<String>,
+    /// The blocks of this run whose results it names, and where.
+    awaits: Vec<(String, Place)>,
+}
+
+impl One {
+    pub(super) fn new(kind: &'static str, place: Place, own: toml::Table) -> Self {
+        Self {
+            kind,
+            place,
+            own,
+            left_out: None,
+            awaits: Vec::new(),
+        }
+    }
 }

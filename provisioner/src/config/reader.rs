@@ -122,6 +122,17 @@ impl Reader {
         }
     }
 
+    fn set(&mut self, settings: Vec<Setting>) {
+        for setting in settings.iter().filter(|set| set.asks_for_another()) {
+            let what = format!("`vars.{}` holds braces that nobody renders", setting.name);
+            let hint = "values name no others: write {{ }} in the block that uses it";
+            let place = setting.place.clone();
+            self.faults
+                .extend(place.map(|at| Fault::error(what, at).hint(hint)));
+        }
+        self.vars.extend(settings);
+    }
+
     fn table<'a>(
         &mut self,
         name: &str,
@@ -135,7 +146,7 @@ impl Reader {
         };
         match name {
             "vars" => match value.get_ref().as_table() {
-                Some(table) => self.vars.extend(Setting::all(table, &Level::Config, file)),
+                Some(table) => self.set(Setting::all(table, &Level::Config, file)),
                 None => self
                     .faults
                     .push(Fault::error("`vars` is a table: write [vars]", place)),

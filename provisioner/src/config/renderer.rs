@@ -10,10 +10,12 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, ErrorKind, Template, UndefinedBehavior, context};
 
+use crate::config::late::Namespace;
 use crate::config::limits;
 use crate::config::scope::{RenderError, Rendered, Scope, is_template};
 use crate::config::secrets::Secrets;
 use crate::host::facts::Facts;
+use crate::results::Results;
 
 /// Instructions a single template may spend; a loop over 10,000 items fits.
 const FUEL: u64 = 1_000_000;
@@ -36,6 +38,9 @@ pub(super) struct Renderer<'a> {
     env: RefCell<Environment<'static>>,
     values: Value,
     secrets: Arc<Secrets>,
+    results: Arc<Namespace>,
+    /// Whether it is run by now, so that results can be asked for.
+    runs: bool,
     /// Instructions that are left.
     fuel: Cell<u64>,
     /// Bytes that may still be rendered.
@@ -47,6 +52,15 @@ pub(super) struct Renderer<'a> {
 impl<'a> Renderer<'a> {
     /// What renders many texts with the values of a scope, and limits what they take together.
     pub(super) fn of(scope: &'a Scope) -> Self {
+        let none = Arc::new(Namespace::of(&Results::default()));
+        Self {
+            runs: false,
+            ..Self::knowing(scope, none)
+        }
+    }
+
+    /// The same for a block of a run, with what earlier ones came to.
+    pub(super) fn knowing(scope: &'a Scope, results: Arc<Namespace>) -> Self {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_syntax(syntax());
@@ -62,8 +76,11 @@ impl<'a> Renderer<'a> {
                 facts => Value::from(Serde(&scope.facts)),
                 target => context! { name => scope.target.as_str() },
                 secret => Value::from_dyn_object(secrets.clone()),
+                result => Value::from_dyn_object(results.clone()),
             },
             secrets,
+            results,
+            runs: true,
             fuel: Cell::new(ALL_FUEL),
             room: Cell::new(limits::RENDERED),
             wrong: Cell::new(0),
@@ -112,7 +129,8 @@ impl<'a> Renderer<'a> {
                 quotes: false,
             });
         }
-        if deferred {
+        let late = !self.runs && names.contains("result");
+        if deferred && !late {
             return Ok(Rendered::Deferred { secret });
         }
         self.secrets.touched.store(false, Ordering::Relaxed);
@@ -132,6 +150,12 @@ impl<'a> Renderer<'a> {
         } else {
             context! { ..self.values.clone(), ..Value::from(Serde(own)) }
         };
+        if late {
+            // What it comes to with results that stand in is of no use, but whose they are is.
+            let _ = template.render(context);
+            let blocks = self.results.take_asked();
+            return Ok(Rendered::Late { blocks, secret });
+        }
         let value = if let Some(expression) = lone_expression(text) {
             let value = env
                 .compile_expression(expression)

@@ -69,9 +69,26 @@ pub enum SecretSource {
     /// A question to whoever starts the run: the words before the colon. What is typed is not
     /// shown, and asked for once a run; without a terminal there is no run.
     Prompt(String),
+    /// A file that age has encrypted, for instance `{ file = "db.age", identity = "~/.age/key.txt" }`.
+    Age(AgeFile),
     /// For each target that may know it, by the name that its keys have on the workstation, the text
     /// that `hpt seal` prints: `sealed = { web1 = "hpt1k:..." }`. That target alone can open it.
     Sealed(Letters),
+}
+
+/// A file that the `age` or `rage` of whoever starts the run opens, who may be asked for a passphrase
+/// by it. One line feed at the end of the value is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table of `file` and `identity`"
+)]
+pub struct AgeFile {
+    /// The encrypted file, relative to the config's directory; with or without armour.
+    pub file: String,
+    /// The file of keys that open it, relative to the config's directory; `~/` begins one in the home
+    /// directory of whoever starts the run.
+    pub identity: String,
 }
 
 /// By the name of its target, each text that `hpt seal` has made.
@@ -212,10 +229,10 @@ impl Resources {
             // serde's words for a choice are about its own types.
             let what = match error.message() {
                 message if message.starts_with("wanted exactly 1 element") => {
-                    "a secret has one origin, either `env`, `file`, `prompt` or `sealed`,"
+                    "a secret has one origin, either `env`, `file`, `age`, `prompt` or `sealed`,"
                 }
                 // It may quote the secret itself, which somebody wrote here.
-                message if kind == "secret" => {
+                message if kind == "secret" && !message.starts_with("missing field") => {
                     hidden = match message.rsplit_once(", expected ") {
                         Some((_, words)) => {
                             format!("a secret is not written here; expected {words},")

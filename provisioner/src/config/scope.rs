@@ -54,6 +54,13 @@ pub enum Rendered {
         /// Whether secrets are among them.
         secret: bool,
     },
+    /// It names what blocks of this run come to.
+    Late {
+        /// The ids of those blocks.
+        blocks: BTreeSet<String>,
+        /// Whether a secret goes into it besides.
+        secret: bool,
+    },
 }
 
 /// Why a text could not be rendered, without the values of secrets.
@@ -108,7 +115,7 @@ mod tests {
     fn value(text: &str) -> (toml::Value, bool) {
         match scope().render(text) {
             Ok(Rendered::Value { value, secret }) => (value, secret),
-            Ok(Rendered::Deferred { .. }) => panic!("deferred"),
+            Ok(Rendered::Deferred { .. } | Rendered::Late { .. }) => panic!("deferred"),
             Err(e) => panic!("{e}"),
         }
     }

@@ -44,6 +44,8 @@ pub(super) struct Findings {
     pub(super) secret: bool,
     /// Some text names facts or secrets that are not known here.
     pub(super) deferred: bool,
+    /// The blocks of this run whose results some text names, and where.
+    pub(super) awaits: Vec<(String, Place)>,
     /// Where numbers and booleans stand that a lone `{{ x }}` came to.
     scalars: Vec<Range<usize>>,
 }
@@ -105,9 +107,11 @@ impl Walk<'_> {
             span,
         };
         match self.renderer.render(text, self.own) {
-            Ok(Rendered::Value { secret: true, .. } | Rendered::Deferred { secret: true })
-                if !SECRET_FIELDS.contains(&field) || is_plain_key(self.kind, field) =>
-            {
+            Ok(
+                Rendered::Value { secret: true, .. }
+                | Rendered::Deferred { secret: true }
+                | Rendered::Late { secret: true, .. },
+            ) if !SECRET_FIELDS.contains(&field) || is_plain_key(self.kind, field) => {
                 let fault = |why: &str| {
                     Fault::error(format!("a secret may not go into `{field}`, {why}"), place)
                 };
@@ -121,6 +125,13 @@ impl Walk<'_> {
             }
             Ok(Rendered::Deferred { .. }) => {
                 self.findings.deferred = true;
+                None
+            }
+            Ok(Rendered::Late { blocks, secret }) => {
+                self.findings.deferred = true;
+                self.findings.secret |= secret;
+                let blocks = blocks.into_iter().map(|id| (id, place.clone()));
+                self.findings.awaits.extend(blocks);
                 None
             }
             Ok(Rendered::Value { value, .. })

@@ -5,6 +5,9 @@ use toml::de::{DeTable, ValueDeserializer};
 
 use crate::fault::Place;
 
+/// How the name of a value begins in `{{ }}`.
+const NAMESPACES: [&str; 5] = ["vars.", "facts.", "secret.", "target.", "each."];
+
 /// Where a value can be set. Each level wins over those before it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -54,6 +57,11 @@ impl Setting {
         all
     }
 
+    /// Whether a text in it asks for another value as a text of a block would. Nobody renders it.
+    pub(super) fn asks_for_another(&self) -> bool {
+        asks_for_another(&self.value)
+    }
+
     /// The values of a `--var-file`; `file` is its index among the files that were read.
     ///
     /// # Errors
@@ -61,6 +69,18 @@ impl Setting {
     pub fn of_file(text: &str, file: usize) -> Result<Vec<Self>, toml::de::Error> {
         let table = DeTable::parse(text)?;
         Ok(Self::all(table.get_ref(), &Level::File, file))
+    }
+}
+
+fn asks_for_another(value: &toml::Value) -> bool {
+    match value {
+        toml::Value::String(text) => text.split("{{").skip(1).any(|inner| {
+            let inner = inner.trim_start_matches(['-', '+', ' ']);
+            NAMESPACES.iter().any(|name| inner.starts_with(name))
+        }),
+        toml::Value::Array(list) => list.iter().any(asks_for_another),
+        toml::Value::Table(table) => table.values().any(asks_for_another),
+        _ => false,
     }
 }
 

@@ -1,8 +1,10 @@
 //! A command that a config gives.
 
-use std::time::Duration;
+use std::fmt;
 
-use crate::name::{AbsPath, GroupName, Mode, UserName};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use crate::name::{AbsPath, GroupName, Mode, Pattern, UserName};
 use crate::secret::Secret;
 
 /// A command from a config.
@@ -22,10 +24,55 @@ pub struct Command {
     pub stdin: Option<Secret>,
     /// File mode creation mask.
     pub umask: Mode,
-    /// TERM after this long, KILL ten seconds later, to the whole tree (X3).
-    pub timeout: Duration,
     /// Exit codes that mean success.
     pub success: Vec<i32>,
+    /// What makes it a change; each run is one if `None`.
+    pub changed_if: Option<ChangedIf>,
+}
+
+/// What a command says when it has changed something.
+#[derive(Debug, Clone)]
+pub enum ChangedIf {
+    /// It exits so.
+    Exit(i32),
+    /// This is found in a line of its standard output.
+    Stdout(Pattern),
+}
+
+impl ChangedIf {
+    /// Whether a command that exited so and wrote so has changed something.
+    pub fn says(&self, exit: i32, stdout: &str) -> bool {
+        match self {
+            Self::Exit(code) => exit == *code,
+            Self::Stdout(pattern) => stdout.lines().any(|line| pattern.finds(line)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ChangedIf {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = ChangedIf;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an exit code, or a regular expression in quotes")
+            }
+
+            fn visit_i64<E: Error>(self, code: i64) -> Result<ChangedIf, E> {
+                let code = u8::try_from(code)
+                    .map_err(|_| E::custom("an exit code is a number from 0 to 255"))?;
+                Ok(ChangedIf::Exit(code.into()))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<ChangedIf, E> {
+                Pattern::parse(text)
+                    .map(ChangedIf::Stdout)
+                    .map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
 }
 
 /// What a command consists of.

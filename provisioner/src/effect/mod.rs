@@ -12,7 +12,7 @@ use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
 use crate::secret::Secret;
 
 pub use self::account::{GroupEdit, UserEdit, UserShape};
-pub use self::command::{Command, Program};
+pub use self::command::{ChangedIf, Command, Program};
 pub use self::file::{Access, Content, WriteFile};
 
 /// One change to a host.

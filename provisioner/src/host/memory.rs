@@ -190,6 +190,11 @@ impl Observe for Memory {
         Ok(self.state.group_numbered(gid))
     }
 
+    fn primary_users(&self, group: &GroupName) -> Result<Vec<UserName>, HostError> {
+        let gid = self.group(group)?.and_then(|group| group.gid);
+        Ok(self.state.primary_users(group, gid).cloned().collect())
+    }
+
     fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError> {
         Ok(self.state.packages.get(name).cloned().flatten())
     }

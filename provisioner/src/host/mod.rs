@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::effect::{Command, Effect};
-use crate::name::{AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitName, UserName};
+use crate::name::{
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
+};
 
 use self::facts::Facts;
 use self::setting::Setting;
@@ -260,6 +262,8 @@ pub enum Key {
     Group(GroupName),
     /// The group with a number.
     GroupNumber(u32),
+    /// The users whose primary group this is.
+    PrimaryUsers(GroupName),
     /// A package.
     Package(PackageName),
     /// A newer version of an installed package.
@@ -335,6 +339,11 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the account files cannot be read.
     fn group_numbered(&self, gid: u32) -> Result<Option<GroupName>, HostError>;
+    /// The users whose primary group this is.
+    ///
+    /// # Errors
+    /// If the accounts cannot be read.
+    fn primary_users(&self, group: &GroupName) -> Result<Vec<UserName>, HostError>;
     /// An installed package by name.
     ///
     /// # Errors
@@ -361,6 +370,11 @@ pub trait Observe: Sync {
     /// # Errors
     /// If it cannot be read.
     fn setting(&self, setting: &Setting) -> Result<Option<String>, HostError>;
+    /// Whether nobody here may set this kernel parameter, root neither: a container has it so.
+    fn is_read_only(&self, key: &SysctlKey) -> bool {
+        let _ = key;
+        false
+    }
     /// The bytes of a blob that was sent or fetched for this run; `None` if it is not here yet.
     ///
     /// # Errors
@@ -408,6 +422,20 @@ pub struct Done {
     pub note: String,
     /// Exit code of the command that ran, if one ran.
     pub exit: Option<i32>,
+    /// Whether a command ran and says that it changed nothing.
+    pub idle: bool,
+    /// The first 64 KiB of what the command wrote to standard output.
+    pub stdout: String,
+}
+
+impl Done {
+    /// It went well, in a few words.
+    pub fn noting(note: impl Into<String>) -> Self {
+        Self {
+            note: note.into(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Changing a host. `&mut`: nobody reads while an effect runs.
@@ -425,6 +453,10 @@ pub trait Mutate: Observe {
     /// # Errors
     /// If it could not be started or was killed.
     fn guard(&mut self, command: &Command) -> Result<bool, HostError>;
+    /// Says how long all may take that is performed from here on; each program's own time if `None`.
+    fn limit(&mut self, time: Option<Duration>) {
+        let _ = time;
+    }
     /// Waits; the host owns the clock.
     fn pause(&mut self, time: Duration);
     /// Ends a run: whatever was put off until something needs it is done now.

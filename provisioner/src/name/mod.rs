@@ -5,6 +5,7 @@
 
 mod mode;
 mod path;
+mod pattern;
 mod repo;
 mod system;
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 pub use self::mode::Mode;
 pub use self::path::AbsPath;
+pub use self::pattern::Pattern;
 use self::repo::{check_component, check_repo, check_suite, check_uri};
 pub use self::system::{ModuleName, SysctlKey};
 use self::system::{check_host, check_interface, check_locale, check_zone};

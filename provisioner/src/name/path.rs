@@ -51,6 +51,15 @@ impl AbsPath {
         self.0.parent().map(|p| Self(p.to_owned()))
     }
 
+    /// Where a link at this path leads that says `to`; `None` if that is no plain path.
+    pub(crate) fn beside(&self, to: &str) -> Option<Self> {
+        if to.starts_with('/') {
+            return Self::parse(to).ok();
+        }
+        let dir = self.0.parent()?.to_str().expect("made from a str");
+        Self::parse(&format!("{}/{to}", dir.trim_end_matches('/'))).ok()
+    }
+
     /// This path with one more part.
     ///
     /// # Errors

@@ -6,12 +6,13 @@ mod digest;
 use crate::block::{Action, Block, Decision, Verb};
 use crate::config::Config;
 use crate::describe::{Detail, details};
-use crate::effect::Effect;
+use crate::effect::{Command, Effect};
 use crate::fault::Lines;
-use crate::host::overlay::{Base, Overlay};
+use crate::host::overlay::{Base, Cause, Overlay};
 use crate::host::{Hash, HostError, Key, Observe};
 use crate::mask::Mask;
 use crate::notices::Notices;
+use crate::results::{self, Results};
 use crate::view::View;
 
 pub use self::digest::{Bound, Digest, Mark, Moved};
@@ -106,8 +107,27 @@ pub enum Reveal {
     Outline,
 }
 
+/// Who asks for a plan: what he may see, and how the guards are run that change nothing.
+#[derive(Clone, Copy)]
+pub struct Asker<'a> {
+    /// What he may see.
+    pub reveal: Reveal,
+    /// Runs a guard that is `pure`; `None` if he may not have commands run.
+    pub ask: Option<&'a Ask<'a>>,
+}
+
+/// Runs a guard; whether it exited 0.
+pub type Ask<'a> = dyn Fn(&Command) -> Result<bool, HostError> + 'a;
+
+impl From<Reveal> for Asker<'_> {
+    fn from(reveal: Reveal) -> Self {
+        Self { reveal, ask: None }
+    }
+}
+
 /// Judges every block of a config on a host.
-pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
+pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>) -> Plan {
+    let asker = asker.into();
     host.prefetch(
         &config
             .blocks
@@ -130,9 +150,12 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         missing: Vec::new(),
     };
     let mut notices = Notices::default();
+    let mut pending = None;
+    let mut results = Results::default();
     for (index, block) in config.blocks.iter().enumerate() {
-        let view = View::new(host, &overlay, &config.scope, &block.own);
+        let view = View::new(host, &overlay, &config.scope, &block.own).after(&results);
         let decision = notices.decide(config, index, &view);
+        let decision = decision.and_then(|found| answer(found, asker, pending.as_ref()));
         if let Ok(Decision::Act(action)) = &decision {
             read_replaced(action, &view);
         }
@@ -143,9 +166,14 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
         let reads = view.into_reads();
         // What is read for the asker's eyes alone must not go into the digest: a view of its own.
         let shown = View::new(host, &overlay, &config.scope, &block.own);
-        let mut planned = judge(config, block, place, &decision, &shown, reveal);
+        let mut planned = judge(config, block, place, &decision, &shown, asker.reveal);
         veil(&mut planned.details, &mut mask);
+        if !planned.verdict.is_pending() {
+            // What it comes to is known; of any other that is told by the run alone.
+            results.of(block).rev = results::commit(block, &shown).unwrap_or_default();
+        }
         if planned.verdict.is_pending() {
+            pending.get_or_insert_with(|| Cause(block.id.clone()));
             missing(config, block, host, &mut plan.missing);
         }
         let sealed = digest::seal(block, &planned, &decision, reads, host);
@@ -164,10 +192,36 @@ pub fn plan(config: &Config, host: &dyn Observe, reveal: Reveal) -> Plan {
     plan
 }
 
+/// Runs the guard of a block that says it is pure. What it looks at is not known to hpt, so that its
+/// answer holds only while no earlier block is to change anything.
+fn answer(
+    decision: Decision,
+    asker: Asker<'_>,
+    pending: Option<&Cause>,
+) -> Result<Decision, HostError> {
+    match (decision, asker.ask, pending) {
+        (
+            Decision::Ask {
+                guard,
+                wants,
+                pure: true,
+                action,
+            },
+            Some(ask),
+            None,
+        ) => Ok(if ask(&guard)? == wants {
+            Decision::Act(action)
+        } else {
+            Decision::InPlace
+        }),
+        (decision, ..) => Ok(decision),
+    }
+}
+
 /// Whether a block that is judged so changes something: surely, perhaps, or not (`None`).
 fn planned_change(decision: &Result<Decision, HostError>) -> Option<bool> {
     match decision {
-        Ok(Decision::Act(_)) => Some(true),
+        Ok(Decision::Act(action)) => Some(!action.perhaps),
         Ok(Decision::Ask { .. } | Decision::Maybe(_)) | Err(HostError::MissingBlob(_)) => {
             Some(false)
         }
@@ -257,7 +311,7 @@ pub(crate) fn foresee(
     decision: &Result<Decision, HostError>,
     host: &dyn Observe,
 ) {
-    let cause = || crate::host::overlay::Cause(block.id.clone());
+    let cause = || Cause(block.id.clone());
     match decision {
         Ok(Decision::Act(action)) => foresee_action(overlay, block, action, host),
         Ok(Decision::Ask { action, .. }) => {
@@ -275,7 +329,7 @@ pub(crate) fn foresee(
             }
         }
         Ok(Decision::Blocked(_)) | Err(_) => {
-            let cause = crate::host::overlay::Cause(format!("{}, which is blocked", block.id));
+            let cause = Cause(format!("{}, which is blocked", block.id));
             if let Some(key) = block.about() {
                 overlay.doubt_about(key, cause);
             }
@@ -289,7 +343,7 @@ fn foresee_action(overlay: &mut Overlay, block: &Block, action: &Action, host: &
         overlay.foresee(effect, &block.id, &Base(Some(host)));
     }
     for path in &action.touches {
-        overlay.cast_shadow(path.clone(), crate::host::overlay::Cause(block.id.clone()));
+        overlay.cast_shadow(path.clone(), Cause(block.id.clone()));
     }
 }
 

@@ -27,6 +27,12 @@ impl Run<'_> {
                 last = Done {
                     note,
                     exit: done.exit.or(last.exit),
+                    idle: done.idle || last.idle,
+                    stdout: if done.stdout.is_empty() {
+                        last.stdout
+                    } else {
+                        done.stdout
+                    },
                 };
             }
         }

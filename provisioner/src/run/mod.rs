@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use self::batch::{BATCH, Batch, sort_of};
-use crate::block::{Action, Block, Decision, OnError};
+use crate::block::{Action, Block, Decision, OnError, Part};
 use crate::config::Config;
 use crate::effect::{Effect, Sort};
 use crate::host::overlay::Overlay;
@@ -16,6 +16,7 @@ use crate::host::{Done, HostError, Mutate};
 use crate::notices::{self, Notices};
 use crate::plan::foresee;
 use crate::report::{Event, Finished, Outcome, Report};
+use crate::results::{self, Results};
 use crate::view::View;
 
 /// From one look to the next of a block that waits.
@@ -38,6 +39,7 @@ pub fn apply(config: &Config, host: &mut dyn Mutate, witness: &mut dyn Witness) 
         batch: Batch::default(),
         finished: vec![None; config.blocks.len()],
         notices: Notices::default(),
+        results: Results::default(),
         opaque: false,
         stopped: None,
     };
@@ -65,6 +67,8 @@ struct Run<'a> {
     batch: Batch,
     finished: Vec<Option<Finished>>,
     notices: Notices,
+    /// What its blocks have come to, for those after them.
+    results: Results,
     /// Something ran that hpt cannot see into, so that earlier blocks need a second look.
     opaque: bool,
     /// Why what follows is not run.
@@ -84,8 +88,8 @@ impl Run<'_> {
     fn step(&mut self, index: usize) {
         let block = &self.config.blocks[index];
         let is_handler = block.kind == "handler";
-        if is_handler || block.kind == "flush" {
-            self.flush(); // what is in the batch may notify it
+        if is_handler || block.kind == "flush" || matches!(block.part, Part::Late(_)) {
+            self.flush(); // what is in the batch may notify it, or have the result that it waits for
         }
         if self.stopped != Some(Stop::Cancelled) && !self.witness.go_on() {
             self.flush();
@@ -154,8 +158,15 @@ impl Run<'_> {
         ended
     }
 
-    /// A block that does not share a batch.
+    /// A block that does not share a batch, within the time that it gives itself.
     fn alone(&mut self, index: usize, decision: Result<Decision, HostError>) -> Ended {
+        self.host.limit(self.config.blocks[index].failure.timeout);
+        let ended = self.untimed(index, decision);
+        self.host.limit(None);
+        ended
+    }
+
+    fn untimed(&mut self, index: usize, decision: Result<Decision, HostError>) -> Ended {
         match decision.map_err(|error| error.to_string())? {
             Decision::InPlace => Ok(ended(index, Outcome::Ok, "")),
             Decision::Skip(why) => Ok(ended(index, Outcome::Skipped, &why)),
@@ -167,9 +178,11 @@ impl Run<'_> {
             Decision::Ask {
                 guard,
                 wants,
+                pure,
                 action,
             } => match self.host.guard(&guard) {
                 Ok(answer) if answer == wants => self.act(index, &action),
+                Ok(_) if pure => Ok(ended(index, Outcome::Ok, "")),
                 Ok(_) => Ok(ended(index, Outcome::Skipped, "not needed")),
                 Err(error) => Err(format!("its guard: {error}")),
             },
@@ -195,7 +208,7 @@ impl Run<'_> {
                     let note = format!("after {} s", waited.as_secs());
                     return Ok(ended(index, Outcome::Ok, &note));
                 }
-                other => return self.alone(index, other),
+                other => return self.untimed(index, other),
             }
         }
         let seconds = within.as_secs();
@@ -204,10 +217,19 @@ impl Run<'_> {
 
     /// A block has acted: whether the host shows it now. Tools exit 0 and lie.
     fn conclude(&mut self, index: usize, action: &Action, done: Done) -> Ended {
+        let (outcome, note) = if done.idle {
+            (Outcome::Ok, "it ran, and changed nothing".to_owned())
+        } else {
+            (Outcome::Changed, done.note)
+        };
+        if !done.stdout.is_empty() {
+            let stdout = self.mask().whole(&done.stdout);
+            self.results.of(&self.config.blocks[index]).stdout = Some(stdout.trim().to_owned());
+        }
         let changed = Finished {
             block: index,
-            outcome: Outcome::Changed,
-            note: done.note,
+            outcome,
+            note,
             exit: done.exit,
         };
         if action.repeats {
@@ -260,6 +282,7 @@ impl Run<'_> {
     fn decide(&self, index: usize, overlay: &Overlay) -> Result<Decision, HostError> {
         let block = &self.config.blocks[index];
         let view = View::new(&*self.host, overlay, &self.config.scope, &block.own);
+        let view = view.after(&self.results);
         self.notices.decide(self.config, index, &view)
     }
 
@@ -361,8 +384,22 @@ impl Run<'_> {
             finished.note = self.mask().whole(&finished.note);
         }
         self.witness.tell(Event::Finished(finished.clone()));
+        self.keep_result(&finished);
         let block = finished.block;
         self.finished[block] = Some(finished);
+    }
+
+    /// Keeps what a block has come to for those after it.
+    fn keep_result(&mut self, finished: &Finished) {
+        let block = &self.config.blocks[finished.block];
+        let now = Overlay::default();
+        let view = View::new(&*self.host, &now, &self.config.scope, &block.own);
+        let rev = results::commit(block, &view).unwrap_or_default();
+        let result = self.results.of(block);
+        result.changed = finished.outcome == Outcome::Changed;
+        result.failed = finished.outcome == Outcome::Failed;
+        result.exit = finished.exit;
+        result.rev = rev;
     }
 }
 
@@ -371,7 +408,9 @@ type Ended = Result<Finished, String>;
 
 /// Whether a block may share a batch: what fails there ends the batch.
 fn batches(block: &Block) -> bool {
-    block.failure.retries == 0 && block.failure.on_error == OnError::Fail
+    block.failure.retries == 0
+        && block.failure.timeout.is_none()
+        && block.failure.on_error == OnError::Fail
 }
 
 fn ended(block: usize, outcome: Outcome, note: &str) -> Finished {

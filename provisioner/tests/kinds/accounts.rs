@@ -149,6 +149,43 @@ fn a_group_that_is_nowhere_is_named() {
 }
 
 #[test]
+fn a_member_who_is_nowhere_is_named() {
+    let text = "[[group]]\nname = \"ops\"\nmembers = [\"ana\"]\n";
+    let why = blocked(text, &Host::new());
+    assert!(why.contains("the user ana does not exist"), "{why}");
+    settles(
+        &format!("[[user]]\nname = \"ana\"\n{text}"),
+        &mut Host::new(),
+    );
+}
+
+#[test]
+fn a_number_belongs_to_one_group() {
+    let mut host = Host::new();
+    settles("[[group]]\nname = \"dev\"\ngid = 2000\n", &mut host);
+    let ops = "[[group]]\nname = \"ops\"\ngid = 2000\n";
+    let why = blocked(ops, &host);
+    assert!(why.contains("that of the group dev"), "{why}");
+    let moved = format!("[[group]]\nname = \"dev\"\ngid = 2001\n{ops}");
+    settles(&moved, &mut host);
+}
+
+#[test]
+fn the_primary_group_of_a_user_stays() {
+    let mut host = Host::new();
+    settles("[[user]]\nname = \"ana\"\n", &mut host);
+    let absent = "[[group]]\nname = \"ana\"\nabsent = true\n";
+    let why = blocked(absent, &host);
+    assert!(why.contains("the primary group of ana"), "{why}");
+    // Also of one whom an earlier block makes.
+    let made = format!("[[user]]\nname = \"ana\"\n{absent}");
+    let plan = look(&config(&made), &Host::new());
+    assert_eq!(plan.blocks[1].verdict, Verdict::Blocked);
+    let gone = format!("[[user]]\nname = \"ana\"\nabsent = true\n{absent}");
+    settles(&gone, &mut host);
+}
+
+#[test]
 fn members_join_and_others_stay() {
     let mut host = Host::new();
     for name in ["ana", "bo"] {

@@ -1,5 +1,7 @@
 //! `[[exec]]`.
 
+use hpt_provisioner::plan::Asker;
+
 use super::*;
 
 #[test]
@@ -30,4 +32,27 @@ fn a_command_runs_as_its_guards_say() {
         let why = blocked(&text, &host);
         assert!(why.contains(words), "{why}");
     }
+}
+
+/// A guard that is pure is run by a plan, as long as nothing before it is to change.
+#[test]
+fn a_pure_guard_is_asked_while_nothing_before_it_is_pending() {
+    let guarded = |pure| format!("[[exec]]\nscript = \"x\"\nunless = \"y\"\npure = {pure}\n");
+    let host = Memory::new(Facts::default());
+    let judged = |text: &str, answer: bool| {
+        let ask = |_: &Command| Ok(answer);
+        let asker = Asker {
+            reveal: Reveal::Content,
+            ask: Some(&ask),
+        };
+        let plan = plan(&config(text), &host, asker);
+        plan.blocks.last().unwrap().verdict
+    };
+    assert_eq!(judged(&guarded(true), true), Verdict::Ok);
+    assert_eq!(judged(&guarded(true), false), Verdict::Run);
+    assert_eq!(judged(&guarded(false), true), Verdict::Maybe);
+    let after = format!("[[file]]\npath = \"/new\"\n{}", guarded(true));
+    assert_eq!(judged(&after, true), Verdict::Maybe);
+    let unasked = plan(&config(&guarded(true)), &host, Reveal::Content);
+    assert_eq!(unasked.blocks[0].verdict, Verdict::Maybe);
 }

@@ -31,6 +31,26 @@ fn a_directory_is_made_with_its_parents_and_may_be_there() {
 }
 
 #[test]
+fn a_link_to_nowhere_is_no_directory() {
+    let mut host = Host::new();
+    let link = |to: &str| Effect::Link {
+        path: path("/srv/d"),
+        to: to.to_owned(),
+    };
+    let text = "[[file]]\npath = \"/srv/d/e\"\nsymlink_to = \"/opt\"\n";
+    for nowhere in ["/nowhere/z", "z", "d"] {
+        host.inner.put(&link(nowhere));
+        let why = planned(text, &host);
+        // Whoever follows links for ever is told so by the host.
+        if nowhere != "d" {
+            assert_eq!(why.0, Verdict::Blocked, "{nowhere}: {why:?}");
+        }
+    }
+    host.inner.put(&link("/opt"));
+    assert_eq!(planned(text, &host).0, Verdict::Create);
+}
+
+#[test]
 fn a_wrong_mode_alone_is_set_right_without_writing_the_content() {
     let mut host = Host::new();
     host.inner.put(&written("/etc/x", "same\n", 0o644));

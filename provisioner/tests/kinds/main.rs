@@ -14,6 +14,7 @@ mod own_files;
 mod packages;
 mod powers;
 mod repos;
+mod results;
 mod services;
 mod system;
 mod units;
@@ -33,7 +34,7 @@ use hpt_provisioner::host::{
     Progress, Unit, User,
 };
 use hpt_provisioner::name::{
-    AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitName, UserName,
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
 };
 use hpt_provisioner::plan::{Plan, Planned, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome};
@@ -57,6 +58,8 @@ struct Host {
     powers: Powers,
     unit: Option<Unit>,
     half_configured: bool,
+    /// Whether kernel parameters can be set by nobody.
+    read_only: bool,
 }
 
 impl Host {
@@ -76,6 +79,7 @@ impl Host {
             powers,
             unit: None,
             half_configured: false,
+            read_only: false,
         }
     }
 
@@ -100,6 +104,10 @@ macro_rules! pass_on {
 }
 
 impl Observe for Host {
+    fn is_read_only(&self, _: &SysctlKey) -> bool {
+        self.read_only
+    }
+
     pass_on! {
         facts() -> &Facts;
         prefetch(keys: &[Key]) -> ();
@@ -109,6 +117,7 @@ impl Observe for Host {
         read(path: &AbsPath) -> Result<Option<Arc<[u8]>>, HostError>;
         user(name: &UserName) -> Result<Option<User>, HostError>;
         group(name: &GroupName) -> Result<Option<Group>, HostError>;
+        primary_users(group: &GroupName) -> Result<Vec<UserName>, HostError>;
         group_numbered(gid: u32) -> Result<Option<GroupName>, HostError>;
         newer(name: &PackageName) -> Result<Newer, HostError>;
         checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;

@@ -23,7 +23,7 @@ fn outcomes_are_told_as_they_are() {
 fn a_value_that_only_the_target_knows_is_not_judged_on_the_workstation() {
     for text in [
         "[[user]]\nname = \"ana\"\npassword_hash = \"{{ secret.hash }}\"\n",
-        "[[exec]]\ncmd = \"{{ secret.db }}\"\nalways = true\n",
+        "[[exec]]\nscript = \"{{ secret.db }}\"\nalways = true\n",
         "[[clone]]\nurl = \"https://{{ facts.hostname }}/x\"\ndest = \"/opt/x\"\n",
         "[[file]]\npath = \"/a\"\nmode = \"{{ facts.hostname }}\"\ncontent = \"\"\n",
     ] {

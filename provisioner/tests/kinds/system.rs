@@ -1,7 +1,7 @@
 //! The kinds about a kernel and a whole host: `[[sysctl]]`, `[[hostname]]`, `[[timezone]]` and theirs.
 
 use hpt_provisioner::host::setting::Setting;
-use hpt_provisioner::name::{LocaleName, ModuleName, SysctlKey};
+use hpt_provisioner::name::{LocaleName, ModuleName};
 
 use super::*;
 
@@ -44,6 +44,19 @@ fn value(host: &Host, setting: &Setting) -> Option<String> {
 
 fn without_kernel(host: &mut Host) {
     host.powers.kernel = false;
+}
+
+#[test]
+fn a_parameter_that_a_container_cannot_set_is_blocked() {
+    let mut host = host();
+    host.read_only = true;
+    let text = "[[sysctl]]\nkey = \"net.ipv4.ip_forward\"\nvalue = ";
+    let (verdict, why) = planned(&format!("{text}1\n"), &host);
+    assert_eq!(verdict, Verdict::Blocked, "{why}");
+    assert!(why.contains("`reload = false`"), "{why}");
+    // The file alone can be, and a value that holds already needs nothing.
+    settles(&format!("{text}1\nreload = false\n"), &mut host);
+    settles(&format!("{text}0\n"), &mut host);
 }
 
 #[test]

@@ -196,6 +196,12 @@ pub(crate) const TYPES: &[Named] = &[
         r#""type":"string","pattern":"^[0-9]+([MGT]iB|[MGT])$""#,
     ),
     named(
+        &["ChangedIf"],
+        "changed_if",
+        "whole number or text",
+        r#""type":["integer","string"]"#,
+    ),
+    named(
         &["sysctl::Value"],
         "setting",
         "text or whole number",

@@ -7,7 +7,8 @@ from . import image, packages
 from .place import ROOT, LabError, call, locked, remove
 
 REAL = ["at", "ccache", "curl", "dehydrated", "gcc", "hello", "jq", "libc6-dev", "logrotate", "make",
-        "nginx-light", "postgresql", "prometheus-node-exporter", "redis-server", "rsyslog", "tree"]
+        "nginx-light", "postgresql", "prometheus-node-exporter", "python3-apt", "redis-server",
+        "rsyslog", "tree"]
 # In a throwaway layer over the image ($1 the layer, $2 the image, $3 where the .debs go).
 DOWNLOAD = r"""
 set -e

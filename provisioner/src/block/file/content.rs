@@ -91,6 +91,9 @@ impl File {
                     secret || self.private,
                 ))
             }
+            Ok(Rendered::Late { .. }) => Err(refuse(
+                "`result` goes into a template by `template_vars`".to_owned(),
+            )),
             Ok(Rendered::Deferred { .. }) => {
                 Err(refuse("its values are not known here".to_owned()))
             }

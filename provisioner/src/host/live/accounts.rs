@@ -154,6 +154,21 @@ impl Accounts {
         GroupName::parse(name).ok()
     }
 
+    /// The users whose primary group this is, as far as a config could name them.
+    pub(super) fn primary_users(&self, group: &GroupName) -> Vec<UserName> {
+        let Some(group) = self.groups.get(group.as_str()) else {
+            return Vec::new();
+        };
+        let mut names: Vec<_> = self
+            .users
+            .iter()
+            .filter(|(_, user)| user.gid == group.gid)
+            .filter_map(|(name, _)| UserName::parse(name).ok())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Adds lines of passwd or group from another source of accounts; what is known comes first.
     pub(super) fn learn(&mut self, lines: &str) {
         for (name, user) in lines.lines().filter_map(passwd_line) {

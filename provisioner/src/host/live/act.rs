@@ -13,12 +13,15 @@ use super::spot::failed;
 use super::stamp::Stamp;
 use super::write::Writer;
 use super::{
-    Live, checkout, directory, edit_accounts, exec, fresh, git_auth, no_services, remove, settings,
-    unit_jobs, unpack,
+    Live, checkout, deadline, directory, edit_accounts, exec, fresh, git_auth, no_services, remove,
+    settings, unit_jobs, unpack,
 };
 use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
-use crate::host::{Done, HostError, Mutate, Progress};
+use crate::host::{Done, HostError, Mutate, Progress, Stream};
 use crate::unit_file;
+
+/// As much of a command's standard output as is kept for `changed_if` and `result`, in bytes.
+const HEARD: usize = 64 << 10;
 
 /// A check of a file's new content takes no longer.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,17 +48,13 @@ impl Mutate for Live {
 
     fn guard(&mut self, command: &Command) -> Result<bool, HostError> {
         self.forget();
-        self.may_exec()?;
-        let accounts = self.accounts_of(&[command_access(command)])?;
-        let end = exec::run(command, &accounts, &mut |_, _| {});
+        let answer = self.ask(command);
         self.forget();
-        match end? {
-            End::Exit(code) => Ok(code == 0),
-            end => Err(HostError::Program {
-                program: "the guard".into(),
-                why: end.to_string(),
-            }),
-        }
+        answer
+    }
+
+    fn limit(&mut self, time: Option<Duration>) {
+        deadline::set(time);
     }
 
     fn pause(&mut self, time: Duration) {
@@ -73,6 +72,22 @@ impl Mutate for Live {
 }
 
 impl Live {
+    /// Runs a guard; whether it exited 0. A plan asks so too, if the guard is said to be pure.
+    ///
+    /// # Errors
+    /// If it could not be started or was killed.
+    pub fn ask(&self, guard: &Command) -> Result<bool, HostError> {
+        self.may_exec()?;
+        let accounts = self.accounts_of(&[command_access(guard)])?;
+        match exec::run(guard, &accounts, &mut |_, _| {})? {
+            End::Exit(code) => Ok(code == 0),
+            end => Err(HostError::Program {
+                program: "the guard".into(),
+                why: end.to_string(),
+            }),
+        }
+    }
+
     fn act(
         &self,
         batch: &[Effect],
@@ -174,15 +189,25 @@ impl Live {
     fn run(&self, command: &Command, tell: &mut dyn FnMut(Progress)) -> Result<Done, HostError> {
         self.may_exec()?;
         let accounts = self.accounts_of(&[command_access(command)])?;
+        let mut stdout = Vec::new();
         let end = exec::run(command, &accounts, &mut |stream, bytes| {
+            if stream == Stream::Stdout {
+                let room = HEARD.saturating_sub(stdout.len());
+                stdout.extend_from_slice(&bytes[..room.min(bytes.len())]);
+            }
             tell(Progress::Output {
                 stream,
                 bytes: bytes.to_vec(),
             });
         })?;
-        exec::judge(command, end).map(|code| Done {
-            note: String::new(),
+        let code = exec::judge(command, end)?;
+        let stdout = String::from_utf8_lossy(&stdout).into_owned();
+        let changed = command.changed_if.as_ref();
+        Ok(Done {
             exit: Some(code),
+            idle: changed.is_some_and(|changed| !changed.says(code, &stdout)),
+            stdout,
+            ..Done::default()
         })
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::deadline;
 use super::running::Running;
 use super::sys::{self, Identity};
 use crate::host::{HostError, Stream};
@@ -48,8 +49,8 @@ pub(super) enum End {
     Exit(i32),
     /// A signal ended it.
     Signal(i32),
-    /// It did not end in time and was ended, with all that it had started.
-    Timeout,
+    /// It did not end within this time and was ended, with all that it had started.
+    Timeout(Duration),
 }
 
 impl fmt::Display for End {
@@ -57,9 +58,11 @@ impl fmt::Display for End {
         match self {
             Self::Exit(code) => write!(f, "exited with {code}"),
             Self::Signal(signal) => write!(f, "was ended by signal {signal}"),
-            Self::Timeout => {
-                f.write_str("did not end in time; it and all it had started were ended")
-            }
+            Self::Timeout(time) => write!(
+                f,
+                "did not end within {} s; it and all it had started were ended",
+                time.as_secs()
+            ),
         }
     }
 }
@@ -122,10 +125,12 @@ impl Spawn {
         let child = child.map_err(|e| self.failed(format!("could not be started: {e}")))?;
         let mut running =
             Running::new(child, self.stdin.clone()).map_err(|e| self.failed(lost(&e)))?;
-        running.until_end(self.timeout, hear).map_err(|e| {
-            running.kill();
-            self.failed(lost(&e))
-        })
+        running
+            .until_end(deadline::left(self.timeout), hear)
+            .map_err(|e| {
+                running.kill();
+                self.failed(lost(&e))
+            })
     }
 
     #[allow(

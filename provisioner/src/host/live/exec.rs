@@ -1,6 +1,7 @@
 //! A command from a config as a process: its user's login, its own environment, its script.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::process::{Gid, Uid};
 use zeroize::Zeroizing;
@@ -15,6 +16,9 @@ use crate::name::{GroupName, UserName};
 
 /// What errors call a command from a config, whose words may be secret.
 const LABEL: &str = "the command";
+
+/// How long a command may take if its block does not say.
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A user as a command is to run: who, and what a login would say of him.
 pub(super) struct Login {
@@ -158,7 +162,7 @@ pub(super) fn run(
         stdin_file: None,
         identity: login.identity,
         umask: command.umask.bits(),
-        timeout: command.timeout,
+        timeout: TIMEOUT,
     };
     spawn.run(hear)
 }
@@ -167,15 +171,6 @@ pub(super) fn run(
 pub(super) fn judge(command: &Command, end: End) -> Result<i32, HostError> {
     match end {
         End::Exit(code) if command.success.contains(&code) => Ok(code),
-        End::Timeout => {
-            let seconds = command.timeout.as_secs();
-            let why =
-                format!("did not end within {seconds} s; it and all it had started were ended");
-            Err(HostError::Program {
-                program: LABEL.into(),
-                why,
-            })
-        }
         other => Err(HostError::Program {
             program: LABEL.into(),
             why: other.to_string(),
@@ -185,8 +180,6 @@ pub(super) fn judge(command: &Command, end: End) -> Result<i32, HostError> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::name::{AbsPath, Mode};
     use crate::secret::Secret;
@@ -206,8 +199,8 @@ mod tests {
             env: vec![("TOKEN".into(), Secret::new("s3cret".into()))],
             stdin: None,
             umask: Mode::new(0o027),
-            timeout: Duration::from_secs(20),
             success: vec![0],
+            changed_if: None,
         }
     }
 
@@ -286,7 +279,9 @@ mod tests {
         );
         command.success = vec![0, 3];
         assert_eq!(judge(&command, End::Exit(3)).unwrap(), 3);
-        let late = judge(&command, End::Timeout).unwrap_err().to_string();
+        let late = judge(&command, End::Timeout(Duration::from_secs(20)))
+            .unwrap_err()
+            .to_string();
         assert!(late.contains("within 20 s"), "{late}");
     }
 }

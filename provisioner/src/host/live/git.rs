@@ -125,7 +125,7 @@ impl<'a> Git<'a> {
         let commit = self.succeed(&["rev-parse", "HEAD"])?.trim().to_owned();
         self.remember(&commit)?;
         let note = format!("at {}", commit.get(..12).unwrap_or(&commit));
-        Ok(Done { note, exit: None })
+        Ok(Done::noting(note))
     }
 
     fn depth(&self) -> Option<String> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Flock, FlockOffsetType, FlockType, Pid};
 
+use super::deadline;
 use super::processes;
 use crate::host::HostError;
 
@@ -42,6 +43,7 @@ pub(super) fn wait(
     most: Duration,
     tell: &mut dyn FnMut(String),
 ) -> Result<(), HostError> {
+    let most = deadline::left(most);
     let begun = Instant::now();
     let mut told = None;
     while let Some((file, holder)) = locks.iter().find_map(Lock::held) {

@@ -8,6 +8,7 @@ mod blobs;
 mod checked;
 mod checkout;
 mod command;
+mod deadline;
 mod directory;
 mod durable;
 mod edit_accounts;
@@ -59,7 +60,7 @@ use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Entry, Group, Hash, HostError, Key, Memo, Newer, Observe, Package, Powers, Unit, User,
 };
-use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitName, UserName};
 
 pub use self::files::HashCache;
 
@@ -330,6 +331,10 @@ impl Observe for Live {
         Ok(self.accounts()?.group_numbered(gid))
     }
 
+    fn primary_users(&self, group: &GroupName) -> Result<Vec<UserName>, HostError> {
+        Ok(self.accounts()?.primary_users(group))
+    }
+
     fn package(&self, name: &PackageName) -> Result<Option<Package>, HostError> {
         Ok(self.packages()?.get(name).cloned())
     }
@@ -354,6 +359,10 @@ impl Observe for Live {
 
     fn setting(&self, setting: &Setting) -> Result<Option<String>, HostError> {
         settings::see(&self.tree, setting)
+    }
+
+    fn is_read_only(&self, key: &SysctlKey) -> bool {
+        settings::is_read_only(key)
     }
 
     fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError> {

@@ -77,7 +77,7 @@ impl Running {
         while !self.pump(timeout.saturating_sub(begun.elapsed()), hear)? {
             if begun.elapsed() >= timeout {
                 self.terminate(hear)?;
-                return Ok(End::Timeout);
+                return Ok(End::Timeout(timeout));
             }
         }
         let status = self.child.wait()?;

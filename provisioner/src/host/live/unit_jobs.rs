@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::command::Spawn;
+use super::deadline;
 use super::systemd::{State, Systemd};
 use crate::effect::UnitJob;
 use crate::host::{Done, HostError};
@@ -23,10 +24,7 @@ pub(super) fn perform(systemd: &Systemd, name: &UnitName, job: UnitJob) -> Resul
     if let Some(note) = on_disk(systemd, name, job)? {
         // Only links have changed: systemd reads them before its next job, or when the run ends.
         systemd.outdate();
-        return Ok(Done {
-            note: note.into(),
-            exit: None,
-        });
+        return Ok(Done::noting(note));
     }
     let before = match systemd.state(name)? {
         // What runs is stopped as it was started.
@@ -106,10 +104,7 @@ fn perform_held(
             unreachable!("what concerns files alone is done before")
         }
     };
-    Ok(Done {
-        note: note.into(),
-        exit: None,
-    })
+    Ok(Done::noting(note))
 }
 
 /// Looks at a unit again and again, for so long: it must be active, and the same run of it.
@@ -186,6 +181,7 @@ fn start(
 /// missed when the bus restarts, a look cannot, and what the unit is afterwards is asked anyway.
 fn wait(systemd: &Systemd, name: &UnitName, method: &str) -> Result<State, HostError> {
     let job = systemd.queue(method, name)?;
+    let longest = deadline::left(LONGEST);
     let begun = Instant::now();
     let mut pause = PAUSES.0;
     loop {
@@ -193,8 +189,9 @@ fn wait(systemd: &Systemd, name: &UnitName, method: &str) -> Result<State, HostE
         if state.job() != job {
             return Ok(state);
         }
-        if begun.elapsed() > LONGEST {
-            return Err(unwell(name, "is still not there after an hour", &state));
+        if begun.elapsed() > longest {
+            let what = format!("is still not there after {} s", longest.as_secs());
+            return Err(unwell(name, &what, &state));
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSES.1);

@@ -4,9 +4,22 @@ use super::foresee::Base;
 use super::{Fate, Overlay};
 use crate::effect::{Access, Effect, GroupEdit, UserEdit, UserShape};
 use crate::host::{EntryKind, Group, User};
-use crate::name::{AbsPath, GroupName, Mode};
+use crate::name::{AbsPath, GroupName, Mode, UserName};
 
 impl Overlay {
+    /// Those among the users that are known here whose primary group this is.
+    pub(crate) fn primary_users<'a>(
+        &'a self,
+        group: &'a GroupName,
+        gid: Option<u32>,
+    ) -> impl Iterator<Item = &'a UserName> {
+        let is_primary = move |user: &User| {
+            user.group.as_ref() == Some(group) || (gid.is_some() && user.gid == gid)
+        };
+        let known = self.users.iter();
+        known.filter_map(move |(name, user)| user.as_ref().filter(|u| is_primary(u)).map(|_| name))
+    }
+
     pub(super) fn foresee_group(&mut self, edit: &GroupEdit, base: &Base<'_>) {
         let (name, group) = match edit {
             GroupEdit::Add { name, gid, .. } => (

@@ -174,7 +174,7 @@ fn a_timeout_ends_the_whole_tree() {
     };
     let begun = Instant::now();
     let (end, output) = run(&spawn);
-    assert_eq!(end, End::Timeout);
+    assert!(matches!(end, End::Timeout(_)));
     assert!(begun.elapsed() < Duration::from_secs(5), "TERM was enough");
     let pids: Vec<&str> = output.lines().collect();
     assert_eq!(pids.len(), 3, "{output}");
@@ -208,7 +208,7 @@ fn who_ignores_term_is_killed() {
     };
     let begun = Instant::now();
     let (end, output) = run(&spawn);
-    assert_eq!(end, End::Timeout);
+    assert!(matches!(end, End::Timeout(_)));
     assert!(
         begun.elapsed() < Duration::from_millis(11_500),
         "{:?}",
@@ -229,7 +229,7 @@ fn endless_output_costs_no_memory() {
         assert!(bytes.len() <= CHUNK);
         heard += bytes.len();
     });
-    assert_eq!(end.unwrap(), End::Timeout);
+    assert!(matches!(end.unwrap(), End::Timeout(_)));
     assert!(heard > 1 << 20, "{heard}");
 }
 

@@ -105,7 +105,7 @@ impl Work<'_> {
                 return answers;
             }
             let note = note(transaction, &packages);
-            answers.push(Ok(Done { note, exit: None }));
+            answers.push(Ok(Done::noting(note)));
         }
         // All that was asked for is there, and it failed over something else that it also tried.
         if let (Some(error), Some(Ok(done))) = (failure, answers.last_mut()) {

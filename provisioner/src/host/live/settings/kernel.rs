@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::StatVfsMountFlags;
+
 use crate::host::HostError;
 use crate::name::SysctlKey;
 
@@ -21,6 +23,12 @@ pub(super) fn set_sysctl(key: &SysctlKey, value: &str) -> Result<(), HostError> 
     let file = OpenOptions::new().write(true).open(path(key));
     file.and_then(|mut file| file.write_all(format!("{value}\n").as_bytes()))
         .map_err(|error| HostError::io("the kernel refuses this value of", key, &error))
+}
+
+/// Whether what holds the parameter is mounted read-only.
+pub(in super::super) fn is_read_only(key: &SysctlKey) -> bool {
+    let mount = rustix::fs::statvfs(path(key));
+    mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 fn path(key: &SysctlKey) -> PathBuf {

@@ -7,6 +7,7 @@ mod modules;
 mod mounts;
 mod ruleset;
 
+pub(super) use self::kernel::is_read_only;
 use super::Live;
 use super::paths::Tree;
 use crate::host::HostError;

@@ -1,0 +1,66 @@
+//! Regular expressions of a config.
+
+use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Deserializer, de};
+
+/// What a compiled expression may take, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// A regular expression that is searched for in one line at a time. The syntax is that of the crate
+/// `regex`: no look-around and no back-references.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("a regular expression is not empty".to_owned());
+        }
+        if text.contains(['\n', '\0']) {
+            return Err(
+                "a regular expression is searched for in one line, and holds no line break"
+                    .to_owned(),
+            );
+        }
+        let built = RegexBuilder::new(text).size_limit(LARGEST).build();
+        built.map(Self).map_err(|error| {
+            // The words of the crate draw the expression first, and end with what is wrong.
+            let words = error.to_string();
+            let why = words.lines().last().unwrap_or_default();
+            let why = why.trim().trim_start_matches("error: ");
+            format!("this is no regular expression: {why}")
+        })
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether it is found in a line.
+    pub fn finds(&self, line: &str) -> bool {
+        self.0.is_match(line)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl de::Visitor<'_> for Text {
+            type Value = Pattern;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Pattern, E> {
+                Pattern::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}

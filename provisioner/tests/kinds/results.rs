@@ -1,0 +1,79 @@
+//! `result`: what a block makes of what blocks before it came to.
+
+use super::*;
+
+/// A file, and a command that runs only if that was changed.
+const SITE: &str = r#"
+[[file]]
+path = "/motd"
+content = "hi\n"
+
+[[exec]]
+id = "tell"
+script = "wall < /motd"
+when = "result['file:/motd'].changed"
+always = true
+"#;
+
+#[test]
+fn a_block_may_depend_on_what_another_came_to() {
+    let mut host = Host::new();
+    let verdicts = |host: &Host| {
+        let plan = plan(&config(SITE), host, Reveal::Content);
+        plan.blocks.iter().map(|b| b.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(&host), [Verdict::Create, Verdict::Maybe]);
+    let report = apply(&config(SITE), &mut host, &mut Deaf);
+    let outcomes = |report: &hpt_provisioner::report::Report| {
+        report.blocks.iter().map(|b| b.outcome).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(&report), [Outcome::Changed, Outcome::Changed], "{report:?}");
+    // In place, its result is known to a plan too.
+    assert_eq!(verdicts(&host), [Verdict::Ok, Verdict::Skip]);
+    let report = apply(&config(SITE), &mut host, &mut Deaf);
+    assert_eq!(outcomes(&report), [Outcome::Ok, Outcome::Skipped]);
+}
+
+#[test]
+fn a_result_goes_into_fields_once_it_is_known() {
+    let mut host = Host::new();
+    let text = r#"
+[[exec]]
+id = "version"
+script = "echo 7"
+always = true
+
+[[file]]
+path = "/version"
+content = "{{ result.version.exit }}-{{ result.version.changed }}\n"
+"#;
+    let before = plan(&config(text), &host, Reveal::Content);
+    assert_eq!(before.blocks[1].verdict, Verdict::Maybe);
+    assert_eq!(
+        before.blocks[1].summary,
+        "known when applied: depends on version"
+    );
+    let report = apply(&config(text), &mut host, &mut Deaf);
+    let ended: Vec<_> = report.blocks.iter().map(|b| (b.outcome, &b.note)).collect();
+    assert_eq!(ended, []);
+}
+
+#[test]
+fn a_result_that_is_not_there_is_a_fault_with_its_place() {
+    let faults = |text: &str| {
+        let file = File {
+            name: "site.toml".into(),
+            text: text.into(),
+        };
+        let scope = Scope {
+            facts: Some(Facts::default()),
+            ..Scope::default()
+        };
+        config::parse(vec![file], scope).err().unwrap()
+    };
+    let found = faults("[[file]]\npath = \"/a\"\ncontent = \"{{ result['file:/b'].changed }}\"\n");
+    assert_eq!(found[0].what, "no block `file:/b` stands before this one");
+    assert!(found[0].place.is_some());
+    let found = faults("[[file]]\nfor_each = \"{{ result.x.stdout }}\"\npath = \"/a\"\n");
+    assert!(found[0].what.contains("may not use `result`"), "{found:?}");
+}
