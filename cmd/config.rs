@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Exit, Problem};
 use crate::print::fault;
 use crate::secrets;
-use crate::sources::file;
+use crate::sources::{file, tree};
 
 /// A config that is valid as far as can be known here.
 pub(crate) struct Checked {
@@ -70,7 +70,12 @@ impl Checked {
             let Source::File(path) = &need.source else {
                 return None;
             };
-            let opened = file::open(&self.dirs[place.file].join(path));
+            let path = self.dirs[place.file].join(path);
+            let opened = if need.tree {
+                tree::check(&path)
+            } else {
+                file::open(&path).map(drop)
+            };
             Some((place, opened.err()?))
         });
         let resources = &self.outline.resources;

@@ -37,6 +37,7 @@ fn every_example_is_valid_is_planned_without_a_host_and_says_how_to_begin() {
         };
         let check = hpt(&["check"]);
         assert_eq!(words(&check), format!("{config}: valid\n"));
+        assert_eq!(hpt(&["fmt", "--check"]).status.code(), Some(0), "{config}");
         // There is no package in an empty directory, so what needs one is blocked, which is exit 1.
         let plan = hpt(&["--root", dir.path().to_str().unwrap(), "plan"]);
         assert_eq!(plan.status.code(), Some(1), "{}", words(&plan));

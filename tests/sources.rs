@@ -327,3 +327,82 @@ fn a_file_of_a_repository_is_a_source() {
         assert_eq!(place.read("root/got"), "one\n");
     }
 }
+
+/// A bucket whose list comes in two pages, and whose objects hold their own path.
+fn bucket_of_many() -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let head = BufReader::new(stream.try_clone().unwrap())
+                .lines()
+                .map(Result::unwrap)
+                .take_while(|line| !line.is_empty())
+                .next()
+                .unwrap_or_default();
+            let path = head.split(['?', ' ']).nth(1).unwrap_or_default();
+            let body = if path != "/coleman/" {
+                path.to_owned()
+            } else if head.contains("&continuation-token=a%20%26b&list-type=2&prefix=site%2F") {
+                "<Contents><Key>site/css/a &amp; b.css</Key></Contents>".to_owned()
+            } else {
+                "<Contents><Key>site/</Key></Contents><Contents><Key>site/index.html</Key></Contents>\
+                 <NextContinuationToken>a &amp;b</NextContinuationToken>"
+                    .to_owned()
+            };
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+            let _ = tell.send(head);
+        }
+    });
+    (port, told)
+}
+
+#[test]
+fn what_a_bucket_has_below_a_prefix_is_copied() {
+    let (port, asked) = bucket_of_many();
+    let place = Place::new();
+    let text = bucket(&format!("http://127.0.0.1:{port}"), "");
+    let (resources, _) = text.split_once("[[file]]").unwrap();
+    let sync = "[[sync]]\nsource = \"bkt://site\"\ndest = \"/static\"\n";
+    place.write("site.toml", format!("{resources}{sync}"));
+    provision(&place).exits(0).says("changed 1");
+    assert_eq!(
+        place.read("root/static/index.html"),
+        "/coleman/site/index.html"
+    );
+    let odd = place.read("root/static/css/a & b.css");
+    assert_eq!(odd, "/coleman/site/css/a%20%26%20b.css");
+    assert!(asked.recv().unwrap().contains("X-Amz-Signature="));
+    provision(&place).exits(0).says("1 in place, nothing to do");
+}
+
+#[test]
+fn a_directory_is_copied_and_what_is_not_in_it_goes() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("static/css")).unwrap();
+    place.write("static/index.html", "hello");
+    place.write("static/css/a.css", "x".repeat(100_000));
+    let text = "[[sync]]\nsource = \"static\"\ndest = \"/srv/site\"\ndelete = true\n";
+    place.write("site.toml", text);
+    std::fs::create_dir_all(place.path("root/srv")).unwrap();
+    let run = || place.run(&["--root", "root", "provision", "site.toml"]);
+    run().exits(0).says("changed 1");
+    assert_eq!(place.read("root/srv/site/css/a.css").len(), 100_000);
+    run().exits(0).says("1 in place, nothing to do");
+    place.write("root/srv/site/old", "");
+    let plan = place.run(&["--root", "root", "plan", "site.toml"]);
+    plan.exits(0).says("1 goes").says("/srv/site/old goes");
+    run().exits(0).says("changed 1");
+    assert!(!place.path("root/srv/site/old").exists());
+    std::os::unix::fs::symlink("index.html", place.path("static/link")).unwrap();
+    run().exits(3).says("`link`, which is neither a file nor");
+    place.write("site.toml", text.replace("\"static\"", "\"none\""));
+    let check = place.run(&["check", "site.toml"]);
+    check.exits(3).says("cannot read the source");
+}

@@ -11,7 +11,7 @@ use hpt_provisioner::config::scope::Opener;
 use hpt_provisioner::effect::Command;
 use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
-use hpt_provisioner::host::live::{self, HashCache, Live};
+use hpt_provisioner::host::live::{self, Kept, Live};
 use hpt_provisioner::host::{HostError, Observe};
 use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Finished, Outcome, Report};
@@ -57,7 +57,7 @@ pub struct Order {
 pub struct Site {
     places: Places,
     opener: Option<Opener>,
-    hashes: Arc<HashCache>,
+    kept: Arc<Kept>,
 }
 
 impl Site {
@@ -66,7 +66,7 @@ impl Site {
         Self {
             places,
             opener: None,
-            hashes: Arc::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -160,7 +160,7 @@ impl Site {
             blobs: state.blobs(),
             memos: state.memos(),
             fingerprint_key: state.fingerprint_key()?,
-            hashes: Arc::clone(&self.hashes),
+            kept: Arc::clone(&self.kept),
         })?;
         let host = host.lend(delivery.contents);
         let config = delivery.request.parse(host.facts(), self.opener.clone());

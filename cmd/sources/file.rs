@@ -110,6 +110,7 @@ mod tests {
             sha256: None,
             secret: false,
             read: false,
+            tree: false,
         }
     }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use hpt_provisioner::config::resource::Repo;
 
+use super::tree::Tree;
 use super::{Found, keep};
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
@@ -12,8 +13,64 @@ use crate::terminal::{text_of, visible};
 
 /// Fetches a repository's file.
 pub(super) fn show(repo: &Repo, path: &str, sha256: Option<&str>) -> Found {
+    let path = argument(path)?;
+    let dir = fetch(repo)?;
+    let name = format!("{path} of {}", repo.url);
+    let blob = format!("FETCH_HEAD:{path}");
+    read(repo, dir.path(), &["cat-file", "blob", &blob], |out| {
+        keep(out, &name, sha256)
+    })
+}
+
+/// Fetches all that a repository has below a directory.
+pub(super) fn tree(repo: &Repo, path: &str) -> Result<Tree, CommandError> {
+    let path = argument(path.trim_end_matches('/'))?;
+    let dir = fetch(repo)?;
+    let of = format!("{path} of {}", repo.url);
+    let below = format!("FETCH_HEAD:{path}");
+    // What `export-ignore` and the like say in a repository is not about its use here.
+    let attributes = dir.path().join("info/attributes");
+    std::fs::write(&attributes, "* -export-ignore -export-subst\n")
+        .map_err(|why| failed(repo, &why))?;
+    read(
+        repo,
+        dir.path(),
+        &["archive", "--format=tar", &below],
+        |out| {
+            let mut tree = Tree::default();
+            let mut archive = tar::Archive::new(out);
+            for entry in archive.entries().map_err(|why| failed(repo, &why))? {
+                let mut entry = entry.map_err(|why| failed(repo, &why))?;
+                let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+                match entry.header().entry_type() {
+                    tar::EntryType::Directory | tar::EntryType::XGlobalHeader => {}
+                    tar::EntryType::Regular => {
+                        let mode = entry.header().mode().map_err(|why| failed(repo, &why))?;
+                        tree.fetch(&name, mode & 0o100 != 0, &mut entry, &of)?;
+                    }
+                    _ => {
+                        let why = format!(
+                            "`{}` is a link, which a [[sync]] does not copy",
+                            visible(&name)
+                        );
+                        return Err(failed(repo, &why));
+                    }
+                }
+            }
+            Ok(tree)
+        },
+    )
+}
+
+fn failed(repo: &Repo, why: &dyn std::fmt::Display) -> CommandError {
+    let what = format!("cannot fetch {}: {why}", visible(&repo.url));
+    CommandError::new(Exit::Failed, what)
+}
+
+/// A bare repository that has the one commit.
+fn fetch(repo: &Repo) -> Result<tempfile::TempDir, CommandError> {
     let rev = repo.rev.as_deref().unwrap_or("HEAD");
-    let (url, rev, path) = (argument(&repo.url)?, argument(rev)?, argument(path)?);
+    let (url, rev) = (argument(&repo.url)?, argument(rev)?);
     if !(url.starts_with("https://") || url.starts_with("ssh://") || is_scp_like(url)) {
         let what = format!(
             "[repo] {}: a repository is reached by https or ssh",
@@ -21,12 +78,7 @@ pub(super) fn show(repo: &Repo, path: &str, sha256: Option<&str>) -> Found {
         );
         return Err(CommandError::new(Exit::Config, what));
     }
-    let failed = |why: &dyn std::fmt::Display| {
-        CommandError::new(
-            Exit::Failed,
-            format!("cannot fetch {}: {why}", visible(url)),
-        )
-    };
+    let failed = |why: &dyn std::fmt::Display| failed(repo, why);
     let dir = tempfile::tempdir().map_err(|why| failed(&why))?;
     run(dir.path(), &["init", "--quiet", "--bare", "."]).map_err(|why| failed(&why))?;
     let fetch = [
@@ -40,21 +92,28 @@ pub(super) fn show(repo: &Repo, path: &str, sha256: Option<&str>) -> Found {
         rev,
     ];
     run(dir.path(), &fetch).map_err(|why| failed(&why))?;
-    let name = format!("{path} of {url}");
-    let mut child = git(
-        dir.path(),
-        &["cat-file", "blob", &format!("FETCH_HEAD:{path}")],
-    )
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .map_err(|why| failed(&why))?;
+    Ok(dir)
+}
+
+/// Reads what git writes.
+fn read<T>(
+    repo: &Repo,
+    dir: &Path,
+    args: &[&str],
+    take: impl FnOnce(&mut std::process::ChildStdout) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let failed = |why: &dyn std::fmt::Display| failed(repo, why);
+    let mut child = git(dir, args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|why| failed(&why))?;
     let mut out = child.stdout.take().expect("it was piped");
-    let kept = keep(&mut out, &name, sha256);
+    let taken = take(&mut out);
     drop(out);
     let end = child.wait_with_output().map_err(|why| failed(&why))?;
-    if end.status.success() {
-        kept
+    if end.status.success() || taken.is_err() && end.stderr.is_empty() {
+        taken
     } else {
         Err(failed(&last_line(&end.stderr)))
     }

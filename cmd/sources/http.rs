@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
 
 use super::{Found, keep};
 use crate::env::{Variable, env};
@@ -27,6 +27,12 @@ pub(super) fn get_https(url: &str, sha256: Option<&str>) -> Found {
 
 /// Fetches `url` and calls it `name` in errors: a signed URL is a secret for a while.
 pub(super) fn get(agent: &Agent, url: &str, name: &str, sha256: Option<&str>) -> Found {
+    let mut body = open(agent, url, name)?;
+    keep(&mut body.as_reader(), name, sha256)
+}
+
+/// The content of `url`, as it comes.
+pub(super) fn open(agent: &Agent, url: &str, name: &str) -> Result<Body, CommandError> {
     let failed = |why: &ureq::Error| {
         // A message may quote the URL.
         let why = why.to_string().replace(url, name);
@@ -42,8 +48,7 @@ pub(super) fn get(agent: &Agent, url: &str, name: &str, sha256: Option<&str>) ->
         let what = format!("cannot fetch {name}: the answer is {}", response.status());
         return Err(CommandError::new(Exit::Failed, what));
     }
-    let mut body = response.into_body();
-    keep(&mut body.as_reader(), name, sha256)
+    Ok(response.into_body())
 }
 
 /// An agent that speaks https only, or plain http too where the caller knows the wire.

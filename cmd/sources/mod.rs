@@ -5,6 +5,7 @@ pub(crate) mod file;
 mod git;
 mod http;
 mod sign;
+pub(crate) mod tree;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -17,6 +18,7 @@ use hpt_provisioner::fault::Place;
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::source::{Blob, Need, Source};
 
+use self::tree::Tree;
 use crate::config::Checked;
 use crate::error::{CommandError, Exit};
 use crate::print::plural;
@@ -116,14 +118,25 @@ impl Sources {
         };
         let mut local = Vec::new();
         for (need, place) in &config.outline.needs {
-            if let Source::File(path) = &need.source {
-                local.push((need, place, config.dirs[place.file].join(path)));
-                continue;
+            match &need.source {
+                Source::File(path) => {
+                    let path = config.dirs[place.file].join(path);
+                    if need.tree {
+                        this.add_tree(need, directory(&path, place))
+                            .map_err(CommandError::at(&config.files, place))?;
+                    } else {
+                        local.push((need, place, path));
+                    }
+                    continue;
+                }
+                _ => terminal.passing(format_args!("fetching {}", need.source)),
             }
-            terminal.passing(format_args!("fetching {}", need.source));
-            let found = fetch(need, config, secrets);
-            this.add(need, found)
-                .map_err(CommandError::at(&config.files, place))?;
+            let added = if need.tree {
+                this.add_tree(need, fetch_tree(need, config, secrets))
+            } else {
+                this.add(need, fetch(need, config, secrets))
+            };
+            added.map_err(CommandError::at(&config.files, place))?;
         }
         refuse_ambiguous(config)?;
         for (need, place, found) in hash_all(&local) {
@@ -152,6 +165,27 @@ impl Sources {
             lent,
         });
         origin.lent |= lent;
+        Ok(())
+    }
+
+    /// Adds the list of a tree, and what it lists.
+    fn add_tree(
+        &mut self,
+        need: &Need,
+        found: Result<Tree, CommandError>,
+    ) -> Result<(), CommandError> {
+        let tree = found?;
+        let text = tree.text(&need.source.to_string())?;
+        let size = u64::try_from(text.len()).expect("a length fits 64 bits");
+        let list = (blake3::hash(&text), size, Content::Memory(text));
+        self.add(need, Ok(list))?;
+        for (Blob { hash, size }, content) in tree.contents {
+            self.origins.entry(hash).or_insert(Origin {
+                size,
+                content,
+                lent: false,
+            });
+        }
         Ok(())
     }
 
@@ -219,6 +253,41 @@ fn fetch(need: &Need, config: &Checked, secrets: &Secrets) -> Found {
                 (None, None) => unreachable!("a check finds the bucket of every source"),
             }
         }
+    }
+}
+
+/// Lists a directory of this machine, and hashes its files.
+fn directory(path: &Path, place: &Place) -> Result<Tree, CommandError> {
+    let mut tree = Tree::default();
+    let files = tree::walk(path, &mut tree)?;
+    let none = Need {
+        source: Source::File(path.display().to_string()),
+        sha256: None,
+        secret: false,
+        read: false,
+        tree: false,
+    };
+    let local: Vec<_> = files
+        .iter()
+        .map(|(_, path, _)| (&none, place, path.clone()))
+        .collect();
+    let found = hash_all(&local);
+    for ((below, path, executable), (_, _, found)) in files.into_iter().zip(found) {
+        let (hash, size, _) = found?;
+        tree.add(below, executable, Blob { hash, size }, Content::File(path));
+    }
+    Ok(tree)
+}
+
+fn fetch_tree(need: &Need, config: &Checked, secrets: &Secrets) -> Result<Tree, CommandError> {
+    let Source::Bucket { bucket: name, path } = &need.source else {
+        unreachable!("a tree is a directory or lies in a bucket or repository");
+    };
+    let resources = &config.outline.resources;
+    match (resources.buckets.get(name), resources.repos.get(name)) {
+        (Some(bucket), _) => bucket::tree(bucket, path, secrets),
+        (None, Some(repo)) => git::tree(repo, path),
+        (None, None) => unreachable!("a check finds the bucket of every source"),
     }
 }
 

@@ -17,19 +17,28 @@ pub(super) struct Credentials {
     pub(super) token: Option<Secret>,
 }
 
-/// The query that lets `GET https://HOST/PATH` in. `path` is encoded; the time is in unix seconds.
-pub(super) fn query(keys: &Credentials, host: &str, path: &str, region: &str, now: u64) -> String {
-    query_for(keys, host, path, region, now, VALID)
+/// What is asked of a service.
+pub(super) struct Asked<'a> {
+    pub(super) host: &'a str,
+    /// Encoded.
+    pub(super) path: &'a str,
+    /// What the query says besides, encoded, each part after a `&`, in the order of their names.
+    pub(super) more: &'a str,
+    pub(super) region: &'a str,
 }
 
-fn query_for(
-    keys: &Credentials,
-    host: &str,
-    path: &str,
-    region: &str,
-    now: u64,
-    valid: u64,
-) -> String {
+/// The query that lets `GET https://HOST/PATH` in. The time is in unix seconds.
+pub(super) fn query(keys: &Credentials, asked: &Asked<'_>, now: u64) -> String {
+    query_for(keys, asked, now, VALID)
+}
+
+fn query_for(keys: &Credentials, asked: &Asked<'_>, now: u64, valid: u64) -> String {
+    let Asked {
+        host,
+        path,
+        more,
+        region,
+    } = asked;
     let date = day(now).replace('-', "");
     let of_day = now % 86_400;
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
@@ -44,6 +53,7 @@ fn query_for(
         query += &format!("&X-Amz-Security-Token={}", encode(token.expose(), false));
     }
     query += "&X-Amz-SignedHeaders=host";
+    query += more; // lower-case names come after all of these
     let request = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
     let text = format!(
         "AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}",
@@ -51,7 +61,7 @@ fn query_for(
     );
     let first = zeroize::Zeroizing::new(format!("AWS4{}", keys.secret.expose()));
     let start = sign(first.as_bytes(), date.as_bytes());
-    let key = [region, "s3", "aws4_request"]
+    let key = [*region, "s3", "aws4_request"]
         .iter()
         .fold(start, |key, part| sign(key.as_ref(), part.as_bytes()));
     let signature = hex(sign(key.as_ref(), text.as_bytes()).as_ref());
@@ -86,8 +96,13 @@ mod tests {
             secret: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into()),
             token: None,
         };
-        let host = "examplebucket.s3.amazonaws.com";
-        let query = query_for(&keys, host, "/test.txt", "us-east-1", 1_369_353_600, 86_400);
+        let asked = Asked {
+            host: "examplebucket.s3.amazonaws.com",
+            path: "/test.txt",
+            more: "",
+            region: "us-east-1",
+        };
+        let query = query_for(&keys, &asked, 1_369_353_600, 86_400);
         let signature = "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
         assert!(
             query.ends_with(&format!("&X-Amz-Signature={signature}")),

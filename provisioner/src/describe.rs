@@ -1,6 +1,6 @@
 //! What an action changes, in details that a person can read. Written once, over effects.
 
-use crate::block::Action;
+use crate::block::{Action, Verb};
 use crate::diff::{self, Line};
 use crate::effect::{Access, Content, Effect, UserEdit, WriteFile};
 use crate::host::overlay::Fate;
@@ -54,6 +54,14 @@ pub(crate) fn details(
                 };
                 let new = value.as_deref().unwrap_or("none");
                 details.push(Detail::Text(format!("{setting}: {old} -> {new}")));
+            }
+            Effect::Remove { path, recursive } if action.verb != Verb::Delete => {
+                let all = if *recursive {
+                    " and all that it holds"
+                } else {
+                    ""
+                };
+                details.push(Detail::Text(format!("{path} goes{all}")));
             }
             Effect::Unpack(job) => {
                 let hash = job.hash.to_hex();

@@ -16,6 +16,7 @@ pub mod diff;
 pub mod effect;
 pub mod fault;
 pub mod host;
+pub mod listing;
 mod mask;
 pub mod name;
 mod notices;

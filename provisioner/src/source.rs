@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::host::Hash;
-use crate::name::BadName;
+use crate::name::{BadName, is_hidden};
 
 /// A source as a config spells it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +32,7 @@ impl Source {
     /// # Errors
     /// A scheme that is neither `https` nor a plain name, or control characters.
     pub fn parse(text: &str) -> Result<Self, BadName> {
-        if text.is_empty() || text.chars().any(char::is_control) {
+        if text.is_empty() || text.chars().any(is_hidden) {
             return Err(BadName(
                 "a source is a path, an https URL or BUCKET://path, without control characters",
             ));
@@ -114,6 +114,8 @@ pub struct Need {
     pub secret: bool,
     /// Whether planning reads it (a template, a key), so that it should be sent along.
     pub read: bool,
+    /// Whether it is a directory: its blob is a [`Listing`](crate::listing::Listing) then.
+    pub tree: bool,
 }
 
 /// What a source was resolved to.

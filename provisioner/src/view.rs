@@ -14,6 +14,7 @@ use crate::host::{
     Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Newer, Observe, Owner, Package,
     Powers, Unit, User,
 };
+use crate::listing::Listing;
 use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitName, UserName};
 use crate::results::Results;
 use crate::source::{Blob, Source};
@@ -103,6 +104,13 @@ impl<'a> View<'a> {
         self.scope.blobs.get(source)
     }
 
+    /// Whether a block of the config is about this path, about one below it, or about all of a
+    /// directory in which it lies.
+    pub fn is_claimed(&self, path: &AbsPath) -> bool {
+        let within = |tree: &AbsPath| path.as_path().starts_with(tree.as_path());
+        self.scope.claimed.contains(path) || self.scope.trees.iter().any(within)
+    }
+
     /// Whether one block alone needs this blob.
     pub fn is_only_use(&self, blob: &Blob) -> bool {
         !self.scope.shared.contains(blob.hash.as_bytes())
@@ -137,17 +145,17 @@ impl<'a> View<'a> {
         let Some(parent) = path.parent() else {
             return Ok(Fate::Is(true));
         };
-        self.is_dir(parent, MOST_LINKS)
+        self.is_dir(&parent, MOST_LINKS)
     }
 
     /// Whether there is a directory at a path, or at the end of the links there.
-    fn is_dir(&self, path: AbsPath, links: usize) -> Result<Fate<bool>, HostError> {
-        Ok(match self.path(&path)? {
+    fn is_dir(&self, path: &AbsPath, links: usize) -> Result<Fate<bool>, HostError> {
+        Ok(match self.path(path)? {
             Fate::Is(Some(Entry {
                 kind: EntryKind::Symlink(to),
                 ..
             })) => match path.beside(&to) {
-                Some(to) if links > 0 => self.is_dir(to, links - 1)?,
+                Some(to) if links > 0 => self.is_dir(&to, links - 1)?,
                 _ => Fate::Is(true), // no plain path: the host itself will say
             },
             Fate::Is(Some(entry)) => Fate::Is(matches!(entry.kind, EntryKind::Dir)),
@@ -169,6 +177,29 @@ impl<'a> View<'a> {
         let seen = self.base.holds_besides(dir, &self.overlay.gone_from(dir))?;
         self.record(Key::Entries(dir.clone()), &seen);
         Ok(Fate::Is(seen))
+    }
+
+    /// The names in the directory at a path; none if there is no directory.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn entries(&self, dir: &AbsPath) -> Result<Fate<Vec<String>>, HostError> {
+        let seen = self.base.entries(dir)?;
+        self.record(Key::Names(dir.clone()), &seen);
+        Ok(self.overlay.entries(dir, seen))
+    }
+
+    /// The files of a tree that a block copies.
+    ///
+    /// # Errors
+    /// A list that has not been sent, or is none.
+    pub fn listing(&self, source: &Source) -> Result<Listing, HostError> {
+        let missing = || HostError::MissingBlob(source.to_string());
+        let blob = self.source(source).ok_or_else(missing)?;
+        let bytes = self.blob(&blob.hash)?.ok_or_else(missing)?;
+        let refuse = |why: &dyn std::fmt::Display| HostError::Refused(format!("{source}: {why}"));
+        let text = std::str::from_utf8(&bytes).map_err(|why| refuse(&why))?;
+        Listing::parse(text).map_err(|why| refuse(&why))
     }
 
     /// The hash of the file at a path; `Is(None)` if there is no file.

@@ -232,6 +232,7 @@ impl Observe for Faulty {
         prefetch(keys: &[hpt_provisioner::host::Key]) -> ();
         path(path: &AbsPath) -> Result<Option<Entry>, HostError>;
         holds_besides(dir: &AbsPath, gone: &[AbsPath]) -> Result<bool, HostError>;
+        entries(dir: &AbsPath) -> Result<Vec<String>, HostError>;
         hash(path: &AbsPath) -> Result<Option<hpt_provisioner::host::Hash>, HostError>;
         read(path: &AbsPath) -> Result<Option<std::sync::Arc<[u8]>>, HostError>;
         user(name: &hpt_provisioner::name::UserName) -> Result<Option<hpt_provisioner::host::User>, HostError>;

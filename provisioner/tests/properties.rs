@@ -15,6 +15,7 @@ use hpt_provisioner::effect::{
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::host::setting::Setting;
+use hpt_provisioner::listing::{Below, Listed, Listing};
 use hpt_provisioner::name::{
     AbsPath, GroupName, Mode, ModuleName, PackageName, PackageVersion, SysctlKey, UnitName,
     UserName,
@@ -22,6 +23,7 @@ use hpt_provisioner::name::{
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome};
 use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::source::{Blob, Source};
 
 /// As many pairs of a config and a host.
 const PAIRS: u64 = 10_000;
@@ -46,6 +48,7 @@ const WORLD: World = World {
     sysctls: &["net.ipv4.ip_forward", "vm.swappiness", "net.bridge.x"],
     modules: &["dummy", "bridge"],
     units: &["nginx", "cron"],
+    timers: &["nginx", "cron"],
     programs: &["/bin/a", "/bin/b"],
     repositories: &["https://h/a", "https://h/b"],
     without: &[],
@@ -55,8 +58,44 @@ fn path(text: &str) -> AbsPath {
     AbsPath::parse(text).unwrap()
 }
 
+/// What the sources of a random config are, by their names.
+fn sources() -> Vec<(&'static str, Vec<u8>)> {
+    let mut sources = Vec::new();
+    for (tar, list, content) in [("one.tar", "one", "1"), ("two.tar", "two", "2")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(1);
+        let mut archive = tar::Builder::new(Vec::new());
+        archive
+            .append_data(&mut header, "x", content.as_bytes())
+            .unwrap();
+        sources.push((tar, archive.into_inner().unwrap()));
+        let mut listing = Listing::default();
+        for name in ["x", "e/y", content] {
+            let content = Blob {
+                hash: blake3::hash(content.as_bytes()),
+                size: 1,
+            };
+            let executable = name == "e/y";
+            let file = Listed::File {
+                content,
+                executable,
+            };
+            listing.add(Below::parse(name).unwrap(), file);
+        }
+        sources.push((list, listing.to_text().into_bytes()));
+    }
+    sources
+}
+
 fn host(r: &mut Random) -> Memory {
     let mut host = Memory::new(Facts::default());
+    for (_, bytes) in sources() {
+        host.put_blob(&bytes);
+    }
+    for content in [b"1", b"2"] {
+        host.put_blob(content);
+    }
     host.put(&Effect::MakeDir {
         path: path("/nowhere-else"),
         access: Access::default(),
@@ -215,9 +254,14 @@ fn parse(text: &str) -> Config {
         name: "random.toml".to_owned(),
         text: text.to_owned(),
     }];
+    let blob = |(name, bytes): (&str, Vec<u8>)| {
+        let (hash, size) = (blake3::hash(&bytes), u64::try_from(bytes.len()).unwrap());
+        (Source::File(name.to_owned()), Blob { hash, size })
+    };
     let scope = Scope {
         facts: Some(Facts::default()),
         secrets: Some([].into()),
+        blobs: sources().into_iter().map(blob).collect(),
         ..Scope::default()
     };
     config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}\n{text}"))

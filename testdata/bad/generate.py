@@ -43,10 +43,10 @@ FIELDS = {
     "user": {"name": TEXT, "uid": NUMBER, "group": GROUP, "home": TEXT, "create_home": BOOL, "shell": TEXT, "groups": LIST,
              "groups_exclusive": BOOL, "system": BOOL, "comment": TEXT, "password_hash": TEXT, "locked": BOOL,
              "ssh_public_key": TEXT, "ssh_private_key": TEXT, "authorized_keys": LIST, "authorized_exclusive": BOOL,
-             "sudo": TEXT, "absent": BOOL, "remove_home": BOOL},
+             "sudo": TEXT, "absent": BOOL, "remove_home": BOOL, "expires": TEXT},
     "file": {"path": TEXT, "source": TEXT, "content": TEXT, "template": TEXT, "template_vars": ['"x"', "5", "[]"],
              "symlink_to": TEXT, "dir": BOOL, "owner": TEXT, "group": TEXT, "sha256": TEXT, "verify": TEXT,
-             "overwrite": BOOL, "allow_setuid": BOOL, "absent": BOOL, "recurse": BOOL},
+             "overwrite": BOOL, "allow_setuid": BOOL, "absent": BOOL, "recurse": BOOL, "purge": BOOL, "backup": BOOL},
     "clone": {"url": TEXT, "dest": TEXT, "rev": TEXT, "depth": NUMBER, "submodules": BOOL, "owner": TEXT, "update": BOOL,
               "force": BOOL, "key": TEXT, "known_hosts": TEXT, "user": TEXT, "password": TEXT},
     "exec": {"script": TEXT, "cmd": TEXT, "args": LIST, "interpreter": TEXT, "user": TEXT, "group": TEXT, "pwd": TEXT,
@@ -132,10 +132,10 @@ LISTS = [
 ]
 # Fields and blocks of the language that come with a later version.
 LATER = {
-    "user": ["expires"], "file": ["purge", "backup", "selinux"], "exec": ["pure", "changed_if", "undo"],
+    "file": ["selinux"], "exec": ["pure", "changed_if", "undo"],
 }
 LATER_KINDS = [
-    "at", "container", "sync", "reboot", "check", "capability", "need", "provide",
+    "container", "reboot", "check", "capability", "need", "provide",
 ]
 
 
@@ -223,7 +223,6 @@ def contradictions():
         yield f"a symbolic link has no `{key}`", f"{link}{key} = @@{value}\n"
     for key, value in (("verify", '"/bin/true %s"'), ("overwrite", "false"), ("template_vars", "{ a = 1 }"), ("sha256", '"' + "a" * 64 + '"')):
         yield f"`{key}` goes with", f"{file}dir = true\n{key} = @@{value}\n"
-    yield "`recurse` goes with `absent`", f"{file}dir = true\nrecurse = @@true\n"
     yield "`/` is never removed", '[[file]]\npath = @@"/"\nabsent = true\nrecurse = true\n'
     for old, new, kind, rest, value in (
         ("perms", "mode", "file", 'path = "/a"\ncontent = ""', '"0600"'), ("url", "source", "file", 'path = "/a"', '"x"'),
@@ -277,7 +276,7 @@ def contradictions():
     for value in ('"a:b"', *CONTROL):
         yield "a comment holds no", f'[[user]]\nname = "a"\ncomment = @@{value}\n'
     for value in CONTROL:
-        yield "a sudo rule is one line", f'[[user]]\nname = "a"\nsudo = @@{value}\n'
+        yield "a line holds no line breaks", f'[[user]]\nname = "a"\nsudo = @@{value}\n'
     for value in ('"hunter2"', '""', '"$6$a:b"', '"$6$ a"', '"$6$a\\n"'):
         yield "no hash of a password", f'[[user]]\nname = "a"\npassword_hash = @@{value}\n'
     yield "a depth is at least 1", '[[clone]]\nurl = "https://h/p"\ndest = "/a"\ndepth = @@0\n'
@@ -286,6 +285,15 @@ def contradictions():
     for key in ('""', '"files/deploy"', '"~/.ssh/id_rsa"', '"bkt://key"', '"ssh-ed25519 AAAA ana"'):
         yield "`key` is the private key itself", f'[[clone]]\nurl = "git@h:p"\ndest = "/a"\nkey = @@{key}\n'
     yield "a password is one line", '[[clone]]\nurl = "https://h/p"\ndest = "/a"\npassword = @@"a\\nb"\n'
+    for day in ('""', '"tomorrow"', '"2026-02-30"', '"2026-13-01"', '"31.12.2026"', '"2026-1-1"', '"1970-01-01"', '"1969-12-31"', '"2200-01-01"', '"20000"', '"-1"', '"Never"',
+                '"2026-12-31 00:00"', '"2026-12-31;id"', '"2026-12-31\\n"'):
+        yield "a day is written as", f'[[user]]\nname = "a"\nexpires = @@{day}\n'
+    yield "`purge` goes with `dir`", f'{file}content = ""\npurge = @@true\n'
+    yield "`purge` goes with `dir`", f'{file}absent = true\npurge = @@true\n'
+    yield "`backup` goes with", f'{file}dir = true\nbackup = @@true\n'
+    yield "`recurse` goes with", f'{file}content = ""\nrecurse = @@true\n'
+    yield "`recurse` of a directory", f'{file}dir = true\nrecurse = @@true\n'
+    yield "is never purged", '[[file]]\npath = @@"/"\ndir = true\npurge = true\n'
     yield "two blocks have the id `file:/a`", f'{file}content = ""\n@@[[file]]\npath = "/a/"\ndir = true\n'
     yield "two blocks have the id", '[[service]]\nname = "x"\nenabled = true\n@@[[service]]\nname = "x.service"\nenabled = true\n'
     yield "no block `group:a` stands before", '[[group]]\nname = "a"\nafter = [@@"group:a"]\n'
@@ -334,6 +342,7 @@ def resources():
 
 
 def sources():
+    yield "both as a file and as a tree", '[[file]]\npath = "/b"\nsource = "a"\n@@[[sync]]\nsource = "a"\ndest = "/a"\n'
     """What whoever starts a run must know of its sources, judged once all blocks are read; a target meets blobs alone."""
     for kind, rest, field in (("file", 'path = "/a"', "source"), ("file", 'path = "/a"', "template"), ("user", 'name = "a"', "ssh_private_key")):
         yield "there is no [bucket.bkt]", f'@@[[{kind}]]\n{rest}\n{field} = "bkt://x"\n'
@@ -364,7 +373,7 @@ def shape():
     yield "is a list of blocks", '@@[file]\npath = "/a"\n'
     yield "no block or table named", '[[@@services]]\nname = "nginx"\n'
     yield "no block or table named", '@@pakages = ["git"]\n'
-    yield "later version", '[[@@at]]\nname = "x"\n'
+    yield "later version", '[[@@container]]\nname = "x"\n'
     yield "two blocks have the id", '[[group]]\nname = "a"\n@@[[group]]\nname = "a"\n'
     yield "two blocks have the id", '[[group]]\nid = "x"\nname = "a"\n[[user]]\nid = @@"x"\nname = "a"\n'
     yield "later version", '[[group]]\nname = "a"\n@@confirm = true\n'

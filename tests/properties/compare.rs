@@ -10,8 +10,8 @@ use hpt_provisioner::plan::Verdict;
 use hpt_provisioner::report::Outcome;
 use serde_json::Value;
 
+use crate::fleet::Host;
 use crate::generator::judge::{contradicts_itself, is_settled, keeps};
-use crate::host::Host;
 use crate::touches;
 
 /// What was seen, so that a run which proves little says so.

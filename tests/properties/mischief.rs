@@ -2,6 +2,20 @@
 
 use crate::generator::{Random, World};
 
+/// What a host has when a story begins, most of it.
+pub const GROUND: &[&str] = &[
+    "useradd -m -s /bin/sh hpa",
+    "useradd -m -s /bin/sh hpb",
+    "useradd -M hpc",
+    "groupadd hpd",
+    "mkdir -p /srv/d",
+    "mkdir -p /srv/d/e",
+    "mkdir -p /nowhere",
+    "apt-get install -qq -y lab-app=1.1",
+    "printf '[Service]\\nExecStart=/bin/sleep 1000\\n[Install]\\nWantedBy=multi-user.target\\n' > /etc/systemd/system/hpu.service",
+    "systemctl daemon-reload",
+];
+
 /// One line of a shell. It may well fail.
 pub fn line(r: &mut Random, world: &World) -> String {
     match r.below(10) {
@@ -57,7 +71,7 @@ fn unit(r: &mut Random, world: &World) -> String {
         ),
         2 => "systemctl daemon-reload".to_owned(),
         3 => format!("rm -rf {file}.d"),
-        4 => format!("systemctl {verb} {name}.timer"),
+        4 => format!("systemctl {verb} {}.timer", r.one(world.timers)),
         _ => format!("systemctl {verb} {name}.service"),
     }
 }

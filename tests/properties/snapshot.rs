@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::fleet::Host;
+
 /// One line for each thing: what it is, a tab, and what it is like. A file is named by its path and
 /// told by its inode and times too, so that nobody touches it unseen.
 pub const SCRIPT: &str = r#"
@@ -13,7 +15,7 @@ for dir in /etc /home /nowhere /opt /root /srv /usr/local /var/spool/cron; do
         -printf '%p\t%y %m %U:%G %s bytes, inode %i, changed %C@\n'
 done
 dpkg-query -W -f 'package:${Package}\t${Version} ${db:Status-Status} ${db:Status-Want}\n'
-for unit in cron hpu hpv hpt-firewall; do echo $unit.service $unit.timer; done | xargs \
+for unit in cron hpu hpv hpt-a hpt-b hpt-firewall; do echo $unit.service $unit.timer; done | xargs \
     systemctl show -P Id -P ActiveState -P UnitFileState | paste -d ' ' - - - - |
     sed 's/^/unit:/; s/ /\t/'
 for key in net.ipv4.ip_forward net.ipv4.conf.all.log_martians; do
@@ -26,6 +28,12 @@ printf 'nft:\t%s\n' "$(nft list ruleset | tr '\n\t' '  ')"
 
 /// What each thing is like, by its name.
 pub struct Snapshot(pub BTreeMap<String, String>);
+
+impl Host<'_> {
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::parse(&self.shell(SCRIPT))
+    }
+}
 
 impl Snapshot {
     pub fn parse(text: &str) -> Self {

@@ -24,11 +24,16 @@ const APPLY: &str = "--- apply\n";
 
 impl Story {
     pub fn random(r: &mut Random, world: &World, chapters: usize) -> Self {
+        // Blocks lean on accounts and directories: on a bare host most of them would be blocked.
+        let there = mischief::GROUND.iter().filter(|_| r.chance(60));
+        let there = there.map(|line| (*line).to_owned()).collect();
+        let mut steps = vec![Step::Do(there)];
         let chapter = |_| {
             let lines = (0..r.below(8)).map(|_| mischief::line(r, world)).collect();
             [Step::Do(lines), Step::Apply(generator::blocks(r, world))]
         };
-        Self((0..chapters).flat_map(chapter).collect())
+        steps.extend((0..chapters).flat_map(chapter));
+        Self(steps)
     }
 
     /// The story up to the end of this step.

@@ -93,6 +93,7 @@ impl Kind for Archive {
             sha256: self.sha256.clone(),
             secret: false,
             read: false,
+            tree: false,
         }]
     }
 

@@ -6,7 +6,7 @@ use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{CloneJob, Effect};
 use crate::host::overlay::Fate;
 use crate::host::{Checkout, EntryKind, HostError, Key};
-use crate::name::{AbsPath, UserName};
+use crate::name::{AbsPath, UserName, is_hidden};
 use crate::secret::Secret;
 use crate::source::{holds_password, without_password};
 use crate::view::View;
@@ -250,7 +250,7 @@ fn is_rev(text: &str) -> bool {
 fn check_url(url: &str) -> Result<(), &'static str> {
     const FORMS: &str =
         "a repository's URL is https://host/path, ssh://user@host/path or user@host:path";
-    if url.len() > 2048 || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if url.len() > 2048 || url.chars().any(|c| is_hidden(c) || c.is_whitespace()) {
         return Err("a URL holds no spaces and no control characters");
     }
     let (host, path) = if let Some(rest) = url.strip_prefix("https://") {

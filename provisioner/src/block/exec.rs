@@ -221,6 +221,7 @@ impl Kind for Exec {
                 .collect(),
             perhaps: self.changed_if.is_some(),
             repeats: self.creates.is_none() && self.removes.is_none() && self.once.is_none(),
+            alone: false,
         };
         let guard = match (&self.unless, &self.only_if) {
             (Some(guard), _) => Some((guard, false)),

@@ -8,7 +8,7 @@ use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Command, Effect, Program, UnitJob};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
-use crate::name::{AbsPath, Mode, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, Mode, UnitName, UserName};
 use crate::secret::Secret;
 use crate::view::View;
 
@@ -35,15 +35,28 @@ pub struct Handler {
     /// understood.
     #[serde(default, deserialize_with = "unit")]
     restart: Option<UnitName>,
-    /// The text of a script for `/bin/sh`.
+    /// The text of a script for `interpreter`.
     script: Option<Secret>,
     /// A program by its absolute path, such as `"/usr/bin/make"`; no shell reads it.
     cmd: Option<Secret>,
     /// The arguments of `cmd`, each as it is; none.
     #[serde(default)]
     args: Vec<Secret>,
-    /// The user that `script` or `cmd` runs as; root.
+    /// What reads `script` and `check`; /bin/sh.
+    interpreter: Option<AbsPath>,
+    /// The user that `script`, `cmd` and `check` run as, with that user's groups; root.
     user: Option<UserName>,
+    /// The primary group that they run with; the user's own.
+    group: Option<GroupName>,
+    /// The directory that they run in; /tmp.
+    pwd: Option<AbsPath>,
+    /// Text for the standard input of `script` or `cmd`; nothing.
+    stdin: Option<Secret>,
+    /// The mask that files are made with, octal; `"0022"`.
+    umask: Option<Mode>,
+    /// The exit codes of `script` or `cmd` that mean success, such as `[0, 2]`; 0 alone.
+    #[serde(default)]
+    success: Vec<i32>,
     /// The environment of `script` or `cmd` besides PATH, HOME, USER, LOGNAME, SHELL and LANG; nothing
     /// else.
     #[serde(default)]
@@ -94,6 +107,27 @@ impl Kind for Handler {
         if self.cmd.is_none() && !self.args.is_empty() {
             complain("args", "`args` belong to a `cmd`".to_owned());
         }
+        let commands = self.script.is_some() || self.cmd.is_some();
+        for (key, said) in [
+            ("stdin", self.stdin.is_some()),
+            ("success", !self.success.is_empty()),
+        ] {
+            if said && !commands {
+                complain(key, format!("`{key}` goes with `script` or `cmd`"));
+            }
+        }
+        let given = [
+            ("interpreter", self.interpreter.is_some()),
+            ("group", self.group.is_some()),
+            ("pwd", self.pwd.is_some()),
+            ("umask", self.umask.is_some()),
+        ];
+        for (key, _) in given
+            .iter()
+            .filter(|(_, said)| *said && !self.runs_commands())
+        {
+            complain(key, format!("`{key}` goes with `script`, `cmd` or `check`"));
+        }
     }
 
     fn reads(&self) -> Vec<Key> {
@@ -102,7 +136,17 @@ impl Kind for Handler {
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
-        let mut effects: Vec<Effect> = self.check.iter().map(|text| self.script(text)).collect();
+        if self.runs_commands()
+            && let Some(other) =
+                Decision::without_accounts(self.user.as_ref(), self.group.as_ref(), view)?
+        {
+            return Ok(other);
+        }
+        let check = self
+            .check
+            .iter()
+            .map(|text| self.script(text, None, vec![0]));
+        let mut effects: Vec<Effect> = check.collect();
         let summary = if let Some((name, job)) = self.job() {
             if !view.powers().services {
                 let why = "systemd cannot be asked: it does not run here, or hpt is not root";
@@ -132,15 +176,17 @@ impl Kind for Handler {
                 let why = "commands run on a host that runs; this is a directory";
                 return Ok(Decision::Blocked(why.to_owned()));
             }
-            if let Some(other) = Decision::without_accounts(self.user.as_ref(), None, view)? {
-                return Ok(other);
-            }
             let user = self.user.as_ref();
+            let stdin = self.stdin.clone();
+            let success = match &self.success[..] {
+                [] => vec![0],
+                codes => codes.to_vec(),
+            };
             effects.push(match (&self.script, &self.cmd) {
-                (Some(text), _) => self.script(text),
+                (Some(text), _) => self.script(text, stdin, success),
                 (None, cmd) => {
                     let argv = cmd.iter().chain(&self.args).cloned().collect();
-                    self.run(Program::Argv(argv))
+                    self.run(Program::Argv(argv), stdin, success)
                 }
             });
             user.map_or_else(|| "as root".to_owned(), |name| format!("as {name}"))
@@ -166,24 +212,26 @@ impl Handler {
         self.script.is_some() || self.cmd.is_some() || self.check.is_some()
     }
 
-    fn script(&self, text: &Secret) -> Effect {
-        self.run(Program::Script {
-            interpreter: AbsPath::parse("/bin/sh").expect("a plain path"),
+    fn script(&self, text: &Secret, stdin: Option<Secret>, success: Vec<i32>) -> Effect {
+        let shell = || AbsPath::parse("/bin/sh").expect("a plain path");
+        let program = Program::Script {
+            interpreter: self.interpreter.clone().unwrap_or_else(shell),
             text: text.clone(),
-        })
+        };
+        self.run(program, stdin, success)
     }
 
-    fn run(&self, program: Program) -> Effect {
+    fn run(&self, program: Program, stdin: Option<Secret>, success: Vec<i32>) -> Effect {
         let env = self.env.iter();
         Effect::Run(Box::new(Command {
             program,
             user: self.user.clone(),
-            group: None,
-            dir: None,
+            group: self.group.clone(),
+            dir: self.pwd.clone(),
             env: env.map(|(k, v)| (k.clone(), v.clone())).collect(),
-            stdin: None,
-            umask: Mode::new(0o022),
-            success: vec![0],
+            stdin,
+            umask: self.umask.unwrap_or(Mode::new(0o022)),
+            success,
             changed_if: None,
         }))
     }

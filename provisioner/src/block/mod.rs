@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod assert;
+pub mod at;
 pub mod authorized_key;
 pub mod clone;
 mod conf;
@@ -32,6 +33,7 @@ pub mod service;
 mod sudo;
 pub mod sudoers;
 pub mod swap;
+pub mod sync;
 pub mod sysctl;
 mod text_file;
 pub mod timer;
@@ -187,6 +189,9 @@ pub struct Action {
     pub perhaps: bool,
     /// Whether the block acts each time, so that it is never "in place" afterwards.
     pub repeats: bool,
+    /// Whether the block is about all that a directory holds, so that it must be judged again before
+    /// another block can put something there.
+    pub alone: bool,
 }
 
 impl Action {
@@ -199,6 +204,7 @@ impl Action {
             touches: Vec::new(),
             perhaps: false,
             repeats: false,
+            alone: false,
         }
     }
 }
@@ -326,4 +332,6 @@ kinds! {
     Firewall(firewall::Firewall),
     Wait(wait::Wait),
     Archive(archive::Archive),
+    Sync(sync::Sync),
+    At(at::At),
 }

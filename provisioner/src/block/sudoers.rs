@@ -6,7 +6,7 @@ use crate::block::one_line::OneLine;
 use crate::block::own_file::{Judged, PlainName};
 use crate::block::{Action, Decision, Kind, Verb, sudo};
 use crate::host::{HostError, Key};
-use crate::name::{AbsPath, BadName};
+use crate::name::{AbsPath, BadName, is_hidden};
 use crate::view::View;
 
 /// A file of rules in `/etc/sudoers.d`, for root and with mode 0440: exactly these rules. `visudo -c`
@@ -37,26 +37,32 @@ pub struct Sudoers {
 /// One line of a sudoers file that stands for itself.
 struct Rule(OneLine);
 
+/// A rule as a line: it stands for itself, and reads as it is meant.
+pub(super) fn parse_rule(text: &str) -> Result<OneLine, BadName> {
+    let line = OneLine::parse(text)?;
+    let text = text.trim();
+    if ["#include", "@include"]
+        .iter()
+        .any(|word| text.starts_with(word))
+    {
+        return Err(BadName(
+            "a rule includes no other file; write its rules here",
+        ));
+    }
+    if text.ends_with('\\') {
+        return Err(BadName(
+            "a rule is one line, and does not end in a backslash",
+        ));
+    }
+    if text.chars().any(|c| c != '\t' && is_hidden(c)) {
+        return Err(BadName("a rule holds no hidden characters"));
+    }
+    Ok(line)
+}
+
 impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        crate::name::deserialize(d, |text| {
-            let line = OneLine::parse(text)?;
-            let text = text.trim();
-            if ["#include", "@include"]
-                .iter()
-                .any(|word| text.starts_with(word))
-            {
-                return Err(BadName(
-                    "a rule includes no other file; write its rules here",
-                ));
-            }
-            if text.ends_with('\\') {
-                return Err(BadName(
-                    "a rule is one line, and does not end in a backslash",
-                ));
-            }
-            Ok(Self(line))
-        })
+        crate::name::deserialize(d, |text| parse_rule(text).map(Self))
     }
 }
 

@@ -26,7 +26,9 @@ use toml::de::DeTable;
 
 use crate::block::Block;
 use crate::fault::{Fault, Place};
+use crate::host::Key;
 use crate::mask::Mask;
+use crate::name::AbsPath;
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
@@ -97,6 +99,8 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     }
     let (resources, mut scope) = (reader.resources, reader.scope);
     scope.shared = shared(&blocks, &scope);
+    scope.claimed = claimed(&blocks);
+    scope.trees = trees(&blocks);
     Ok(Config {
         files,
         blocks,
@@ -107,10 +111,51 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     })
 }
 
+/// The paths that blocks are about, and all above them.
+fn claimed(blocks: &[Block]) -> BTreeSet<AbsPath> {
+    let paths = blocks
+        .iter()
+        .flat_map(Block::reads)
+        .filter_map(|key| match key {
+            Key::Path(path) | Key::Content(path) | Key::Checkout(path) => Some(path),
+            _ => None,
+        });
+    let mut claimed = BTreeSet::new();
+    for path in paths {
+        for path in std::iter::successors(Some(path), AbsPath::parent) {
+            if !claimed.insert(path) {
+                break; // so are those above it
+            }
+        }
+    }
+    claimed
+}
+
+/// The directories all of whose content is a block's.
+fn trees(blocks: &[Block]) -> Vec<AbsPath> {
+    let trees = blocks
+        .iter()
+        .filter(|block| ["archive", "clone", "sync"].contains(&block.kind));
+    let paths = trees.filter_map(|block| match block.about() {
+        Some(Key::Path(path) | Key::Checkout(path)) => Some(path),
+        _ => None,
+    });
+    paths.collect()
+}
+
 /// The blobs that more than one block needs.
 fn shared(blocks: &[Block], scope: &Scope) -> BTreeSet<[u8; 32]> {
     let mut seen = BTreeSet::new();
-    let needs = blocks.iter().flat_map(Block::needs);
+    let needs: Vec<Need> = blocks.iter().flat_map(Block::needs).collect();
+    if needs.iter().any(|need| need.tree) {
+        // A tree's files are not known here, and any of them may be another block's too.
+        return scope
+            .blobs
+            .values()
+            .map(|blob| *blob.hash.as_bytes())
+            .collect();
+    }
+    let needs = needs.into_iter();
     let hashes = needs.filter_map(|need| {
         scope
             .blobs
@@ -136,6 +181,13 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
         for need in block.needs() {
             let entry = needs.entry(need.source.clone());
             let (known, place) = entry.or_insert_with(|| (need.clone(), block.place.clone()));
+            if known.tree != need.tree {
+                let what = format!("{} is asked for both as a file and as a tree", need.source);
+                let fault = Fault::error(what, block.place.clone());
+                reader
+                    .faults
+                    .push(fault.other(place.clone(), "first asked for here"));
+            }
             known.read |= need.read;
             known.secret |= need.secret;
             if known.sha256.is_some() && need.sha256.is_some() && known.sha256 != need.sha256 {

@@ -79,10 +79,7 @@ pub enum SecretSource {
 /// A file that the `age` or `rage` of whoever starts the run opens, who may be asked for a passphrase
 /// by it. One line feed at the end of the value is dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "a table of `file` and `identity`"
-)]
+#[serde(deny_unknown_fields, expecting = "a table of `file` and `identity`")]
 pub struct AgeFile {
     /// The encrypted file, relative to the config's directory; with or without armour.
     pub file: String,
@@ -255,7 +252,7 @@ impl Resources {
     /// it must be.
     pub(super) fn check_source(&self, need: &Need, place: &Place, faults: &mut Vec<Fault>) {
         match &need.source {
-            Source::Https(_) if need.sha256.is_none() => {
+            Source::Https(_) if need.sha256.is_none() && !need.tree => {
                 let fault = Fault::error("an https source needs its `sha256`", place.clone());
                 faults.push(fault.hint("what is downloaded is then what was meant"));
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::config::Given;
 use crate::config::renderer::Renderer;
 use crate::host::facts::Facts;
+use crate::name::AbsPath;
 use crate::secret::Secret;
 use crate::source::{Blob, Source};
 
@@ -35,6 +36,10 @@ pub struct Scope {
     pub given: Given,
     /// The hashes of the blobs that more than one block needs.
     pub shared: BTreeSet<[u8; 32]>,
+    /// The paths that blocks of the config are about, and all above them.
+    pub claimed: BTreeSet<AbsPath>,
+    /// The directories all of whose content is a block's.
+    pub trees: Vec<AbsPath>,
 }
 
 /// Opens a text that `hpt seal` has made, given the secret's name and the text; or says why not.

@@ -1,6 +1,6 @@
 //! Changes to users and groups.
 
-use crate::name::{AbsPath, GroupName, UserName};
+use crate::name::{AbsPath, Day, GroupName, UserName};
 use crate::secret::Secret;
 
 /// A change to a group.
@@ -66,6 +66,15 @@ pub enum UserEdit {
     },
 }
 
+/// Until when an account can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// Without an end.
+    Never,
+    /// It cannot be used on this day and later.
+    On(Day),
+}
+
 /// The properties of a user that an edit sets; `None` leaves one, or the tool's own choice for a new user.
 #[derive(Clone, Default)]
 pub struct UserShape {
@@ -87,4 +96,6 @@ pub struct UserShape {
     pub password_hash: Option<Secret>,
     /// Lock or unlock the password.
     pub locked: Option<bool>,
+    /// The day from which on nobody can log in.
+    pub expires: Option<Expiry>,
 }

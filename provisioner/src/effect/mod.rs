@@ -11,7 +11,7 @@ use crate::host::{Hash, Key, Memo};
 use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
 use crate::secret::Secret;
 
-pub use self::account::{GroupEdit, UserEdit, UserShape};
+pub use self::account::{Expiry, GroupEdit, UserEdit, UserShape};
 pub use self::command::{ChangedIf, Command, Program};
 pub use self::file::{Access, Content, WriteFile};
 

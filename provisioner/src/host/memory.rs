@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::effect::{Access, Content, Effect, UnpackJob};
+use crate::effect::{Access, Content, Effect, Expiry, UnpackJob};
 use crate::host::archive::{self, Sink};
 use crate::host::facts::Facts;
 use crate::host::overlay::{Base, Fate, Overlay, fingerprint};
@@ -57,6 +57,7 @@ impl Memory {
                 groups: Vec::new(),
                 password: None,
                 locked: true,
+                expires: Some(Expiry::Never),
             }),
         );
         for dir in [
@@ -164,6 +165,15 @@ impl Observe for Memory {
             .path(dir)?
             .is_some_and(|entry| entry.kind == EntryKind::Dir);
         Ok(is_dir && there.any(|(path, _)| is_in(path)))
+    }
+
+    fn entries(&self, dir: &AbsPath) -> Result<Vec<String>, HostError> {
+        let there = self.state.paths.iter();
+        let is_in = |path: &AbsPath| path.parent().as_ref() == Some(dir);
+        Ok(there
+            .filter(|(path, entry)| entry.is_some() && is_in(path))
+            .filter_map(|(path, _)| path.name().map(ToOwned::to_owned))
+            .collect())
     }
 
     fn hash(&self, path: &AbsPath) -> Result<Option<Hash>, HostError> {

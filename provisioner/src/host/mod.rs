@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::effect::{Command, Effect};
+use crate::effect::{Command, Effect, Expiry};
 use crate::name::{
     AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
 };
@@ -154,6 +154,8 @@ pub struct User {
     pub password: Option<String>,
     /// Whether the password is locked (`!` in shadow).
     pub locked: bool,
+    /// Until when it can be used; `None` if that could not be read.
+    pub expires: Option<Expiry>,
 }
 
 /// A group as the group file has it.
@@ -256,6 +258,8 @@ pub enum Key {
     Content(AbsPath),
     /// Whether the directory at a path holds anything.
     Entries(AbsPath),
+    /// The names in the directory at a path.
+    Names(AbsPath),
     /// A user.
     User(UserName),
     /// A group.
@@ -314,6 +318,12 @@ pub trait Observe: Sync {
     /// # Errors
     /// If it cannot be read.
     fn holds_besides(&self, dir: &AbsPath, gone: &[AbsPath]) -> Result<bool, HostError>;
+    /// The names in the directory at a path, sorted; none if there is no directory. What is not UTF-8
+    /// in a name is replaced.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn entries(&self, dir: &AbsPath) -> Result<Vec<String>, HostError>;
     /// The hash of the regular file at a path, without following a symlink.
     ///
     /// # Errors

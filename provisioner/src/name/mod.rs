@@ -3,6 +3,7 @@
 //! Whatever holds one of these types may go into an argument vector after `--`: none can be empty,
 //! begin with `-`, or hold a NUL, a line break or a control character (X4).
 
+mod day;
 mod mode;
 mod path;
 mod pattern;
@@ -13,6 +14,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+pub use self::day::Day;
 pub use self::mode::Mode;
 pub use self::path::AbsPath;
 pub use self::pattern::Pattern;
@@ -24,6 +26,16 @@ use self::system::{check_host, check_interface, check_locale, check_zone};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadName(pub &'static str);
+
+/// Whether a character does not show, or turns the text around it: with such ones a person reads
+/// another name than a tool does. Those that join letters belong to several scripts, and may stay.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
 
 /// Reads a text by its rule. What breaks the rule is told at the text itself, also in a list.
 pub(crate) fn deserialize<'de, T, D: serde::Deserializer<'de>>(

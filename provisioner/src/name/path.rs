@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BadName, deserialize};
+use super::{BadName, deserialize, is_hidden};
 
-/// An absolute path without `.`, `..`, empty components, NUL or control characters, at most 4,095
+/// An absolute path without `.`, `..`, empty components, NUL, control or hidden characters, at most 4,095
 /// bytes (I2). `/` itself is one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AbsPath(PathBuf);
@@ -24,8 +24,8 @@ impl AbsPath {
         if text.len() > 4095 {
             return Err(BadName("a path is at most 4,095 bytes"));
         }
-        if text.chars().any(char::is_control) {
-            return Err(BadName("a path holds no control characters"));
+        if text.chars().any(is_hidden) {
+            return Err(BadName("a path holds no control or hidden characters"));
         }
         let trimmed = text
             .strip_suffix('/')
@@ -58,6 +58,11 @@ impl AbsPath {
         }
         let dir = self.0.parent()?.to_str().expect("made from a str");
         Self::parse(&format!("{}/{to}", dir.trim_end_matches('/'))).ok()
+    }
+
+    /// Its last part; `None` for `/`.
+    pub fn name(&self) -> Option<&str> {
+        self.0.file_name().and_then(|name| name.to_str())
     }
 
     /// This path with one more part.

@@ -6,10 +6,11 @@ mod digest;
 use crate::block::{Action, Block, Decision, Verb};
 use crate::config::Config;
 use crate::describe::{Detail, details};
-use crate::effect::{Command, Effect};
+use crate::effect::{Command, Content, Effect};
 use crate::fault::Lines;
 use crate::host::overlay::{Base, Cause, Overlay};
 use crate::host::{Hash, HostError, Key, Observe};
+use crate::listing::Listing;
 use crate::mask::Mask;
 use crate::notices::Notices;
 use crate::results::{self, Results};
@@ -174,7 +175,7 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
         }
         if planned.verdict.is_pending() {
             pending.get_or_insert_with(|| Cause(block.id.clone()));
-            missing(config, block, host, &mut plan.missing);
+            missing(config, block, &decision, host, &mut plan.missing);
         }
         let sealed = digest::seal(block, &planned, &decision, reads, host);
         digest.update(&sealed);
@@ -347,14 +348,39 @@ fn foresee_action(overlay: &mut Overlay, block: &Block, action: &Action, host: &
     }
 }
 
-/// Adds the blobs that this block needs and the host lacks.
-fn missing(config: &Config, block: &Block, host: &dyn Observe, missing: &mut Vec<Hash>) {
+/// Adds the blobs that this block needs and the host lacks. Of a tree, the files that it would write.
+fn missing(
+    config: &Config,
+    block: &Block,
+    decision: &Result<Decision, HostError>,
+    host: &dyn Observe,
+    missing: &mut Vec<Hash>,
+) {
+    let mut add = |hash: &Hash| {
+        if !host.has_blob(hash) && !missing.contains(hash) {
+            missing.push(*hash);
+        }
+    };
     for need in block.needs() {
-        if let Some(blob) = config.scope.blobs.get(&need.source)
-            && !host.has_blob(&blob.hash)
-            && !missing.contains(&blob.hash)
+        let Some(blob) = config.scope.blobs.get(&need.source) else {
+            continue;
+        };
+        add(&blob.hash);
+        if !need.tree {
+            continue;
+        }
+        if let Ok(Decision::Act(action)) = decision {
+            for effect in &action.effects {
+                if let Effect::WriteFile(file) = effect
+                    && let Content::Blob { hash, .. } = &file.content
+                {
+                    add(hash);
+                }
+            }
+        } else if let Ok(Some(bytes)) = host.blob(&blob.hash)
+            && let Ok(listing) = Listing::parse(&String::from_utf8_lossy(&bytes))
         {
-            missing.push(blob.hash);
+            listing.blobs().for_each(|blob| add(&blob.hash));
         }
     }
 }

@@ -34,7 +34,7 @@ impl Batch {
 pub(super) fn sort_of(action: &Action) -> Sort {
     let mut sorts = action.effects.iter().map(Effect::sort);
     let first = sorts.next().unwrap_or(Sort::Alone);
-    if action.repeats || sorts.any(|sort| sort != first) {
+    if action.repeats || action.alone || sorts.any(|sort| sort != first) {
         Sort::Alone
     } else {
         first

@@ -26,6 +26,7 @@ pub(super) fn user(r: &mut Random, world: &World) -> String {
             + &r.maybe(40, &format!("groups = [\"{group}\"]"))
             + &r.maybe(20, "groups_exclusive = true")
             + &r.maybe(30, "comment = \"someone\"")
+            + &r.maybe(20, "expires = \"2030-12-31\"")
             + &r.maybe(30, "ssh_public_key = \"ssh-ed25519 AAAAkey ana\"")
             + &r.maybe(20, "authorized_keys = [\"ssh-rsa AAAAother bo\"]")
     };

@@ -10,7 +10,8 @@ pub(super) fn file(r: &mut Random, world: &World) -> String {
     let (owner, group) = (r.one(world.names), r.one(world.names));
     let mode = r.one(&MODES);
     let form = match r.below(5) {
-        0 => "dir = true\n".to_owned(),
+        0 if r.chance(20) => format!("dir = true\nrecurse = true\nowner = \"{owner}\"\n"),
+        0 => "dir = true\n".to_owned() + &r.maybe(20, "purge = true"),
         1 => {
             return format!(
                 "path = \"{path}\"\nsymlink_to = \"{}\"\n",
@@ -18,11 +19,12 @@ pub(super) fn file(r: &mut Random, world: &World) -> String {
             );
         }
         2 => return format!("path = \"{path}\"\nabsent = true\n") + &r.maybe(50, "recurse = true"),
-        _ => format!("content = \"{}\"\n", r.one(&TEXTS)),
+        _ => format!("content = \"{}\"\n", r.one(&TEXTS)) + &r.maybe(20, "backup = true"),
     };
+    let owned = if form.contains("owner") { 0 } else { 30 };
     format!("path = \"{path}\"\n{form}")
         + &r.maybe(50, &format!("mode = \"{mode}\""))
-        + &r.maybe(30, &format!("owner = \"{owner}\""))
+        + &r.maybe(owned, &format!("owner = \"{owner}\""))
         + &r.maybe(30, &format!("group = \"{group}\""))
 }
 

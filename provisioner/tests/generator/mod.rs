@@ -13,6 +13,7 @@ mod files;
 pub mod judge;
 mod random;
 mod system;
+mod trees;
 mod units;
 
 pub use random::Random;
@@ -30,6 +31,8 @@ pub struct World {
     pub modules: &'static [&'static str],
     /// Services without their `.service`.
     pub units: &'static [&'static str],
+    /// Timers, and the services that they start.
+    pub timers: &'static [&'static str],
     /// What a service may run, so that it starts.
     pub programs: &'static [&'static str],
     /// Where git finds working trees.
@@ -66,11 +69,13 @@ const KINDS: &[Kind] = &[
     (2, "swap", system::swap),
     (2, "timezone", system::timezone),
     (2, "firewall", system::firewall),
+    (6, "archive", trees::archive),
+    (6, "sync", trees::sync),
 ];
 
 /// One to ten blocks, each a text of its own.
 pub fn blocks(r: &mut Random, world: &World) -> Vec<String> {
-    (0..1 + r.below(10)).map(|id| block(r, world, id)).collect()
+    (0..=r.below(10)).map(|id| block(r, world, id)).collect()
 }
 
 fn block(r: &mut Random, world: &World, id: u64) -> String {

@@ -36,7 +36,7 @@ pub(super) fn dropin(r: &mut Random, world: &World) -> String {
 }
 
 pub(super) fn timer(r: &mut Random, world: &World) -> String {
-    let name = r.one(world.units);
+    let name = r.one(world.timers);
     if r.chance(25) {
         return format!("name = \"{name}\"\nabsent = true\n");
     }

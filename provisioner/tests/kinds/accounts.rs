@@ -240,3 +240,17 @@ fn a_primary_group_goes_by_name_or_by_number() {
     let plan = look(&config(&moved), &host);
     assert_eq!(plan.blocks[1].verdict, Verdict::Blocked);
 }
+
+#[test]
+fn an_account_ends_on_a_day_and_goes_on_again() {
+    let mut host = Host::new();
+    let text = |end: &str| format!("[[user]]\nname = \"ana\"\nexpires = \"{end}\"\n");
+    settles(&text("2030-12-31"), &mut host);
+    assert_eq!(
+        planned(&text("2031-01-01"), &host),
+        (Verdict::Update, "expires 2031-01-01".to_owned())
+    );
+    settles(&text("2031-01-01"), &mut host);
+    settles(&text("never"), &mut host);
+    assert_eq!(planned("[[user]]\nname = \"ana\"\n", &host).0, Verdict::Ok);
+}

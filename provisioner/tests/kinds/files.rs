@@ -154,3 +154,91 @@ fn a_template_is_rendered_with_its_own_values_and_secrets_make_it_private() {
     assert_eq!(host.text("/etc/x"), "ana hunter2\n");
     assert_eq!(host.entry("/etc/x").unwrap().mode, Mode::new(0o600));
 }
+
+#[test]
+fn what_is_replaced_is_kept_beside_it() {
+    let mut host = Host::new();
+    host.inner.put(&written("/etc/x", "old", 0o640));
+    let text = "[[file]]\npath = \"/etc/x\"\ncontent = \"new\"\nbackup = true\n";
+    settles(text, &mut host);
+    assert_eq!(host.text("/etc/x"), "new");
+    assert_eq!(host.text("/etc/x.hpt-backup"), "old");
+    let mode = host.entry("/etc/x.hpt-backup").unwrap().mode;
+    assert_eq!(mode, Mode::new(0o640));
+    // What is new replaces nothing.
+    settles(&text.replace("/etc/x", "/etc/y"), &mut host);
+    assert!(host.entry("/etc/y.hpt-backup").is_none());
+    host.inner
+        .put(&written("/etc/y", &"a".repeat(1_100_000), 0o644));
+    let why = blocked(&text.replace("/etc/x", "/etc/y"), &host);
+    assert!(why.contains("longer than 1 MiB"), "{why}");
+}
+
+#[test]
+fn what_no_block_is_about_is_purged_and_the_rest_stays() {
+    let mut host = Host::new();
+    for dir in ["/etc/conf.d", "/etc/conf.d/old", "/etc/conf.d/sub"] {
+        host.inner.put(&directory(dir));
+    }
+    for file in ["10-mine", "20-theirs", "old/x", "sub/mine"] {
+        host.inner
+            .put(&written(&format!("/etc/conf.d/{file}"), "x", 0o644));
+    }
+    let purge = "[[file]]\npath = \"/etc/conf.d\"\ndir = true\npurge = true\n";
+    let text = format!(
+        "{purge}[[file]]\npath = \"/etc/conf.d/10-mine\"\ncontent = \"x\"\n\
+         [[line]]\npath = \"/etc/conf.d/sub/mine\"\nline = \"x\"\n"
+    );
+    let plan = look(&config(&text), &host);
+    let said = format!("{:?}", plan.blocks[0].details);
+    for goes in [
+        "/etc/conf.d/20-theirs goes",
+        "/etc/conf.d/old and all that it holds goes",
+    ] {
+        let (path, words) = goes.split_once(' ').unwrap();
+        assert!(said.contains(path), "{words} {said}");
+    }
+    assert_eq!(plan.blocks[0].summary, "purge");
+    settles(&text, &mut host);
+    assert!(host.entry("/etc/conf.d/20-theirs").is_none());
+    assert!(host.entry("/etc/conf.d/old").is_none());
+    assert_eq!(host.text("/etc/conf.d/sub/mine"), "x");
+    // What an archive or a copy brings is theirs.
+    let whole = format!("{purge}[[clone]]\nurl = \"https://h/x\"\ndest = \"/etc/conf.d\"\n");
+    assert_eq!(look(&config(&whole), &host).blocks[0].verdict, Verdict::Ok);
+    // A block that is not for this host claims nothing.
+    let text = text.replacen(
+        "content = \"x\"\n",
+        "content = \"x\"\nwhen = \"facts.os == 'none'\"\n",
+        1,
+    );
+    assert_eq!(
+        look(&config(&text), &host).blocks[0].verdict,
+        Verdict::Update
+    );
+}
+
+#[test]
+fn all_that_a_directory_holds_is_given_to_its_owner() {
+    let mut host = Host::new();
+    host.inner.put(&Effect::User(user("ana")));
+    for dir in ["/srv/a", "/srv/a/b"] {
+        host.inner.put(&directory(dir));
+    }
+    host.inner.put(&written("/srv/a/b/c", "x", 0o600));
+    host.inner.put(&Effect::Link {
+        path: path("/srv/a/etc"),
+        to: "/etc".to_owned(),
+    });
+    let text = "[[file]]\npath = \"/srv/a\"\ndir = true\nowner = \"ana\"\nrecurse = true\n";
+    assert_eq!(
+        planned(text, &host),
+        (Verdict::Update, "owner, owners of what it holds".to_owned())
+    );
+    settles(text, &mut host);
+    assert_eq!(host.entry("/srv/a/b/c").unwrap().mode, Mode::new(0o600));
+    host.inner.put(&written("/srv/a/new", "x", 0o644));
+    assert_eq!(planned(text, &host).0, Verdict::Update);
+    host.powers.chown = false;
+    assert!(blocked(text, &host).contains("only root"));
+}

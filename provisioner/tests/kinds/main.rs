@@ -17,6 +17,7 @@ mod repos;
 mod results;
 mod services;
 mod system;
+mod trees;
 mod units;
 
 use std::collections::BTreeMap;
@@ -113,6 +114,7 @@ impl Observe for Host {
         prefetch(keys: &[Key]) -> ();
         path(path: &AbsPath) -> Result<Option<Entry>, HostError>;
         holds_besides(dir: &AbsPath, gone: &[AbsPath]) -> Result<bool, HostError>;
+        entries(dir: &AbsPath) -> Result<Vec<String>, HostError>;
         hash(path: &AbsPath) -> Result<Option<Hash>, HostError>;
         read(path: &AbsPath) -> Result<Option<Arc<[u8]>>, HostError>;
         user(name: &UserName) -> Result<Option<User>, HostError>;

@@ -27,7 +27,11 @@ fn a_block_may_depend_on_what_another_came_to() {
     let outcomes = |report: &hpt_provisioner::report::Report| {
         report.blocks.iter().map(|b| b.outcome).collect::<Vec<_>>()
     };
-    assert_eq!(outcomes(&report), [Outcome::Changed, Outcome::Changed], "{report:?}");
+    assert_eq!(
+        outcomes(&report),
+        [Outcome::Changed, Outcome::Changed],
+        "{report:?}"
+    );
     // In place, its result is known to a plan too.
     assert_eq!(verdicts(&host), [Verdict::Ok, Verdict::Skip]);
     let report = apply(&config(SITE), &mut host, &mut Deaf);

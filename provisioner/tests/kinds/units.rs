@@ -290,6 +290,28 @@ fn a_timer_is_two_units_and_runs() {
 }
 
 #[test]
+fn a_job_runs_once_and_is_in_place_before_and_after() {
+    let mut host = Host::new();
+    let text =
+        |spec: &str| format!("[[at]]\nname = \"job\"\nspec = \"{spec}\"\ncommand = \"/bin/x\"\n");
+    settles(&text("2030-12-24 03:00"), &mut host);
+    let timer = host.text("/etc/systemd/system/job.timer");
+    assert!(
+        timer.contains("OnCalendar=2030-12-24 03:00\nPersistent=true\n"),
+        "{timer}"
+    );
+    let (verdict, _) = planned(&text("2030-12-25 03:00"), &host);
+    assert_eq!(verdict, Verdict::Update);
+    settles(&text("2030-12-25 03:00"), &mut host);
+    settles("[[at]]\nname = \"job\"\nabsent = true\n", &mut host);
+    assert!(host.entry("/etc/systemd/system/job.timer").is_none());
+    let of_ana = text("2030-12-24 03:00") + "user = \"ana\"\n";
+    assert!(blocked(&of_ana, &host).contains("the user ana does not exist"));
+    let plan = look(&config(&format!("packages = [\"curl\"]\n{of_ana}")), &host);
+    assert_eq!(plan.blocks[1].verdict, Verdict::Maybe);
+}
+
+#[test]
 fn a_timer_needs_its_user() {
     let host = Host::new();
     let text = "[[timer]]\nname = \"backup\"\non_boot = 5\nuser = \"app\"\ncommand = \"/bin/x\"\n";

@@ -55,6 +55,12 @@ pub(crate) const TYPES: &[Named] = &[
     ),
     named(&["i32"], "integer", "whole number", r#""type":"integer""#),
     named(
+        &["u8"],
+        "short_number",
+        "whole number",
+        r#""type":"integer","minimum":0,"maximum":255"#,
+    ),
+    named(
         &["u16"],
         "port",
         "whole number",

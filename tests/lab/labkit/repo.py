@@ -6,9 +6,9 @@ import hashlib
 from . import image, packages
 from .place import ROOT, LabError, call, locked, remove
 
-REAL = ["at", "ccache", "curl", "dehydrated", "gcc", "hello", "jq", "libc6-dev", "logrotate", "make",
-        "nginx-light", "postgresql", "prometheus-node-exporter", "python3-apt", "redis-server",
-        "rsyslog", "tree"]
+REAL = ["at", "ccache", "curl", "dehydrated", "dnf", "dnf-plugins-core", "gcc", "hello", "jq", "libc6-dev",
+        "logrotate", "make", "nginx-light", "postgresql", "prometheus-node-exporter", "python3-apt",
+        "redis-server", "rpm", "rsyslog", "tree"]
 # In a throwaway layer over the image ($1 the layer, $2 the image, $3 where the .debs go).
 DOWNLOAD = r"""
 set -e

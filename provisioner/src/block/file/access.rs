@@ -62,21 +62,7 @@ impl File {
 
     /// What is asked for and not so yet.
     fn difference(&self, entry: &Entry, view: &View<'_>) -> Result<Access, HostError> {
-        let mut access = self.access();
-        if access.mode == Some(entry.mode) {
-            access.mode = None;
-        }
-        if let Some(owner) = &access.owner
-            && view.owned_by(entry, owner)?
-        {
-            access.owner = None;
-        }
-        if let Some(group) = &access.group
-            && view.grouped_by(entry, group)?
-        {
-            access.group = None;
-        }
-        Ok(access)
+        left(self.access(), entry, view)
     }
 
     pub(super) fn access(&self) -> Access {
@@ -94,4 +80,26 @@ impl File {
         let group = self.group.as_ref().map_or("root", GroupName::as_str);
         format!("{mode} {owner}:{group}")
     }
+}
+
+/// What of an access is not so yet.
+pub(in crate::block) fn left(
+    mut access: Access,
+    entry: &Entry,
+    view: &View<'_>,
+) -> Result<Access, HostError> {
+    if access.mode == Some(entry.mode) {
+        access.mode = None;
+    }
+    if let Some(owner) = &access.owner
+        && view.owned_by(entry, owner)?
+    {
+        access.owner = None;
+    }
+    if let Some(group) = &access.group
+        && view.grouped_by(entry, group)?
+    {
+        access.group = None;
+    }
+    Ok(access)
 }

@@ -3,9 +3,10 @@
 use crate::block::file::File;
 use crate::block::{Action, Decision, Verb};
 use crate::config::scope::Rendered;
-use crate::effect::{Content, Effect, WriteFile};
+use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::Fate;
-use crate::host::{Entry, HostError};
+use crate::host::{Entry, EntryKind, HostError};
+use crate::name::AbsPath;
 use crate::view::View;
 
 /// What the file should hold.
@@ -35,12 +36,57 @@ impl File {
         if same {
             return self.only_access(entry, view);
         }
-        let file = self.write(content, secret);
-        Ok(Decision::Act(Action::new(
-            Verb::Update,
-            "content",
-            vec![file],
-        )))
+        let mut effects = Vec::new();
+        if self.backup {
+            match self.keep_old(entry, size, view)? {
+                Ok(effect) => effects.extend(effect),
+                Err(decision) => return Ok(decision),
+            }
+        }
+        effects.push(self.write(content, secret));
+        Ok(Decision::Act(Action::new(Verb::Update, "content", effects)))
+    }
+
+    /// Writes what is there now beside it.
+    fn keep_old(
+        &self,
+        entry: &Entry,
+        size: u64,
+        view: &View<'_>,
+    ) -> Result<Result<Option<Effect>, Decision>, HostError> {
+        let blocked = |why: String| Ok(Err(Decision::Blocked(why)));
+        if size > 1 << 20 {
+            return blocked(format!(
+                "{} is longer than 1 MiB, of which hpt makes no backup",
+                self.path
+            ));
+        }
+        let Ok(path) = AbsPath::parse(&format!("{}.hpt-backup", self.path)) else {
+            return blocked(format!("the name of a backup of {} is too long", self.path));
+        };
+        let old = match view.read(&self.path)? {
+            Fate::Is(old) => old,
+            Fate::Unknown(cause) => return Ok(Err(Decision::Maybe(cause))),
+        };
+        match view.path(&path)? {
+            Fate::Unknown(cause) => return Ok(Err(Decision::Maybe(cause))),
+            Fate::Is(Some(entry)) if !matches!(entry.kind, EntryKind::File { .. }) => {
+                return blocked(format!("{path} is not a file; remove it first"));
+            }
+            Fate::Is(_) => {}
+        }
+        Ok(Ok(old.map(|bytes| {
+            Effect::WriteFile(WriteFile {
+                path,
+                content: Content::Inline(bytes),
+                access: Access {
+                    mode: Some(entry.mode),
+                    ..Access::default()
+                },
+                verify: None,
+                secret: self.private,
+            })
+        })))
     }
 
     pub(super) fn write(&self, content: Content, secret: bool) -> Effect {

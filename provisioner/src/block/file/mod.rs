@@ -1,7 +1,8 @@
 //! `[[file]]`: a file, a directory or a symbolic link.
 
-mod access;
+pub(super) mod access;
 mod content;
+mod directory;
 
 use serde::Deserialize;
 
@@ -71,8 +72,17 @@ pub struct File {
     #[serde(default)]
     absent: bool,
     /// With `absent`, a directory goes with all that it holds; false, and then only an empty one goes.
+    /// With `dir`, `owner` and `group` are those of all that it holds too; links are left alone.
     #[serde(default)]
     recurse: bool,
+    /// With `dir`, what lies in the directory and is none of this config's blocks' is removed, with all
+    /// that it holds; false.
+    #[serde(default)]
+    purge: bool,
+    /// What a new content replaces is kept beside it, as `PATH.hpt-backup`, which is root's and has the
+    /// same mode; up to 1 MiB; false.
+    #[serde(default)]
+    backup: bool,
     /// Whether nothing of it may be shown: not a field, but what the config found out about it.
     #[serde(skip)]
     private: bool,
@@ -80,7 +90,7 @@ pub struct File {
 
 impl Kind for File {
     const NAME: &'static str = "file";
-    const LATER: &'static [&'static str] = &["purge", "backup", "selinux"];
+    const LATER: &'static [&'static str] = &["selinux"];
 
     fn primary(&self) -> String {
         self.path.to_string()
@@ -140,6 +150,8 @@ impl Kind for File {
             ("sha256", self.sha256.is_some(), &files[..1]),
             ("verify", self.verify.is_some(), &files[..]),
             ("overwrite", self.overwrite.is_some(), &files[..]),
+            ("backup", self.backup, &files[..]),
+            ("purge", self.purge && !self.absent, &["dir"]),
         ] {
             if said && !made_by(goes_with) {
                 let others = goes_with.join("`, `");
@@ -158,11 +170,20 @@ impl Kind for File {
                 }
             }
         }
-        if self.recurse && !self.absent {
-            complain(
-                "recurse",
-                "`recurse` goes with `absent`; it removes what a directory holds".to_owned(),
-            );
+        if self.purge && self.absent {
+            complain("purge", "`purge` goes with `dir`".to_owned());
+        }
+        if self.recurse && !self.absent && !self.dir {
+            let what = "`recurse` goes with `absent` or `dir`";
+            complain("recurse", what.to_owned());
+        }
+        if self.recurse && self.dir && !self.absent && self.owner.is_none() && self.group.is_none()
+        {
+            let what = "`recurse` of a directory goes with `owner` or `group`";
+            complain("recurse", what.to_owned());
+        }
+        if (self.purge || self.recurse) && !self.absent && self.path.parent().is_none() {
+            complain("path", "`/` is never purged, nor given away".to_owned());
         }
         if self.path.as_path().parent().is_none() && self.absent {
             complain("path", "`/` is never removed".to_owned());
@@ -184,6 +205,7 @@ impl Kind for File {
             sha256: self.sha256.clone(),
             secret: self.private,
             read,
+            tree: false,
         };
         let source = self.source.iter().map(|s| need(s, false));
         source
@@ -299,11 +321,10 @@ impl File {
                 }
             }
         }
-        Ok(Decision::Act(Action::new(
-            Verb::Create,
-            format!("directory {}", self.born(0o755)),
-            effects,
-        )))
+        let words = format!("directory {}", self.born(0o755));
+        let action = Action::new(Verb::Create, words, effects);
+        let alone = self.purge || self.recurse;
+        Ok(Decision::Act(Action { alone, ..action }))
     }
 
     fn change(&self, entry: &Entry, view: &View<'_>) -> Result<Decision, HostError> {
@@ -320,7 +341,7 @@ impl File {
             )))
         };
         match (&entry.kind, self.dir, &self.symlink_to) {
-            (EntryKind::Dir, true, _) => self.only_access(entry, view),
+            (EntryKind::Dir, true, _) => self.change_directory(entry, view),
             (_, true, _) => blocked("a directory"),
             (EntryKind::Symlink(now), _, Some(to)) if now == to => Ok(Decision::InPlace),
             (EntryKind::Symlink(now), _, Some(to)) => {

@@ -146,6 +146,7 @@ impl Kind for PackageRepo {
             sha256: self.sha256.clone(),
             secret: false,
             read: true,
+            tree: false,
         };
         self.source
             .iter()

@@ -7,7 +7,7 @@ use crate::name::{self, BadName};
 
 /// A calendar expression that has the form of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Calendar(String);
+pub(in crate::block) struct Calendar(String);
 
 const SHORT: [&str; 9] = [
     "minutely",
@@ -32,7 +32,7 @@ const DAYS: [&str; 7] = [
 ];
 
 impl Calendar {
-    pub(super) fn parse(text: &str) -> Result<Self, BadName> {
+    pub(in crate::block) fn parse(text: &str) -> Result<Self, BadName> {
         let wrong = BadName(
             "a time is a calendar expression of systemd, such as \"03:15\", \"daily\" or \"Mon..Fri *-*-* 18:00:00\"",
         );

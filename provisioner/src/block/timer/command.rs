@@ -8,11 +8,11 @@ use crate::name::{self, AbsPath, BadName};
 
 /// A program by its absolute path, and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CommandLine(Vec<String>);
+pub(in crate::block) struct CommandLine(Vec<String>);
 
 impl CommandLine {
     /// Splits a text into words at spaces; quotes and `\` do as in a shell, and nothing else does.
-    pub(super) fn parse(text: &str) -> Result<Self, BadName> {
+    pub(in crate::block) fn parse(text: &str) -> Result<Self, BadName> {
         if text.chars().any(char::is_control) || text.len() > 32_768 {
             return Err(BadName(
                 "a command is one line of at most 32 KiB, without control characters",

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use self::calendar::Calendar;
-use self::command::CommandLine;
+pub(super) use self::calendar::Calendar;
+pub(super) use self::command::CommandLine;
 use crate::block::unit::place::{self, Placed};
 use crate::block::unit::state::{self, Wanted};
 use crate::block::{Action, Decision, Kind, Verb};
@@ -176,6 +176,26 @@ impl Kind for Timer {
 }
 
 impl Timer {
+    /// A command that runs once, also if the host is off at the time.
+    pub(super) fn once(
+        name: &str,
+        time: Option<Calendar>,
+        command: Option<CommandLine>,
+        user: Option<UserName>,
+        absent: bool,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            on_calendar: time,
+            on_boot: None,
+            persistent: true,
+            randomized_delay: None,
+            command,
+            user,
+            absent,
+        }
+    }
+
     fn unit(&self, kind: &str) -> UnitName {
         UnitName::parse(&format!("{}.{kind}", self.name)).expect("checked when it was read")
     }

@@ -1,7 +1,7 @@
 //! A user's account: how one is made, and what of one that is there is not as asked for.
 
 use crate::block::user::User;
-use crate::effect::{UserEdit, UserShape};
+use crate::effect::{Expiry, UserEdit, UserShape};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, User as Seen};
 use crate::name::GroupName;
@@ -32,6 +32,7 @@ impl User {
                 leave: Vec::new(),
                 password_hash: self.password_hash.clone(),
                 locked: self.locked,
+                expires: self.expires,
             },
         })
     }
@@ -118,6 +119,13 @@ impl User {
         if let Some(locked) = self.locked.filter(|locked| *locked != user.locked) {
             words.push(if locked { "locked" } else { "unlocked" }.to_owned());
             shape.locked = Some(locked);
+        }
+        if let Some(end) = self.expires.filter(|end| Some(*end) != user.expires) {
+            words.push(match end {
+                Expiry::Never => "expires never".to_owned(),
+                Expiry::On(day) => format!("expires {day}"),
+            });
+            shape.expires = Some(end);
         }
         Ok((shape, words))
     }

@@ -10,11 +10,12 @@ use serde::Deserialize;
 use self::primary_group::PrimaryGroup;
 use self::ssh_keys::PublicKey;
 use crate::block::sudo::{self, Sudo};
+use crate::block::sudoers::parse_rule;
 use crate::block::{Action, Decision, Kind, Verb};
-use crate::effect::{Effect, UserEdit};
+use crate::effect::{Effect, Expiry, UserEdit};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key, User as Seen};
-use crate::name::{AbsPath, GroupName, UserName};
+use crate::name::{AbsPath, Day, GroupName, UserName};
 use crate::secret::Secret;
 use crate::source::{Need, Source};
 use crate::view::View;
@@ -78,6 +79,10 @@ pub struct User {
     /// No other keys than those of this block may log in; false.
     #[serde(default)]
     authorized_exclusive: bool,
+    /// The day from which on nobody can log in as this user, such as "2026-12-31"; "never" for no such
+    /// day. Without it what is there is left alone.
+    #[serde(default, deserialize_with = "expiry")]
+    expires: Option<Expiry>,
     /// "nopasswd" for sudo without a password, or a rule such as "ALL=(root) /usr/bin/apt". It lies
     /// in `/etc/sudoers.d/hpt-user-NAME`, which is removed when the user has no `sudo`.
     sudo: Option<String>,
@@ -89,9 +94,15 @@ pub struct User {
     remove_home: bool,
 }
 
+fn expiry<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Expiry>, D::Error> {
+    crate::name::deserialize(d, |text| match text {
+        "never" => Ok(Some(Expiry::Never)),
+        text => Day::parse(text).map(Expiry::On).map(Some),
+    })
+}
+
 impl Kind for User {
     const NAME: &'static str = "user";
-    const LATER: &'static [&'static str] = &["expires"];
 
     fn primary(&self) -> String {
         self.name.to_string()
@@ -107,9 +118,9 @@ impl Kind for User {
             complain("authorized_keys", what.to_owned());
         }
         if let Some(rule) = &self.sudo
-            && (rule.is_empty() || rule.chars().any(char::is_control))
+            && let Err(why) = parse_rule(rule)
         {
-            complain("sudo", "a sudo rule is one line".to_owned());
+            complain("sudo", why.to_string());
         }
         if let Some(comment) = &self.comment
             && (comment.contains(':') || comment.chars().any(char::is_control))

@@ -96,6 +96,7 @@ pub(super) fn needs(public: Option<&PublicKey>, private: Option<&Source>) -> Vec
         sha256: None,
         secret,
         read: true,
+        tree: false,
     };
     let public = match public {
         Some(PublicKey::Source(source)) => Some(need(source, false)),

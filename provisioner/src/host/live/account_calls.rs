@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::accounts::Accounts;
-use crate::effect::{GroupEdit, UserEdit, UserShape};
+use crate::effect::{Expiry, GroupEdit, UserEdit, UserShape};
 use crate::host::HostError;
 use crate::name::UserName;
 
@@ -129,6 +129,7 @@ fn useradd(
         Some(shape.comment.clone().unwrap_or_default()),
     );
     push(&mut options, "--home-dir", Some(home));
+    push(&mut options, "--expiredate", shape.expires.map(expiry));
     push(
         &mut options,
         "--shell",
@@ -161,6 +162,7 @@ fn usermod(name: &UserName, shape: &UserShape, accounts: &Accounts) -> Vec<Strin
         shape.group.as_ref().map(ToString::to_string),
     );
     push(&mut options, "--comment", shape.comment.clone());
+    push(&mut options, "--expiredate", shape.expires.map(expiry));
     push(
         &mut options,
         "--home",
@@ -214,6 +216,14 @@ fn password_calls(name: &UserName, shape: &UserShape) -> Result<Vec<Call>, HostE
         calls.push(Call::new("usermod", vec![option.into()], name.as_str()));
     }
     Ok(calls)
+}
+
+/// A day as the tools take it; nothing is none.
+fn expiry(end: Expiry) -> String {
+    match end {
+        Expiry::Never => String::new(),
+        Expiry::On(day) => day.to_string(),
+    }
 }
 
 /// An option and its value as two words: whatever the value begins with, it is the value.

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::effect::Expiry;
 use crate::host::{Group, HostError, User};
-use crate::name::{GroupName, UserName};
+use crate::name::{Day, GroupName, UserName};
 use crate::secret::Secret;
 
 /// The account files, parsed. Names that hpt's own rule refuses are kept too: they own files and
@@ -13,6 +14,8 @@ pub(super) struct Accounts {
     users: HashMap<String, Passwd>,
     groups: BTreeMap<String, GroupLine>,
     shadow: HashMap<String, Secret>,
+    /// Until when accounts can be used, of those in shadow.
+    expires: HashMap<String, Expiry>,
 }
 
 /// One line of passwd.
@@ -50,6 +53,10 @@ impl Accounts {
                 accounts
                     .shadow
                     .insert(name.to_owned(), Secret::new(hash.to_owned()));
+                // Days since 1970; what is no number is passed over, as the C library does.
+                let day = fields.nth(5).and_then(|days| days.parse().ok());
+                let end = day.map_or(Expiry::Never, |days| Expiry::On(Day::after_1970(days)));
+                accounts.expires.insert(name.to_owned(), end);
             }
         }
         accounts
@@ -129,6 +136,7 @@ impl Accounts {
             // "*" and "" are no hashes: nobody can log in with the one, anybody with the other.
             password: (!matches!(bare, "" | "*")).then(|| fingerprint(bare.as_bytes())),
             locked: password.starts_with('!'),
+            expires: self.expires.get(name.as_str()).copied(),
         })
     }
 
@@ -243,7 +251,7 @@ mod tests {
         let passwd = "root:x:0:0:root:/root:/bin/bash\nana:x:1000:100:Ana,,,:/home/ana:/bin/sh\n\
                       # a comment\n+::::::\nbroken:x:1:1\nAda:x:1001:1001::/:/bin/sh\nana:x:7:7::/:/x\n";
         let group = "root:x:0:\nusers:x:100:\nsudo:x:27:ana,Ada\nadm:x:4:ana\nWheel:x:10:ana\n";
-        let shadow = "root:*:1:0:9:7:::\nana:!$6$abc:1:0:9:7:::\n";
+        let shadow = "root:*:1:0:9:7:::\nana:!$6$abc:1:0:9:7::20818:\n";
         Accounts::parse(passwd.as_bytes(), group.as_bytes(), Some(shadow.as_bytes()))
     }
 
@@ -266,6 +274,7 @@ mod tests {
             (user.password.as_deref(), user.locked),
             (Some("$6$abc"), true)
         );
+        assert_eq!(user.expires, Day::parse("2026-12-31").ok().map(Expiry::On));
         assert_eq!(
             (user.comment.as_str(), user.home.as_str()),
             ("Ana,,,", "/home/ana")

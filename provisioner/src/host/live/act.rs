@@ -158,7 +158,7 @@ impl Live {
             && let Ok(Some(spot)) = self.tree.spot(&file.path)
             && let Ok(Some(stat)) = spot.stat()
         {
-            self.hashes.keep(Stamp::of(&stat), *hash);
+            self.kept.hashes.keep(Stamp::of(&stat), *hash);
         }
     }
 

@@ -24,7 +24,7 @@ const MOST_KEPT: usize = 200_000;
 /// Hashes of file contents by what stat showed when they were read. It may outlive a plan: an entry
 /// is only kept if any later change must show in the stat.
 #[derive(Default)]
-pub struct HashCache(Mutex<HashMap<Stamp, Hash>>);
+pub(super) struct HashCache(Mutex<HashMap<Stamp, Hash>>);
 
 impl HashCache {
     fn get(&self, stamp: &Stamp) -> Option<Hash> {

@@ -34,6 +34,7 @@ mod systemd;
 mod tail;
 mod temps;
 mod unit_jobs;
+mod unit_list;
 mod unpack;
 mod write;
 mod xattrs;
@@ -47,6 +48,7 @@ use std::sync::Arc;
 use self::accounts::Accounts;
 use self::blobs::Blobs;
 use self::command::Spawn;
+use self::files::HashCache;
 use self::managers::{Manager, Packages};
 use self::memos::Memos;
 use self::paths::Tree;
@@ -61,8 +63,6 @@ use crate::host::{
     Checkout, Entry, Group, Hash, HostError, Key, Memo, Newer, Observe, Package, Powers, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitName, UserName};
-
-pub use self::files::HashCache;
 
 /// As long as an account file may be.
 const MOST_ACCOUNTS: u64 = 64 << 20;
@@ -80,8 +80,16 @@ pub struct Options {
     pub memos: PathBuf,
     /// The host's own key for fingerprints of secrets.
     pub fingerprint_key: [u8; 32],
-    /// Hashes that earlier plans have computed.
-    pub hashes: Arc<HashCache>,
+    /// What earlier plans have read.
+    pub kept: Arc<Kept>,
+}
+
+/// What a plan need not read again, as long as the files that it comes from show the same stat:
+/// hashes of contents, and the record of the package manager, which may take a process.
+#[derive(Default)]
+pub struct Kept {
+    hashes: HashCache,
+    packages: Parsed<Packages>,
 }
 
 /// The host that hpt runs on.
@@ -94,13 +102,12 @@ pub struct Live {
     powers: Powers,
     facts: Facts,
     key: [u8; 32],
-    hashes: Arc<HashCache>,
+    kept: Arc<Kept>,
     blobs: Blobs,
     memos: Memos,
     temps: Temps,
     accounts: Parsed<Accounts>,
     manager: Option<&'static dyn Manager>,
-    packages: Parsed<Packages>,
     systemd: Systemd,
     snapshot: Snapshot,
 }
@@ -121,12 +128,11 @@ impl Live {
             powers,
             tree,
             key: options.fingerprint_key,
-            hashes: options.hashes,
+            kept: options.kept,
             blobs: Blobs::new(options.blobs),
             memos: Memos::new(options.memos),
             temps: Temps::new(),
             accounts: Parsed::default(),
-            packages: Parsed::default(),
             systemd: Systemd::default(),
             snapshot: Snapshot::default(),
         })
@@ -196,7 +202,7 @@ impl Live {
         };
         let files = manager.record_files().iter();
         let stamps: Result<Vec<_>, _> = files.map(|path| self.stamp(&fixed(path))).collect();
-        self.packages.get(stamps?, || manager.record(self))
+        self.kept.packages.get(stamps?, || manager.record(self))
     }
 
     /// The content of a file that hpt itself names; empty if it is not there.
@@ -208,18 +214,7 @@ impl Live {
 
     /// The names in a directory that hpt itself names; none if it is not there.
     fn names_in(&self, dir: &str) -> Result<Vec<String>, HostError> {
-        let path = fixed(dir);
-        let Some(spot) = self.tree.spot(&path)? else {
-            return Ok(Vec::new());
-        };
-        let names = RefCell::new(Vec::new());
-        let collect = |name: &OsStr| {
-            names.borrow_mut().push(name.to_string_lossy().into_owned());
-            false // and go on
-        };
-        spot.holds(collect)
-            .map_err(|e| failed("cannot list", &path, e))?;
-        Ok(names.into_inner())
+        self.entries(&fixed(dir))
     }
 
     fn stamp(&self, path: &AbsPath) -> Result<Option<Stamp>, HostError> {
@@ -274,7 +269,21 @@ impl Observe for Live {
     }
 
     fn prefetch(&self, keys: &[Key]) {
-        self.snapshot.fill(&self.tree, &self.hashes, keys);
+        let units: Vec<&UnitName> = keys
+            .iter()
+            .filter_map(|key| match key {
+                Key::Unit(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        let asks = self.powers.services && units.len() >= unit_list::FEW;
+        std::thread::scope(|scope| {
+            let running = asks.then(|| scope.spawn(|| self.systemd.running(&units)));
+            self.snapshot.fill(&self.tree, &self.kept.hashes, keys);
+            // What systemd did not say, it is asked when it matters.
+            let running = running.and_then(|thread| thread.join().ok()?.ok());
+            self.snapshot.keep_units(running.unwrap_or_default());
+        });
     }
 
     fn path(&self, path: &AbsPath) -> Result<Option<Entry>, HostError> {
@@ -302,12 +311,28 @@ impl Observe for Live {
         spot.map_or(Ok(false), holds).map_err(cannot)
     }
 
+    fn entries(&self, dir: &AbsPath) -> Result<Vec<String>, HostError> {
+        let Some(spot) = self.tree.spot(dir)? else {
+            return Ok(Vec::new());
+        };
+        let names = RefCell::new(Vec::new());
+        let collect = |name: &OsStr| {
+            names.borrow_mut().push(name.to_string_lossy().into_owned());
+            false // and go on
+        };
+        spot.holds(collect)
+            .map_err(|e| failed("cannot list", dir, e))?;
+        let mut names = names.into_inner();
+        names.sort_unstable();
+        Ok(names)
+    }
+
     fn hash(&self, path: &AbsPath) -> Result<Option<Hash>, HostError> {
         if let Some(known) = self.snapshot.hash(path) {
             return known;
         }
         let spot = self.tree.spot(path)?;
-        spot.map_or(Ok(None), |spot| files::hash(&spot, path, &self.hashes))
+        spot.map_or(Ok(None), |spot| files::hash(&spot, path, &self.kept.hashes))
     }
 
     fn read(&self, path: &AbsPath) -> Result<Option<Arc<[u8]>>, HostError> {
@@ -349,6 +374,9 @@ impl Observe for Live {
     fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
         if !self.powers.services {
             return Err(no_services());
+        }
+        if let Some(known) = self.snapshot.unit(name) {
+            return Ok(Some(known));
         }
         self.systemd.unit(name)
     }

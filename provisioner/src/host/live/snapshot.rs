@@ -11,8 +11,8 @@ use super::files::{self, HashCache};
 use super::managers::Packages;
 use super::paths::Tree;
 use super::spot::{Spot, failed};
-use crate::host::{Entry, Hash, HostError, Key};
-use crate::name::{AbsPath, PackageName};
+use crate::host::{Entry, Hash, HostError, Key, Unit};
+use crate::name::{AbsPath, PackageName, UnitName};
 
 /// Fewer keys are read before a second thread has started.
 const FEW: usize = 64;
@@ -35,6 +35,8 @@ struct Read {
     hashes: HashMap<AbsPath, Seen<Hash>>,
     accounts: Option<Arc<Accounts>>,
     packages: Option<Arc<Packages>>,
+    /// Units that run.
+    units: HashMap<UnitName, Unit>,
     /// Packages whose newest versions will be asked for.
     newer: Vec<PackageName>,
 }
@@ -109,6 +111,18 @@ impl Snapshot {
         let seen = look()?;
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(kept.packages.insert(seen)))
+    }
+
+    /// Adds units that run.
+    pub(super) fn keep_units(&self, units: HashMap<UnitName, Unit>) {
+        let mut read = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        read.units = units;
+    }
+
+    /// A unit, if it was among those that run.
+    pub(super) fn unit(&self, name: &UnitName) -> Option<Unit> {
+        let read = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        read.units.get(name).cloned()
     }
 
     /// The packages of which newer versions will be asked for.

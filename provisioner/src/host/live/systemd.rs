@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use zbus::connection::Builder;
@@ -161,6 +164,42 @@ impl Systemd {
         Ok(())
     }
 
+    /// What several calls answer, each in its turn; they are all under way at once.
+    pub(super) fn ask_all<'p, R>(
+        &self,
+        paths: impl Iterator<Item = ObjectPath<'p>>,
+        property: &str,
+    ) -> Result<Vec<R>, HostError>
+    where
+        R: TryFrom<OwnedVariant>,
+    {
+        let failed = |error: zbus::Error| words(&"several units", "Get", &error);
+        let mut kept = self.bus.lock().unwrap_or_else(PoisonError::into_inner);
+        zbus::block_on(async {
+            let bus = kept
+                .take()
+                .ok_or_else(|| failed(zbus::Error::InvalidReply))?;
+            let calls = paths.map(|path| {
+                let bus = bus.clone();
+                Box::pin(async move {
+                    let interface = Some("org.freedesktop.DBus.Properties");
+                    let body = (UNIT, property);
+                    let answer = bus
+                        .call_method(Some(SYSTEMD), path, interface, "Get", &body)
+                        .await?;
+                    let value: OwnedVariant = answer.body().deserialize()?;
+                    R::try_from(value).map_err(|_| zbus::Error::InvalidReply)
+                })
+            });
+            let answers = together(calls.collect()).await;
+            *kept = Some(bus);
+            answers
+                .into_iter()
+                .map(|answer| answer.map_err(failed))
+                .collect()
+        })
+    }
+
     fn load(&self, name: &UnitName) -> Result<OwnedObjectPath, HostError> {
         self.call(name, "LoadUnit", &(name.as_str(),))
     }
@@ -175,7 +214,7 @@ impl Systemd {
         self.ask(name, path, interface, "GetAll", &(of,)).map(State)
     }
 
-    fn call<B, R>(&self, name: &UnitName, method: &str, body: &B) -> Result<R, HostError>
+    pub(super) fn call<B, R>(&self, name: &UnitName, method: &str, body: &B) -> Result<R, HostError>
     where
         B: serde::Serialize + zbus::DynamicType,
         R: for<'d> zbus::wire::DynamicDeserialize<'d>,
@@ -291,6 +330,24 @@ impl State {
             .and_then(|v| <(u32, OwnedObjectPath)>::try_from(v.clone()).ok());
         job.map_or_else(|| "/".into(), |(_, path)| path.to_string())
     }
+}
+
+/// Waits for all of these at once.
+async fn together<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
+    let mut answers: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, answer) in futures.iter_mut().zip(&mut answers) {
+            if answer.is_none()
+                && let Poll::Ready(value) = Pin::new(future).poll(context)
+            {
+                *answer = Some(value);
+            }
+        }
+        let all = answers.iter().all(Option::is_some);
+        if all { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
 }
 
 /// D-Bus's error in words: what was asked, of which unit, and why not.

@@ -2,7 +2,7 @@
 
 use super::foresee::Base;
 use super::{Fate, Overlay};
-use crate::effect::{Access, Effect, GroupEdit, UserEdit, UserShape};
+use crate::effect::{Access, Effect, Expiry, GroupEdit, UserEdit, UserShape};
 use crate::host::{EntryKind, Group, User};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 
@@ -90,6 +90,7 @@ impl Overlay {
                     groups: Vec::new(),
                     password: None,
                     locked: true,
+                    expires: Some(Expiry::Never),
                 };
                 self.users
                     .insert(name.clone(), Some(base.reshape(user, as_)));
@@ -173,6 +174,7 @@ impl Base<'_> {
         user.locked = to
             .locked
             .unwrap_or(user.locked && to.password_hash.is_none());
+        user.expires = to.expires.or(user.expires);
         user
     }
 }

@@ -84,6 +84,26 @@ impl Overlay {
         self.is_cleared(dir).then_some(Fate::Is(false))
     }
 
+    /// The names in a directory, of which a base shows `seen`: what is foreseen to come and to go.
+    pub fn entries(&self, dir: &AbsPath, seen: Vec<String>) -> Fate<Vec<String>> {
+        if let Some(cause) = self.shadow_over(dir).or_else(|| self.shadow_within(dir)) {
+            return Fate::Unknown(cause);
+        }
+        let cleared = self.is_cleared(dir);
+        let mut names: BTreeSet<String> = seen.into_iter().filter(|_| !cleared).collect();
+        for (path, entry) in &self.paths {
+            let Some(name) = path.name().filter(|_| path.parent().as_ref() == Some(dir)) else {
+                continue;
+            };
+            if entry.is_some() {
+                names.insert(name.to_owned());
+            } else {
+                names.remove(name);
+            }
+        }
+        Fate::Is(names.into_iter().collect())
+    }
+
     /// What is foreseen to be gone from below a directory.
     pub fn gone_from(&self, dir: &AbsPath) -> Vec<AbsPath> {
         let below = |path: &&AbsPath| path.as_path().starts_with(dir.as_path());

@@ -38,6 +38,7 @@ fn a_new_user_is_described_whole() {
         join: vec![group("sudo"), group("adm")],
         password_hash: Some(Secret::new("$y$j9T$x".into())),
         locked: Some(true),
+        expires: None,
         ..UserShape::default()
     };
     let calls = user_calls(&add("bob", shape, false), &accounts()).unwrap();
@@ -77,6 +78,19 @@ fn a_change_names_only_what_changes() {
         .unwrap()
     };
     assert!(modify(UserShape::default()).is_empty());
+    for (end, words_of_it) in [
+        (Expiry::Never, "usermod --expiredate  -- ana"),
+        (
+            Expiry::On(crate::name::Day::after_1970(20_818)),
+            "usermod --expiredate 2026-12-31 -- ana",
+        ),
+    ] {
+        let shape = UserShape {
+            expires: Some(end),
+            ..UserShape::default()
+        };
+        assert_eq!(words(&modify(shape)), [words_of_it]);
+    }
     let join = UserShape {
         join: vec![group("web")],
         ..UserShape::default()

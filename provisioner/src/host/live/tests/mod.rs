@@ -43,7 +43,7 @@ pub(in super::super) fn open(root: &Path) -> Live {
         blobs: root.join("blobs"),
         memos: root.join("memos"),
         fingerprint_key: [7; 32],
-        hashes: Arc::default(),
+        kept: Arc::default(),
     };
     Live::open(options).unwrap()
 }

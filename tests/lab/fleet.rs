@@ -1,4 +1,5 @@
-//! The lab's hosts, each served by hpt, and what is asked of them.
+//! The lab's hosts, each served by hpt, and what is asked of them. A test file has `mod lab;`, and this
+//! and `shell.rs` beside it.
 
 use std::cell::RefCell;
 use std::fs;
@@ -6,17 +7,16 @@ use std::process::{Command, Stdio};
 
 use crate::lab::{HPT, Lab};
 use crate::shell::Shell;
-use crate::snapshot::Snapshot;
 
 /// A workstation with keys for every host.
 pub struct Fleet {
-    lab: Lab,
+    pub lab: Lab,
     dir: tempfile::TempDir,
 }
 
 /// One host, which is brought back to its first boot for each story.
 pub struct Host<'a> {
-    fleet: &'a Fleet,
+    pub fleet: &'a Fleet,
     name: String,
     workstation: RefCell<Shell>,
     /// Of the host itself, since its last reset.
@@ -83,7 +83,7 @@ impl Host<'_> {
     pub fn reset(&self) {
         self.shell.take();
         self.fleet.lab.must("reset", &[&self.name]);
-        let files = Command::new("tar")
+        let mut files = Command::new("tar")
             .args([
                 "-C",
                 &self.fleet.dir.path().join(&self.name).display().to_string(),
@@ -97,17 +97,9 @@ impl Host<'_> {
             cat /etc/hpt/lab.pem >> /etc/ssl/certs/ca-certificates.crt
             systemctl daemon-reload; systemctl start hpt; apt-get -qq update";
         let mut begin = self.fleet.lab.run(&self.name, &["sh", "-c", begin]);
-        let output = begin.stdin(files.stdout.unwrap()).output().unwrap();
+        let output = begin.stdin(files.stdout.take().unwrap()).output().unwrap();
+        files.wait().unwrap();
         assert!(output.status.success(), "{}: {output:?}", self.name);
-    }
-
-    /// Runs lines of a shell, each of which may fail.
-    pub fn tinker(&self, lines: &[String]) {
-        self.shell(&lines.join("\n"));
-    }
-
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot::parse(&self.shell(crate::snapshot::SCRIPT))
     }
 
     /// `hpt --json WORDS` on a config; one object a line.
@@ -127,7 +119,7 @@ impl Host<'_> {
     }
 
     /// What a script writes; whatever becomes of it.
-    fn shell(&self, script: &str) -> String {
+    pub fn shell(&self, script: &str) -> String {
         let mut shell = self.shell.borrow_mut();
         let open = || Shell::open(self.fleet.lab.run(&self.name, &["sh"]));
         shell.get_or_insert_with(open).ask(script)

@@ -25,7 +25,7 @@ impl Shell {
     /// What a script writes.
     pub fn ask(&mut self, script: &str) -> String {
         // Tools that read must not eat the script; `cd` and the like are forgotten.
-        let script = format!("(\n{script}\n) < /dev/null\necho; echo '{END}'\n");
+        let script = format!("(:\n{script}\n) < /dev/null\necho; echo '{END}'\n");
         let input = self.child.stdin.as_mut().unwrap();
         input.write_all(script.as_bytes()).unwrap();
         let mut text = String::new();
