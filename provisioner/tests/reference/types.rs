@@ -33,6 +33,7 @@ pub(crate) const TYPES: &[Named] = &[
     named(
         &[
             "String",
+            "Expiry",
             "Secret",
             "OneLine",
             "Inline",
