@@ -17,14 +17,23 @@ use crate::view::View;
 ///
 /// It is in place once the very same archive was unpacked there by hpt, however its files have
 /// changed since.
+///
+/// ```toml
+/// [[archive]]
+/// source = "files/app-1.2.tar.gz"
+/// dest = "/opt/app"
+/// strip = 1
+/// creates = "/opt/app/bin/serve"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Archive {
-    /// The archive, from a path beside the config, an https URL or `BUCKET://path`.
+    /// The archive, from a path beside the config, an https URL or `NAME://path` of a bucket or repo,
+    /// such as `"files/app-1.2.tar.gz"`.
     source: Source,
     /// SHA-256 of the archive, 64 hexadecimal digits. An https source needs it.
     sha256: Option<String>,
-    /// The directory that it is unpacked below, absolute. It is made, with its parents, if it is not
+    /// The directory that it is unpacked below, absolute, such as `"/opt/app"`. It is made, with its parents, if it is not
     /// there; what is in it already and not in the archive stays.
     dest: AbsPath,
     /// So many leading parts of each path in the archive are dropped, 0 to 32; 0. With 1,

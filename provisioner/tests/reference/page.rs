@@ -60,6 +60,7 @@ pub(crate) fn config(language: &Language) -> String {
             name => format!("[{name}.NAME]"),
         };
         page += &format!("\n### {title}\n\n{}\n\n{}", table.doc, fields(table));
+        page += &inner(table).replace("\n## In", "\n#### In");
         page += &spellings(&language.old(&table.name));
     }
     page

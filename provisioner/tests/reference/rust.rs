@@ -33,7 +33,7 @@ impl Serde {
                     "try_from" => serde.try_from = value,
                     "default" => (serde.default, serde.default_by) = (true, value),
                     "skip" => serde.skip = true,
-                    "deny_unknown_fields" | "borrow" | "expecting" => {}
+                    "deny_unknown_fields" | "borrow" | "expecting" | "untagged" => {}
                     other => panic!("the reference does not know serde's `{other}` yet"),
                 }
                 Ok(())

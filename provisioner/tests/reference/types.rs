@@ -33,6 +33,7 @@ pub(crate) const TYPES: &[Named] = &[
     named(
         &[
             "String",
+            "Expiry",
             "Secret",
             "OneLine",
             "Inline",
@@ -71,6 +72,12 @@ pub(crate) const TYPES: &[Named] = &[
         "number",
         "whole number",
         r#""type":["integer","string"],"minimum":0,"maximum":4294967295,"pattern":"^[0-9]{1,10}$""#,
+    ),
+    named(
+        &["u8"],
+        "small",
+        "whole number",
+        r#""type":"integer","minimum":0,"maximum":255"#,
     ),
     named(
         &["at_most_100"],
@@ -194,6 +201,12 @@ pub(crate) const TYPES: &[Named] = &[
         "size",
         "size",
         r#""type":"string","pattern":"^[0-9]+([MGT]iB|[MGT])$""#,
+    ),
+    named(
+        &["ChangedIf"],
+        "changed_if",
+        "whole number or text",
+        r#""type":["integer","string"]"#,
     ),
     named(
         &["sysctl::Value"],
