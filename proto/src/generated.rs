@@ -149,7 +149,7 @@ pub struct Secret {
 pub struct PlanRequest {
     #[prost(message, optional, tag = "1")]
     pub request: ::core::option::Option<Request>,
-    /// show old content of files as diffs; needs the grants exec and apply
+    /// show old content of files as diffs, and run guards that are pure; needs the grants exec and apply
     #[prost(bool, tag = "2")]
     pub reveal: bool,
 }

@@ -238,6 +238,7 @@ impl Observe for Faulty {
         user(name: &hpt_provisioner::name::UserName) -> Result<Option<hpt_provisioner::host::User>, HostError>;
         group(name: &hpt_provisioner::name::GroupName) -> Result<Option<hpt_provisioner::host::Group>, HostError>;
         group_numbered(gid: u32) -> Result<Option<hpt_provisioner::name::GroupName>, HostError>;
+        primary_users(group: &hpt_provisioner::name::GroupName) -> Result<Vec<hpt_provisioner::name::UserName>, HostError>;
         package(name: &hpt_provisioner::name::PackageName) -> Result<Option<hpt_provisioner::host::Package>, HostError>;
         newer(name: &hpt_provisioner::name::PackageName) -> Result<hpt_provisioner::host::Newer, HostError>;
         unit(name: &hpt_provisioner::name::UnitName) -> Result<Option<hpt_provisioner::host::Unit>, HostError>;

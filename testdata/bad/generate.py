@@ -133,7 +133,7 @@ LISTS = [
 ]
 # Fields and blocks of the language that come with a later version.
 LATER = {
-    "file": ["selinux"], "exec": ["pure", "changed_if", "undo"],
+    "file": ["selinux"], "exec": ["undo"],
 }
 LATER_KINDS = [
     "container", "reboot", "check", "capability", "need", "provide",

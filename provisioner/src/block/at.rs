@@ -13,6 +13,14 @@ use crate::view::View;
 /// `NAME.service` in `/etc/systemd/system`. Where the host is off at that time, it runs after the next
 /// boot. Both units stay when it has run, so that it is in place and not run again; another `spec`
 /// makes it run another time. A time that has passed already when the block acts never comes.
+///
+/// ```toml
+/// [[at]]
+/// name = "migrate-2026"
+/// spec = "2026-12-24 03:00"
+/// command = "/opt/app/bin/migrate --all"
+/// user = "app"
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct At {
@@ -25,7 +33,7 @@ pub struct At {
     /// What runs: a program's absolute path and its arguments. Quotes hold words together, `%` and
     /// `$` mean themselves, and no shell runs it; "/bin/sh -c '...'" does. Needed unless `absent`.
     command: Option<CommandLine>,
-    /// Who runs it; root.
+    /// The user who runs it, such as `"app"`; root.
     user: Option<UserName>,
     /// Neither unit must be there: a job that has not run is called off; false.
     #[serde(default)]

@@ -18,6 +18,13 @@ use crate::view::View;
 /// A directory that holds the files of another one: of the machine that starts the run, of a bucket or
 /// of a git repository. Files are compared by their content, so that nothing is sent or written that
 /// is there already. Symbolic links in the source are not copied: they are an error.
+///
+/// ```toml
+/// [[sync]]
+/// source = "static"
+/// dest = "/var/www/static"
+/// delete = true
+/// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sync {

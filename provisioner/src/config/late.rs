@@ -172,5 +172,6 @@ fn value(outcome: &Outcome) -> Value {
     let more = more
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)));
-    sure.into_iter().chain(more).collect()
+    let all: BTreeMap<&str, Value> = sure.into_iter().chain(more).collect();
+    Value::from(all)
 }

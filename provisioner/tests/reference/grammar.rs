@@ -19,7 +19,30 @@ pub(crate) const TOP: &[[&str; 4]] = &[
         r#""type":"object","additionalProperties":true"#,
         "table",
         "Values by name: texts, numbers, true or false, lists and tables. `{{ vars.NAME }}` is the \
-         value. `--var` and `--var-file` win over them.",
+         value. Groups of targets, the target, `--var-file` and `--var` win over them, in this order.",
+    ],
+    [
+        "include",
+        r#""type":"array","items":{"type":["object","string"],"additionalProperties":true}"#,
+        "list",
+        "Files that run before the blocks of this one: `\"common.toml\"`, all of a directory as \
+         `\"conf.d/\"`, or a role as `\"role:roles/web\"`, with values for its params as \
+         `{ role = \"roles/web\", port = 8080 }`. Paths start at the directory of the file that names them.",
+    ],
+    [
+        "params",
+        r#""type":"object","additionalProperties":true"#,
+        "table",
+        "Of a `role.toml` alone: what it can be told, by name, as `port = { default = 80, desc = \"...\" }`. \
+         `{{ params.port }}` is the value. A param without a default must be given where the role is \
+         included.",
+    ],
+    [
+        "group_vars",
+        r#""type":"object","additionalProperties":{"type":"object","additionalProperties":true}"#,
+        "table",
+        "Values for the targets of a group, as `[group_vars.GROUP]`; they win over `[vars]`. \
+         `targets.toml` says who is in it.",
     ],
 ];
 
@@ -45,7 +68,7 @@ pub(crate) const TYPES: &[[&str; 2]] = &[
     ],
     [
         "expression",
-        "As in templates, without or with `{{ }}`, of `vars`, `facts`, `secret`, `target` and `each`.",
+        "As in templates, without or with `{{ }}`, of `vars`, `facts`, `secret`, `target`, `params`, `each` and `result`.",
     ],
     [
         "unit",

@@ -41,6 +41,7 @@ pub(crate) const TYPES: &[Named] = &[
             "KeyPath",
             "CommandLine",
             "Calendar",
+            "Moment",
             "PublicLine",
             "PublicKey",
             "KeyOption",
