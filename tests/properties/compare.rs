@@ -118,17 +118,21 @@ impl Host<'_> {
             }
         }
 
-        if ended
-            .values()
-            .any(|end| matches!(end.0, Outcome::Failed | Outcome::NotRun))
-        {
+        let stopped = |end: &(Outcome, String)| matches!(end.0, Outcome::Failed | Outcome::NotRun);
+        if ended.values().any(stopped) {
             return Ok(());
         }
-        let second = plan_of(&self.hpt(&["plan"], &text))?;
+        self.is_over(&text, count)
+            .map_err(|what| format!("{what}\n{}", context()))
+    }
+
+    /// Whether a second plan has nothing left to do.
+    fn is_over(&self, text: &str, count: &mut Count) -> Result<(), String> {
+        let second = plan_of(&self.hpt(&["plan"], text))?;
         let left: Vec<usize> = (0..second.len())
             .filter(|i| !is_settled(second[*i].verdict))
             .collect();
-        if contradicts_itself(&parse(&text), &left) {
+        if contradicts_itself(&parse(text), &left) {
             return Ok(());
         }
         if let Some(i) = left.first() {
@@ -139,8 +143,7 @@ impl Host<'_> {
             } = &second[*i];
             let kind = id.split('-').next().unwrap_or_default();
             return Err(format!(
-                "left by an apply: {kind}\n{id}: {verdict:?} ({summary})\n{}",
-                context()
+                "left by an apply: {kind}\n{id}: {verdict:?} ({summary})"
             ));
         }
         count.empty += 1;

@@ -22,7 +22,8 @@ pub fn of(block: &str) -> Vec<String> {
     match kind.as_str() {
         // apt's own file of libraries; packages by themselves have nothing there else.
         "package" => vec!["package:*".to_owned(), "/etc/ld.so.cache".to_owned()],
-        "group" => databases(&["group", "gshadow"]),
+        // Another number is that of its users' primary group too.
+        "group" => databases(&["group", "gshadow", "passwd"]),
         "user" => {
             let mut all = databases(&["group", "gshadow", "passwd", "shadow", "subuid", "subgid"]);
             all.push(format!("/home/{name}"));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, Value};
-use minijinja::{Environment, ErrorKind, Template, UndefinedBehavior, context};
+use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::{Environment, ErrorKind, Template, UndefinedBehavior, context, escape_formatter};
 
 use crate::config::late::Namespace;
 use crate::config::params::is_unknown;
@@ -65,6 +65,11 @@ impl<'a> Renderer<'a> {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_syntax(syntax());
+        env.set_formatter(|out, state, value| match bool::try_from(value.clone()) {
+            // As TOML, JSON and most of what is configured spell it.
+            Ok(yes) if value.kind() == ValueKind::Bool => write!(out, "{yes}").map_err(Into::into),
+            _ => escape_formatter(out, state, value),
+        });
         let groups: Vec<_> = scope.given.groups.keys().collect();
         let secrets = Arc::new(Secrets {
             values: scope.secrets.clone().unwrap_or_default(),

@@ -49,7 +49,7 @@ always = true
 
 [[file]]
 path = "/version"
-content = "{{ result.version.exit }}-{{ result.version.changed }}\n"
+content = "{{ result.version.changed }}\n"
 "#;
     let before = plan(&config(text), &host, Reveal::Content);
     assert_eq!(before.blocks[1].verdict, Verdict::Maybe);
@@ -58,8 +58,11 @@ content = "{{ result.version.exit }}-{{ result.version.changed }}\n"
         "known when applied: depends on version"
     );
     let report = apply(&config(text), &mut host, &mut Deaf);
-    let ended: Vec<_> = report.blocks.iter().map(|b| (b.outcome, &b.note)).collect();
-    assert_eq!(ended, []);
+    let ended: Vec<_> = report.blocks.iter().map(|b| b.outcome).collect();
+    assert_eq!(ended, [Outcome::Changed, Outcome::Changed], "{report:?}");
+    let file = AbsPath::parse("/version").unwrap();
+    let content = host.inner.read(&file).unwrap().unwrap();
+    assert_eq!(&*content, b"true\n");
 }
 
 #[test]

@@ -60,8 +60,8 @@ impl fmt::Display for End {
             Self::Signal(signal) => write!(f, "was ended by signal {signal}"),
             Self::Timeout(time) => write!(
                 f,
-                "did not end within {} s; it and all it had started were ended",
-                time.as_secs()
+                "did not end within {:.0} s; it and all it had started were ended",
+                time.as_secs_f64().ceil()
             ),
         }
     }
