@@ -4,9 +4,6 @@ use std::fmt;
 
 use hpt_keystore::{Address, BadAddress};
 
-/// The port that targets listen on.
-pub(crate) const PORT: u16 = 6632;
-
 /// `10.0.0.5`, `web1.example.org:6633`, `::1` or `[::1]:6633`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostPort {

@@ -6,8 +6,9 @@ use hpt_keystore::{
     Address, ClientName, Existing, FileError, GenTargetError, LoadError, NewTarget, Role, client,
     gen_target,
 };
+use hpt_provisioner::PORT;
 
-use crate::address::{HostPort, PORT};
+use crate::address::HostPort;
 use crate::args::Global;
 use crate::context::{Context, now};
 use crate::env::{Variable, env};

@@ -7,6 +7,7 @@ use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{ApplyRequest, FactsRequest, PlanRequest, StatusReply, StatusRequest};
 use hpt_proto::{BadMessage, End, Told};
+use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::Bound;
 use hpt_provisioner::report::Event;
@@ -15,7 +16,7 @@ use hpt_transport::{DialError, Dialer, LocalKey};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::address::{HostPort, PORT};
+use crate::address::HostPort;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::print::plural;

@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use hpt_agent::{Options, Places, Runner, ServeError, serve};
+use hpt_provisioner::PORT;
 use hpt_transport::Limits;
 
-use crate::address::PORT;
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
 use crate::harden;

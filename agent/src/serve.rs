@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hpt_keystore::LoadError;
 use hpt_proto::wire::target_server::TargetServer;
+use hpt_provisioner::PORT;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
 use hpt_transport::{Limits, LocalKey, bind, listen};
 use tokio::net::TcpListener;
@@ -21,9 +22,6 @@ use crate::runner::Runner;
 use crate::service::TargetService;
 use crate::state::StateError;
 use crate::{Places, systemd};
-
-/// The port of targets.
-pub const PORT: u16 = 6632;
 
 /// How long calls may go on after the server was told to stop. Runs have processes of their own.
 const GRACE: Duration = Duration::from_secs(5);

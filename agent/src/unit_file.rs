@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::serve::PORT;
+use hpt_provisioner::PORT;
 
 /// The service unit. `program` is the path of `hpt`; a path with characters that a unit would
 /// read as its own is not one.

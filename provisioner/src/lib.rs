@@ -31,3 +31,6 @@ pub mod source;
 mod time;
 mod unit_file;
 pub mod view;
+
+/// The TCP port on which a target is reached, unless it was told another.
+pub const PORT: u16 = 6632;

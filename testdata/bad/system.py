@@ -46,7 +46,7 @@ FIELDS = {
     "swap": ({"path": '"/swapfile"', "size": '"1GiB"'},
              {"path": (PATH, "a path"), "size": (SIZE, "a size is"), "absent": (BOOL, "expected a boolean")}),
     "firewall": ({"default": '"drop"'},
-                 {"backend": (['"iptables"', '"NFT"', '""', "true"], ""), "default": (['"reject"', '"Drop"', '""', "true"], ""), "absent": (BOOL, "expected a boolean")}),
+                 {"backend": (['"iptables"', '"NFT"', '""', "true"], ""), "default": (['"reject"', '"Drop"', '""', "true"], ""), "exclusive": (BOOL, "expected a boolean"), "absent": (BOOL, "expected a boolean")}),
     "wait": ({"port": "80"}, {"port": (["0", "65536", "-1", '"80"', "1.5", "true", "[80]"], ""),
              "within": (['"5 minutes"', '"m"', '"-5s"', "-1", "true", "[]", "0", '"25h"', '""', '"99999999999999999999s"'], "")}),
     "hostname": ({"name": '"web1"'}, {"name": (HOST, "a host name is")}),
@@ -57,7 +57,7 @@ TOGETHER = [
     ("either `port` or `file`", '[[wait]]\nport = 80\nfile = @@"/run/x"\n'),
     ("either `file` or `unit`", '[[wait]]\nfile = "/run/x"\nunit = @@"nginx"\n'),
     ("two blocks have the id `wait:port 80`", '[[wait]]\nport = 80\n@@[[wait]]\nport = 80\nwithin = 5\n'),
-    ("comes with a later version", "[[firewall]]\n@@exclusive = true\n"),
+    ("an absent firewall takes away no table", "[[firewall]]\nexclusive = @@true\nabsent = true\n"),
     ("an absent firewall has no rules", "[[firewall]]\nallow = [{ port = 22 }]\nabsent = @@true\n"),
     ("two blocks have the id", '[[firewall]]\ndefault = "drop"\n@@[[firewall]]\ndefault = "accept"\n'),
     ("[[mount]] needs `device`", '@@[[mount]]\npath = "/srv"\nfstype = "ext4"\n'),
@@ -107,7 +107,7 @@ def cases():
     for field, values, words in (("file", PATH, "a path"), ("unit", UNIT, "a unit name is")):
         for value in values:
             yield words, f"[[wait]]\n{field} = @@{value}\n"
-    for backend in ("auto", "firewalld", "ufw"):
+    for backend in ("firewalld", "ufw"):
         yield "comes with a later version", f'[[firewall]]\nbackend = @@"{backend}"\n'
     yield "a rule says", "[[firewall]]\nallow = @@[{}]\n"
     for rule in ("{ @@prot = 1 }", '{ proto = @@"icmp" }', '{ proto = @@"sctp" }', '{ proto = @@"TCP" }', "{ port = @@[22] }", "@@22", '@@"ssh"', "{ from = @@10 }", "{ iface = @@1 }"):

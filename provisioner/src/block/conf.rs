@@ -1,8 +1,8 @@
 //! A configuration file of the system that a block owns whole, or edits: what is to be done about it.
 
-use crate::block::own_file::missing_dirs;
+use crate::block::own_file::{OwnFile, Placed, directory, missing_dirs, removal};
 use crate::block::{Action, Decision, Verb};
-use crate::effect::{Access, Content, Effect, WriteFile};
+use crate::effect::Effect;
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
 use crate::host::{EntryKind, HostError};
@@ -47,49 +47,32 @@ impl Steps {
 
     /// The file at `path` must hold exactly `text`.
     pub(super) fn write(&mut self, path: &AbsPath, text: &str, view: &View<'_>) -> Gathered {
-        let was = match read(path, view)? {
-            Text::Stop(decision) => return Ok(Some(decision)),
-            Text::Is(was) => was,
-        };
-        if was.as_deref() == Some(text) {
-            return Ok(None);
-        }
-        if let Some(decision) = self.make_parents(path, view)? {
-            return Ok(Some(decision));
-        }
-        let verb = if was.is_none() {
-            Verb::Create
-        } else {
-            Verb::Update
-        };
-        self.say(verb, path.to_string());
-        self.effects.push(Effect::WriteFile(WriteFile {
+        let file = OwnFile {
             path: path.clone(),
-            content: Content::Inline(text.as_bytes().into()),
-            access: Access::default(),
+            bytes: Some(text.into()),
+            mode: None,
             verify: None,
-            secret: false,
-        }));
+        };
+        match file.place(view)? {
+            Placed::InPlace => {}
+            Placed::Stop(decision) => return Ok(Some(decision)),
+            Placed::Act(verb, effects) => {
+                self.say(verb, path.to_string());
+                self.effects.extend(effects);
+            }
+        }
         Ok(None)
     }
 
     /// The file or link at `path` must not be there.
     pub(super) fn remove(&mut self, path: &AbsPath, view: &View<'_>) -> Gathered {
-        match view.path(path)? {
-            Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
-            Fate::Is(None) => {}
-            Fate::Is(Some(entry)) if entry.kind == EntryKind::Dir => {
-                return Ok(Some(Decision::Blocked(format!(
-                    "{path} is a directory, and hpt keeps a file there; remove it first"
-                ))));
-            }
-            Fate::Is(Some(_)) => {
+        match removal(path, view)? {
+            Ok(None) => {}
+            Ok(Some(effect)) => {
                 self.say(Verb::Delete, path.to_string());
-                self.effects.push(Effect::Remove {
-                    path: path.clone(),
-                    recursive: false,
-                });
+                self.effects.push(effect);
             }
+            Err(decision) => return Ok(Some(decision)),
         }
         Ok(None)
     }
@@ -105,11 +88,7 @@ impl Steps {
             Ok(missing) => missing,
             Err(decision) => return Ok(Some(decision)),
         };
-        self.effects
-            .extend(missing.into_iter().map(|path| Effect::MakeDir {
-                path,
-                access: Access::default(),
-            }));
+        self.effects.extend(missing.into_iter().map(directory));
         Ok(None)
     }
 

@@ -195,8 +195,8 @@ impl Kind for Cron {
         }
         let file = OwnFile {
             path: self.path(),
-            text: self.text(),
-            mode: Mode::new(0o644),
+            bytes: self.text().map(String::into_bytes),
+            mode: Some(Mode::new(0o644)),
             verify: None,
         };
         let (verb, effect) = match file.judge(view)? {

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::block::unit::place::{self, Placed};
-use crate::block::unit::sections::{self, Section};
+use crate::block::own_file::{OwnFile, Placed};
+use crate::block::unit::place;
+use crate::block::unit::sections::{Section, sections_of};
 use crate::block::unit::{text, unit_name};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::host::{HostError, Key};
@@ -117,9 +118,9 @@ impl Kind for Dropin {
             });
         }
         let text = text::whole(self.content.as_deref(), self.sections());
-        Ok(match place::judge(&path, &text, None, view)? {
+        Ok(match OwnFile::public(&path, text).place(view)? {
             Placed::InPlace => Decision::InPlace,
-            Placed::Write(verb, effects) => {
+            Placed::Act(verb, effects) => {
                 let words = if verb == Verb::Update { "content" } else { "" };
                 Decision::Act(Action::new(verb, words, effects))
             }
@@ -136,17 +137,6 @@ impl Dropin {
     }
 
     fn sections(&self) -> Option<String> {
-        sections::text(&[
-            ("Unit", &self.about),
-            ("Service", &self.service),
-            ("Install", &self.install),
-            ("Timer", &self.timer),
-            ("Socket", &self.socket),
-            ("Path", &self.path),
-            ("Mount", &self.mount),
-            ("Automount", &self.automount),
-            ("Swap", &self.swap),
-            ("Slice", &self.slice),
-        ])
+        sections_of!(self)
     }
 }

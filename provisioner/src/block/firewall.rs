@@ -1,10 +1,12 @@
 //! `[[firewall]]`: which packets may come in, as one table of nftables that is replaced as a whole.
 
+mod rival;
 mod rule;
 
 use serde::Deserialize;
 
 use self::rule::Rule;
+use crate::PORT;
 use crate::block::conf::{self, Steps};
 use crate::block::{Decision, Kind, Verb};
 use crate::effect::Effect;
@@ -15,7 +17,8 @@ use crate::name::AbsPath;
 use crate::view::View;
 
 /// The host's packet filter for what comes in: the table `inet hpt`, in `/etc/nftables.d/hpt.nft`,
-/// loaded now and at boot by `hpt-firewall.service`. Other tables are left alone.
+/// loaded now and at boot by `hpt-firewall.service`. Other tables are left alone, unless it is
+/// `exclusive`.
 ///
 /// Whatever the rules say, these come in first: packets of established connections, those of the
 /// host itself, hpt's own port 6632 over TCP, ICMP and `ICMPv6`. Then `deny`, `allow` and `default`
@@ -31,8 +34,9 @@ use crate::view::View;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Firewall {
-    /// What filters: `"nft"`, which is the default. `"auto"`, `"firewalld"` and `"ufw"` come with a
-    /// later version.
+    /// What filters: `"nft"`, or `"auto"`, which is `"nft"` unless firewalld or ufw is active: the
+    /// block is blocked then, as two would filter; `"auto"`. `"firewalld"` and `"ufw"` come with a later
+    /// version.
     #[serde(default)]
     backend: Backend,
     /// What becomes of a packet that no rule is about: `"drop"` or `"accept"`; `"drop"`.
@@ -45,6 +49,11 @@ pub struct Firewall {
     /// What may not, whatever `allow` says: a list of the same; none.
     #[serde(default)]
     deny: Vec<Rule>,
+    /// Whether no other table of nftables stays: when the rules are loaded, now and at boot, every
+    /// other one goes in the same step, those of Docker, iptables-nft and fail2ban too; false. One that
+    /// others add later stays until the rules are loaded again. hpt's own port stays open.
+    #[serde(default)]
+    exclusive: bool,
     /// The table, its file and its service must not be there; false.
     #[serde(default)]
     absent: bool,
@@ -54,9 +63,8 @@ pub struct Firewall {
 #[serde(rename_all = "lowercase")]
 enum Backend {
     #[default]
-    Nft,
-    /// Comes with a later version.
     Auto,
+    Nft,
     /// Comes with a later version.
     Firewalld,
     /// Comes with a later version.
@@ -70,9 +78,6 @@ enum Verdict {
     #[default]
     Drop,
 }
-
-/// The port on which hpt itself is reached.
-const HPT_PORT: u16 = 6632;
 
 const NFT: &str = "/usr/sbin/nft";
 const RULES: &str = "/etc/nftables.d/hpt.nft";
@@ -107,19 +112,23 @@ WantedBy=sysinit.target
 
 impl Kind for Firewall {
     const NAME: &'static str = "firewall";
-    const LATER: &'static [&'static str] = &["exclusive"];
 
     fn primary(&self) -> String {
         "hpt".to_owned()
     }
 
     fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
-        if self.backend != Backend::Nft {
-            let what = "this backend comes with a later version of hpt; \"nft\" is there";
+        if matches!(self.backend, Backend::Firewalld | Backend::Ufw) {
+            let what =
+                "this backend comes with a later version of hpt; \"auto\" and \"nft\" are there";
             complain("backend", what.to_owned());
         }
         if self.absent && !(self.allow.is_empty() && self.deny.is_empty()) {
             complain("absent", "an absent firewall has no rules".to_owned());
+        }
+        if self.absent && self.exclusive {
+            let what = "an absent firewall takes away no table but its own";
+            complain("exclusive", what.to_owned());
         }
     }
 
@@ -127,6 +136,9 @@ impl Kind for Firewall {
         let mut keys = vec![Key::Setting(Setting::Ruleset), Key::Path(fixed(WANTED))];
         for path in [RULES, UNIT].map(fixed) {
             keys.extend([Key::Path(path.clone()), Key::Content(path)]);
+        }
+        if self.minds_rivals() {
+            keys.extend(rival::reads());
         }
         keys
     }
@@ -145,6 +157,11 @@ impl Kind for Firewall {
         };
         if self.absent {
             return removal(steps, now.is_some(), view);
+        }
+        if self.minds_rivals()
+            && let Some(stop) = rival::decide(view)?
+        {
+            return Ok(stop);
         }
         let (text, mark) = self.table();
         if let Some(stop) = steps.write(&fixed(RULES), &text, view)? {
@@ -170,6 +187,9 @@ impl Kind for Firewall {
         }
         if !loaded {
             steps.say(Verb::Update, format!("load {} rules", self.rules()));
+            if self.exclusive {
+                steps.say(Verb::Update, "every other nftables table goes");
+            }
             steps.set(Setting::Ruleset, Some(mark));
         }
         let stop = boot(&mut steps, view)?;
@@ -178,6 +198,11 @@ impl Kind for Firewall {
 }
 
 impl Firewall {
+    /// Whether nobody else may filter.
+    fn minds_rivals(&self) -> bool {
+        self.backend == Backend::Auto && !self.absent
+    }
+
     fn rules(&self) -> usize {
         self.allow.len() + self.deny.len()
     }
@@ -193,7 +218,7 @@ impl Firewall {
             "\t\ttype filter hook input priority filter; policy {policy};\n\
              \t\tiif \"lo\" accept\n\
              \t\tct state established,related accept\n\
-             \t\ttcp dport {HPT_PORT} accept\n\
+             \t\ttcp dport {PORT} accept\n\
              \t\tmeta l4proto {{ 1, 58 }} accept\n"
         );
         for (list, verdict) in [(&self.deny, "drop"), (&self.allow, "accept")] {
@@ -201,12 +226,17 @@ impl Firewall {
                 rules.push_str(&format!("\t\t{rule}{verdict}\n"));
             }
         }
-        let hash = blake3::hash(rules.as_bytes()).to_hex();
+        // nft takes a file as one change: no packet meets a host between two sets of rules.
+        let before = if self.exclusive {
+            "flush ruleset\n"
+        } else {
+            "table inet hpt\ndelete table inet hpt\n"
+        };
+        let hash = blake3::hash(format!("{before}{rules}").as_bytes()).to_hex();
         let mark = format!("hpt {}", &hash[..32]);
         let text = format!(
             "#!{NFT} -f\n# Made by hpt: [[firewall]].\n\
-             table inet hpt\ndelete table inet hpt\n\
-             table inet hpt {{\n\tcomment \"{mark}\"\n\tchain input {{\n{rules}\t}}\n}}\n"
+             {before}table inet hpt {{\n\tcomment \"{mark}\"\n\tchain input {{\n{rules}\t}}\n}}\n"
         );
         (text, mark)
     }

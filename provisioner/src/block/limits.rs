@@ -219,11 +219,11 @@ impl Kind for Limits {
         let value = self.value.as_ref().filter(|_| !self.absent);
         let file = OwnFile {
             path: self.path(),
-            text: value.map(|value| {
+            bytes: value.map(|value| {
                 let (domain, sort, item) = (&self.domain, self.sort(), self.item.word());
-                format!("{domain} {sort} {item} {value}\n")
+                format!("{domain} {sort} {item} {value}\n").into_bytes()
             }),
-            mode: Mode::new(0o644),
+            mode: Some(Mode::new(0o644)),
             verify: None,
         };
         let words = value.map(Value::to_string).unwrap_or_default();

@@ -2,19 +2,21 @@
 
 use serde::Deserialize;
 
-use crate::block::{Decision, text_file};
+use crate::block::{Decision, Verb, text_file};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::Fate;
 use crate::host::{Entry, EntryKind, HostError, Key, Owner};
 use crate::name::{AbsPath, BadName, GroupName, Mode, UserName};
+use crate::unit_file;
 use crate::view::View;
 
-/// A file of root's that holds exactly this.
+/// A file that holds exactly this.
 pub(super) struct OwnFile {
     pub(super) path: AbsPath,
     /// `None` if it must not be there.
-    pub(super) text: Option<String>,
-    pub(super) mode: Mode,
+    pub(super) bytes: Option<Vec<u8>>,
+    /// The mode, and root as the owner; `None` leaves both to whoever made the file.
+    pub(super) mode: Option<Mode>,
     /// The program that must accept a new content; see [`WriteFile::verify`].
     pub(super) verify: Option<Vec<String>>,
 }
@@ -33,51 +35,68 @@ pub(super) enum Judged {
     Stop(Decision),
 }
 
+/// What is to be done about such a file and the directories above it.
+pub(super) enum Placed {
+    /// It is as it should be.
+    InPlace,
+    /// This has to be done: its directories where they are not there, then the file.
+    Act(Verb, Vec<Effect>),
+    /// It cannot be judged, or cannot be.
+    Stop(Decision),
+}
+
 /// What the host must be asked for it.
 pub(super) fn reads(path: &AbsPath) -> Vec<Key> {
     text_file::reads(path)
 }
 
 impl OwnFile {
+    /// A file that holds this for root and all, mode 0644.
+    pub(super) fn public(path: &AbsPath, bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            path: path.clone(),
+            bytes: Some(bytes.into()),
+            mode: Some(Mode::new(0o644)),
+            verify: None,
+        }
+    }
+
+    /// Judges it in a directory that is there.
     pub(super) fn judge(self, view: &View<'_>) -> Result<Judged, HostError> {
+        let Some(bytes) = self.bytes else {
+            return Ok(match removal(&self.path, view)? {
+                Ok(None) => Judged::InPlace,
+                Ok(Some(effect)) => Judged::Remove(effect),
+                Err(decision) => Judged::Stop(decision),
+            });
+        };
         let entry = match view.path(&self.path)? {
             Fate::Is(entry) => entry,
             Fate::Unknown(cause) => return Ok(Judged::Stop(Decision::Maybe(cause))),
         };
-        let Some(text) = self.text else {
-            return Ok(match entry {
-                None => Judged::InPlace,
-                Some(_) => Judged::Remove(Effect::Remove {
-                    path: self.path,
-                    recursive: false,
-                }),
-            });
-        };
-        let content = Content::Inline(text.into_bytes().into());
+        let content = Content::Inline(bytes.into());
         // Whoever reads such files ignores one that is another's.
-        let (owner, group) = not_roots(entry.as_ref(), view);
-        if let Some(entry) = &entry
-            && entry.mode == self.mode
-            && owner.is_none()
-            && group.is_none()
-            && matches!(entry.kind, EntryKind::File { size } if size == content.size())
-            && view.hash(&self.path)? == Fate::Is(Some(content.hash()))
-        {
-            return Ok(Judged::InPlace);
-        }
-        let is = match entry.as_ref().map(|entry| &entry.kind) {
-            Some(EntryKind::Dir) => Some("a directory"),
-            Some(EntryKind::Symlink(_)) => Some("a symbolic link"),
-            Some(EntryKind::Special) => Some("a device, socket or FIFO"),
-            _ => None,
+        let (owner, group) = match self.mode {
+            Some(_) => not_roots(entry.as_ref(), view),
+            None => (None, None),
         };
-        if let Some(is) = is {
-            let why = format!("{} is {is} and not a file; remove it first", self.path);
-            return Ok(Judged::Stop(Decision::Blocked(why)));
-        }
-        let judged = match entry {
+        let judged = match &entry {
             None => Judged::Create,
-            Some(_) => Judged::Update,
+            Some(entry) => {
+                let EntryKind::File { size } = entry.kind else {
+                    let why = in_the_way(&self.path, &entry.kind);
+                    return Ok(Judged::Stop(Decision::Blocked(why)));
+                };
+                if self.mode.is_none_or(|mode| entry.mode == mode)
+                    && owner.is_none()
+                    && group.is_none()
+                    && size == content.size()
+                    && view.hash(&self.path)? == Fate::Is(Some(content.hash()))
+                {
+                    return Ok(Judged::InPlace);
+                }
+                Judged::Update
+            }
         };
         Ok(judged(Effect::WriteFile(WriteFile {
             path: self.path,
@@ -85,11 +104,72 @@ impl OwnFile {
             access: Access {
                 owner,
                 group,
-                mode: Some(self.mode),
+                mode: self.mode,
             },
             verify: self.verify,
             secret: false,
         })))
+    }
+
+    /// Judges it with the directories above it.
+    pub(super) fn place(self, view: &View<'_>) -> Result<Placed, HostError> {
+        let path = self.path.clone();
+        Ok(match self.judge(view)? {
+            Judged::InPlace => Placed::InPlace,
+            Judged::Stop(decision) => Placed::Stop(decision),
+            Judged::Update(effect) => Placed::Act(Verb::Update, vec![effect]),
+            Judged::Remove(effect) => Placed::Act(Verb::Delete, vec![effect]),
+            Judged::Create(effect) => match missing_dirs(&path, view)? {
+                Err(decision) => Placed::Stop(decision),
+                Ok(dirs) => {
+                    let dirs = dirs.into_iter().map(directory);
+                    Placed::Act(Verb::Create, dirs.chain([effect]).collect())
+                }
+            },
+        })
+    }
+}
+
+/// What removes the file or link at `path`: nothing if it is not there.
+pub(super) fn removal(
+    path: &AbsPath,
+    view: &View<'_>,
+) -> Result<Result<Option<Effect>, Decision>, HostError> {
+    Ok(match view.path(path)? {
+        Fate::Unknown(cause) => Err(Decision::Maybe(cause)),
+        Fate::Is(None) => Ok(None),
+        Fate::Is(Some(entry)) if entry.kind == EntryKind::Dir => {
+            Err(Decision::Blocked(in_the_way(path, &entry.kind)))
+        }
+        Fate::Is(Some(_)) => Ok(Some(Effect::Remove {
+            path: path.clone(),
+            recursive: false,
+        })),
+    })
+}
+
+/// What lies where a file should.
+pub(super) fn in_the_way(path: &AbsPath, kind: &EntryKind) -> String {
+    let is = match kind {
+        EntryKind::Symlink(to)
+            if to == "/dev/null" && path.parent() == Some(unit_file::system()) =>
+        {
+            return format!(
+                "{path} is a link to /dev/null, so that the unit is masked; a [[service]] block with `masked = false` before this one removes it"
+            );
+        }
+        EntryKind::Dir => "a directory",
+        EntryKind::Symlink(_) => "a symbolic link",
+        _ => "a device, socket or FIFO",
+    };
+    format!("{path} is {is} and not a file; remove it first")
+}
+
+/// A directory as the umask has it.
+pub(super) fn directory(path: AbsPath) -> Effect {
+    Effect::MakeDir {
+        path,
+        access: Access::default(),
     }
 }
 

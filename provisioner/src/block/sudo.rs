@@ -50,8 +50,8 @@ pub(super) fn judge(
 ) -> Result<Judged, HostError> {
     let file = OwnFile {
         path: path.clone(),
-        text: (!rules.is_empty()).then(|| rules.join("\n") + "\n"),
-        mode: Mode::new(0o440),
+        bytes: (!rules.is_empty()).then(|| (rules.join("\n") + "\n").into_bytes()),
+        mode: Some(Mode::new(0o440)),
         verify: Some([VISUDO, "-c", "-f", "%s"].map(ToOwned::to_owned).to_vec()),
     };
     let judged = file.judge(view)?;

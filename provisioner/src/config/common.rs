@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::config::scope::is_template;
 use crate::config::{fields, spans};
 use crate::fault::{Fault, Place};
 
@@ -90,16 +91,22 @@ fn at_most_100<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u8, D::Error> {
     d.deserialize_i64(Number)
 }
 
-/// Takes the common fields off a block whose texts are rendered.
+/// Takes the common fields off a block whose texts are rendered. Where some are known `elsewhere`, on
+/// the target, it judges those.
 pub(super) fn take(
     kind: &str,
     all: &mut DeTable<'_>,
     place: &Place,
+    elsewhere: bool,
     faults: &mut Vec<Fault>,
 ) -> Common {
     let mut common = DeTable::new();
     for field in FIELDS {
-        if let Some((key, value)) = all.remove_entry(field) {
+        let Some((key, value)) = all.remove_entry(field) else {
+            continue;
+        };
+        let is_typed = ["on_error", "retries", "delay", "timeout"].contains(&field);
+        if !(elsewhere && is_typed && value.get_ref().as_str().is_some_and(is_template)) {
             common.insert(key, value);
         }
     }

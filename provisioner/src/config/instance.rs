@@ -40,6 +40,8 @@ impl Reader {
         }
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
         let Some(items) = self.items(for_each, frame, renderer, file) else {
+            let id = fields.get("id").and_then(|id| id.get_ref().as_str());
+            self.leave_open(kind, id);
             return;
         };
         for own in items {
@@ -195,10 +197,17 @@ impl Reader {
         let late = !one.awaits.is_empty() && one.left_out.is_none();
         let late = late.then(|| Late::new(one.kind, &fields, when));
         let mut fields = values::put(fields, &literals);
-        let common = common::take(one.kind, &mut fields, &one.place, &mut self.faults);
+        let elsewhere = findings.elsewhere;
+        let common = common::take(
+            one.kind,
+            &mut fields,
+            &one.place,
+            elsewhere,
+            &mut self.faults,
+        );
         let body = if is_known {
             let body = self.body(&one, &common, fields, &findings);
-            if body.is_none() && late.is_none() {
+            if body.is_none() && late.is_none() && !elsewhere {
                 return;
             }
             body
@@ -274,6 +283,13 @@ impl Reader {
     ) {
         let file = one.place.file;
         let at = |span| Place { file, span };
+        if findings.elsewhere {
+            let given = common.id.as_ref().map(|id| id.get_ref().clone());
+            let told = body
+                .as_ref()
+                .map(|body| format!("{}:{}", one.kind, body.primary()));
+            self.leave_open(one.kind, given.or(told).as_deref());
+        }
         let (id, id_place) = if let Some(id) = common.id {
             (id.get_ref().clone(), at(id.span()))
         } else {
@@ -289,7 +305,7 @@ impl Reader {
             return;
         }
         for earlier in common.after {
-            if !self.ids.contains_key(earlier.get_ref()) {
+            if !self.may_stand_there(earlier.get_ref()) {
                 let what = format!("no block `{}` stands before this one", earlier.get_ref());
                 let hint = "blocks run in the order in which they stand; `after` only asserts it";
                 let fault = Fault::error(what, at(earlier.span()));
@@ -297,7 +313,7 @@ impl Reader {
             }
         }
         for (earlier, place) in std::mem::take(&mut one.awaits) {
-            if !self.ids.contains_key(&earlier) {
+            if !self.may_stand_there(&earlier) {
                 let what = format!("no block `{earlier}` stands before this one");
                 let hint = "`result` has what an earlier block came to, by its id";
                 let near = nearest(&earlier, self.ids.keys().map(String::as_str));
@@ -347,6 +363,24 @@ impl Reader {
             own: one.own,
             part,
         });
+    }
+
+    /// The id of a block is known on the target alone, if it is a template or not given at all.
+    fn leave_open(&mut self, kind: &str, id: Option<&str>) {
+        match id {
+            None => self.open.push(format!("{kind}:")),
+            Some(id) if is_template(id) => {
+                let begin = id.split('{').next().unwrap_or_default();
+                self.open.push(begin.to_owned());
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whether a block with this id stands before this one, or may do so on the target.
+    fn may_stand_there(&self, id: &str) -> bool {
+        let may_be = |begin: &String| id.starts_with(begin.as_str());
+        self.ids.contains_key(id) || self.open.iter().any(may_be)
     }
 
     /// Why the tags that were chosen leave a block out. Handlers are chosen by who notifies them.

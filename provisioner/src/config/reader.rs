@@ -32,6 +32,8 @@ pub(super) struct Reader {
     pub(super) group_vars: Vec<Setting>,
     /// Where each id was first given.
     pub(super) ids: BTreeMap<String, Place>,
+    /// How ids may begin that only the target can tell; see [`Reader::may_stand_there`].
+    pub(super) open: Vec<String>,
     /// For each block, the handlers that it names and where.
     pub(super) notices: Vec<Vec<(String, Place)>>,
     /// The tags by which the blocks of this run are chosen; all of them if there is none.
@@ -174,6 +176,10 @@ impl Reader {
                     .or_else(|| handlers.get(&format!("handler:{name}")));
                 if let Some(index) = index {
                     block.notify.push(*index);
+                    continue;
+                }
+                let begins = |id: &str| self.open.iter().any(|open| id.starts_with(open.as_str()));
+                if begins(&name) || begins(&format!("handler:{name}")) {
                     continue;
                 }
                 let fault = Fault::error(format!("there is no handler `{name}`"), place);

@@ -44,6 +44,8 @@ pub(super) struct Findings {
     pub(super) secret: bool,
     /// Some text names facts or secrets that are not known here.
     pub(super) deferred: bool,
+    /// Some text is known on the target alone.
+    pub(super) elsewhere: bool,
     /// The blocks of this run whose results some text names, and where.
     pub(super) awaits: Vec<(String, Place)>,
     /// Where numbers and booleans stand that a lone `{{ x }}` came to.
@@ -125,6 +127,7 @@ impl Walk<'_> {
             }
             Ok(Rendered::Deferred { .. }) => {
                 self.findings.deferred = true;
+                self.findings.elsewhere = true;
                 None
             }
             Ok(Rendered::Late { blocks, secret }) => {

@@ -72,6 +72,8 @@ pub(super) fn timezone(r: &mut Random, _: &World) -> String {
 pub(super) fn firewall(r: &mut Random, _: &World) -> String {
     let rest = if r.chance(30) {
         "absent = true"
+    } else if r.chance(30) {
+        "exclusive = true"
     } else {
         "allow = [{ port = 22 }]"
     };

@@ -127,7 +127,7 @@ fn what_a_manager_does_not_have_is_said_in_a_line() {
     host.inner
         .put(&directory("/etc/apt/sources.list.d/lab.sources"));
     let why = blocked(&inline("suites = [\"x/\"]\n"), &host);
-    assert!(why.contains("is there and is no file"), "{why}");
+    assert!(why.contains("and not a file"), "{why}");
 }
 
 /// A key from elsewhere is the one whose fingerprint was given, or nothing is written.

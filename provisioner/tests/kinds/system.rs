@@ -1,5 +1,6 @@
 //! The kinds about a kernel and a whole host: `[[sysctl]]`, `[[hostname]]`, `[[timezone]]` and theirs.
 
+use hpt_provisioner::effect::UnitJob;
 use hpt_provisioner::host::setting::Setting;
 use hpt_provisioner::name::{LocaleName, ModuleName};
 
@@ -454,6 +455,58 @@ fn a_firewall_needs_its_tool_and_says_so() {
     assert!(words.contains("only the files"), "{words}");
     settles(RULES, &mut host);
     assert_eq!(value(&host, &Setting::Ruleset), None);
+}
+
+#[test]
+fn an_exclusive_firewall_says_what_goes_and_keeps_hpts_port() {
+    let mut host = filtered();
+    settles(RULES, &mut host);
+    let exclusive = RULES.replacen('\n', "\nexclusive = true\n", 1);
+    let (verdict, words) = planned(&exclusive, &host);
+    assert_eq!(verdict, Verdict::Update);
+    let said = "load 5 rules, every other nftables table goes";
+    assert!(words.contains(said), "{words}");
+    settles(&exclusive, &mut host);
+    let text = host.text("/etc/nftables.d/hpt.nft");
+    let flush = text.find("\nflush ruleset\ntable inet hpt {\n");
+    assert!(flush < text.find("tcp dport 6632 accept"), "{text}");
+    settles(RULES, &mut host);
+    assert!(!host.text("/etc/nftables.d/hpt.nft").contains("flush"));
+}
+
+#[test]
+fn a_firewall_is_not_a_second_one_unless_it_is_told_to() {
+    let mut host = filtered();
+    for service in ["firewalld", "ufw"] {
+        let name = UnitName::service(service).unwrap();
+        host.inner.put_unit(name.clone());
+        assert_ne!(planned(RULES, &host).0, Verdict::Blocked, "{service}");
+        host.inner.put(&Effect::Unit {
+            name,
+            job: UnitJob::Start,
+        });
+        if service == "ufw" {
+            // Ubuntu starts its service also where it is off.
+            assert_ne!(planned(RULES, &host).0, Verdict::Blocked);
+            host.inner.put(&directory("/etc/ufw"));
+            let text = "# on\nENABLED=no\nENABLED=yes\n";
+            host.inner.put(&written("/etc/ufw/ufw.conf", text, 0o644));
+        }
+        let why = blocked(RULES, &host);
+        assert!(why.starts_with(&format!("{service} filters")), "{why}");
+        assert!(why.contains("backend = \"nft\""), "{why}");
+        let stop = format!("[[service]]\nname = \"{service}\"\nstatus = \"stopped\"\n\n{RULES}");
+        let plan = look(&config(&stop), &host);
+        assert_eq!(plan.blocks[1].verdict, Verdict::Create, "{service}");
+        let beside = RULES.replacen('\n', "\nbackend = \"nft\"\n", 1);
+        assert_eq!(planned(&beside, &host).0, Verdict::Create);
+        let absent = "[[firewall]]\nabsent = true\n";
+        assert_eq!(planned(absent, &host).0, Verdict::Ok);
+        host.inner.put(&Effect::Unit {
+            name: UnitName::service(service).unwrap(),
+            job: UnitJob::Stop,
+        });
+    }
 }
 
 #[test]

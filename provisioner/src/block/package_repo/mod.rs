@@ -1,6 +1,5 @@
 //! `[[package_repo]]`: where packages come from, and whose signature they bear.
 
-mod file;
 mod openpgp;
 
 use std::collections::HashSet;
@@ -8,6 +7,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use self::openpgp::{Fingerprint, Inline, PublicKeys};
+use crate::block::own_file::{self, OwnFile, Placed};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::Effect;
 use crate::host::{HostError, Key};
@@ -137,7 +137,10 @@ impl Kind for PackageRepo {
             format!("/etc/apt/sources.list.d/{name}.sources"),
             format!("/etc/yum.repos.d/{name}.repo"),
         ];
-        paths.iter().flat_map(|at| file::reads(&path(at))).collect()
+        paths
+            .iter()
+            .flat_map(|at| own_file::reads(&path(at)))
+            .collect()
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -184,13 +187,14 @@ impl PackageRepo {
         let mut made = HashSet::new();
         let mut verb = Verb::Create;
         for (path, bytes) in files {
-            let judged = match bytes {
-                Some(bytes) => file::hold(path, bytes, view)?,
-                None => file::lack(path, view)?,
+            let file = OwnFile {
+                bytes: bytes.clone(),
+                ..OwnFile::public(path, Vec::new())
             };
-            let judged = match judged {
-                Ok(judged) => judged,
-                Err(decision) => return Ok(decision),
+            let judged = match file.place(view)? {
+                Placed::InPlace => Vec::new(),
+                Placed::Act(_, effects) => effects,
+                Placed::Stop(decision) => return Ok(decision),
             };
             if view.path(path)? != crate::host::overlay::Fate::Is(None) {
                 verb = Verb::Update;

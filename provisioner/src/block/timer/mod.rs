@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 pub(super) use self::calendar::Calendar;
 pub(super) use self::command::CommandLine;
-use crate::block::unit::place::{self, Placed};
+use crate::block::own_file::{OwnFile, Placed};
+use crate::block::unit::place;
 use crate::block::unit::state::{self, Wanted};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::host::{HostError, Key};
@@ -134,10 +135,14 @@ impl Kind for Timer {
         let mut effects = Vec::new();
         let mut verbs = Vec::new();
         for (unit, text, check) in files {
-            match place::judge(&unit_file::path_of(unit), &text, check, view)? {
+            let file = OwnFile {
+                verify: check,
+                ..OwnFile::public(&unit_file::path_of(unit), text)
+            };
+            match file.place(view)? {
                 Placed::InPlace => {}
                 Placed::Stop(decision) => return Ok(decision),
-                Placed::Write(verb, more) => {
+                Placed::Act(verb, more) => {
                     effects.extend(more);
                     verbs.push(verb);
                 }

@@ -8,9 +8,9 @@ pub(super) mod text;
 
 use serde::Deserialize;
 
-use self::place::Placed;
-use self::sections::Section;
+use self::sections::{Section, sections_of};
 use self::state::Wanted;
+use crate::block::own_file::{OwnFile, Placed};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
@@ -174,9 +174,13 @@ impl Kind for Unit {
         };
         let checked = check.is_some();
         let before = text::settings_at(&path, view)?;
-        let (verb, mut effects) = match place::judge(&path, &text, check, view)? {
+        let file = OwnFile {
+            verify: check,
+            ..OwnFile::public(&path, text.as_str())
+        };
+        let (verb, mut effects) = match file.place(view)? {
             Placed::InPlace => (Verb::Update, Vec::new()),
-            Placed::Write(verb, effects) => (verb, effects),
+            Placed::Act(verb, effects) => (verb, effects),
             Placed::Stop(decision) => return Ok(decision),
         };
         let written = !effects.is_empty();
@@ -207,18 +211,7 @@ impl Kind for Unit {
 
 impl Unit {
     fn sections(&self) -> Option<String> {
-        sections::text(&[
-            ("Unit", &self.about),
-            ("Service", &self.service),
-            ("Install", &self.install),
-            ("Timer", &self.timer),
-            ("Socket", &self.socket),
-            ("Path", &self.path),
-            ("Mount", &self.mount),
-            ("Automount", &self.automount),
-            ("Swap", &self.swap),
-            ("Slice", &self.slice),
-        ])
+        sections_of!(self)
     }
 
     fn text(&self) -> String {

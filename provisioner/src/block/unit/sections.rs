@@ -16,6 +16,26 @@ pub(in crate::block) struct Section {
     lines: Vec<(String, String)>,
 }
 
+/// The text of all sections that a block may have; see [`text`]. Their fields stand in each block, for
+/// what they say of themselves there.
+macro_rules! sections_of {
+    ($block:expr) => {
+        $crate::block::unit::sections::text(&[
+            ("Unit", &$block.about),
+            ("Service", &$block.service),
+            ("Install", &$block.install),
+            ("Timer", &$block.timer),
+            ("Socket", &$block.socket),
+            ("Path", &$block.path),
+            ("Mount", &$block.mount),
+            ("Automount", &$block.automount),
+            ("Swap", &$block.swap),
+            ("Slice", &$block.slice),
+        ])
+    };
+}
+pub(in crate::block) use sections_of;
+
 /// The text of sections, in the order in which they are written; `None` if there is none.
 pub(in crate::block) fn text(sections: &[(&str, &Option<Section>)]) -> Option<String> {
     let given = sections

@@ -212,6 +212,13 @@ fn a_firewall_is_loaded_as_a_whole_and_known_by_its_mark() {
         Some("")
     );
     settles(&mut live, text);
+    // Others' tables stay, until hpt is to be alone.
+    tool("nft", &["add", "table", "ip", "others"]).unwrap();
+    let list = || tool("nft", &["list", "table", "ip", "others"]);
+    settles(&mut live, &format!("{text}default = \"accept\"\n"));
+    list().unwrap();
+    settles(&mut live, &format!("{text}exclusive = true\n"));
+    assert!(list().is_err());
     settles(&mut live, "[[firewall]]\nabsent = true\n");
     assert_eq!(live.setting(&Setting::Ruleset).unwrap(), None);
     assert!(!Path::new("/run/hpt-firewall.nft").exists());
