@@ -352,6 +352,10 @@ impl Observe for Live {
             .group(name))
     }
 
+    fn user_numbered(&self, uid: u32) -> Result<Option<UserName>, HostError> {
+        Ok(self.accounts()?.user_numbered(uid))
+    }
+
     fn group_numbered(&self, gid: u32) -> Result<Option<GroupName>, HostError> {
         Ok(self.accounts()?.group_numbered(gid))
     }
