@@ -14,9 +14,9 @@ use crate::config::frame::Frame;
 use crate::config::late::Late;
 use crate::config::reader::Reader;
 use crate::config::renderer::Renderer;
-use crate::config::scope::{Rendered, is_template};
+use crate::config::scope::Rendered;
 use crate::config::values::Findings;
-use crate::config::{fields, limits, nearest, spans, spelling, values};
+use crate::config::{fields, limits, spans, spelling, values};
 use crate::fault::{Fault, Place};
 
 /// The time before a retry, if the config does not say.
@@ -276,56 +276,16 @@ impl Reader {
     fn add(
         &mut self,
         mut one: One<'_>,
-        common: Common,
+        mut common: Common,
         body: Option<Body>,
         late: Option<Late>,
         findings: &Findings,
     ) {
         let file = one.place.file;
         let at = |span| Place { file, span };
-        if findings.elsewhere {
-            let given = common.id.as_ref().map(|id| id.get_ref().clone());
-            let told = body
-                .as_ref()
-                .map(|body| format!("{}:{}", one.kind, body.primary()));
-            self.leave_open(one.kind, given.or(told).as_deref());
-        }
-        let (id, id_place) = if let Some(id) = common.id {
-            (id.get_ref().clone(), at(id.span()))
-        } else {
-            let id = self.default_id(&one, body.as_ref(), findings.secret);
-            (id, one.place.clone())
-        };
-        // Where a value is not known yet, items and roles seem alike that are not.
-        let is_open = findings.deferred && is_template(&id) && !one.own.is_empty();
-        if let Some(first) = self.ids.get(&id)
-            && !is_open
-        {
-            self.faults.push(taken(&id, &one, id_place, first));
+        let Some(id) = self.call(&mut one, &mut common, body.as_ref(), findings) else {
             return;
-        }
-        for earlier in common.after {
-            if !self.may_stand_there(earlier.get_ref()) {
-                let what = format!("no block `{}` stands before this one", earlier.get_ref());
-                let hint = "blocks run in the order in which they stand; `after` only asserts it";
-                let fault = Fault::error(what, at(earlier.span()));
-                self.faults.push(fault.hint(hint));
-            }
-        }
-        for (earlier, place) in std::mem::take(&mut one.awaits) {
-            if !self.may_stand_there(&earlier) {
-                let what = format!("no block `{earlier}` stands before this one");
-                let hint = "`result` has what an earlier block came to, by its id";
-                let near = nearest(&earlier, self.ids.keys().map(String::as_str));
-                let near = near.map(|near| format!("did you mean `{near}`?"));
-                let fault = Fault::error(what, place).hint(hint);
-                self.faults.push(match near {
-                    Some(near) => fault.label(near),
-                    None => fault,
-                });
-            }
-        }
-        self.ids.insert(id.clone(), id_place);
+        };
         let left_out = one.left_out.take();
         let untagged = || self.untagged(&one, &common.tags);
         let part = match (&left_out, body) {
@@ -365,24 +325,6 @@ impl Reader {
         });
     }
 
-    /// The id of a block is known on the target alone, if it is a template or not given at all.
-    fn leave_open(&mut self, kind: &str, id: Option<&str>) {
-        match id {
-            None => self.open.push(format!("{kind}:")),
-            Some(id) if is_template(id) => {
-                let begin = id.split('{').next().unwrap_or_default();
-                self.open.push(begin.to_owned());
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Whether a block with this id stands before this one, or may do so on the target.
-    fn may_stand_there(&self, id: &str) -> bool {
-        let may_be = |begin: &String| id.starts_with(begin.as_str());
-        self.ids.contains_key(id) || self.open.iter().any(may_be)
-    }
-
     /// Why the tags that were chosen leave a block out. Handlers are chosen by who notifies them.
     fn untagged(&self, one: &One<'_>, tags: &[String]) -> Option<String> {
         let chosen = &self.chosen;
@@ -391,51 +333,19 @@ impl Reader {
         (!chosen.is_empty() && !is_chosen && one.kind != "handler")
             .then(|| "not tagged so".to_owned())
     }
-
-    /// `kind:primary`; the place for a block without one, for one that was not read, and for one that
-    /// a secret went into and whose primary may show it.
-    fn default_id(&self, one: &One<'_>, body: Option<&Body>, secret: bool) -> String {
-        let (kind, file) = (one.kind, one.frame.number);
-        match body {
-            _ if kind == "packages" && file == 1 => "packages".to_owned(),
-            _ if kind == "packages" => format!("packages-{file}"),
-            Some(Body::Exec(_) | Body::Line(_) | Body::AuthorizedKey(_)) if secret => {
-                format!("{kind}:{file}-{}", self.blocks.len() + 1)
-            }
-            Some(body) if kind != "flush" => format!("{kind}:{}", body.primary()),
-            _ => format!("{kind}:{file}-{}", self.blocks.len() + 1),
-        }
-    }
-}
-
-/// Two blocks with one id. Those of one `[[block]]` are told apart by what they stand for.
-fn taken(id: &str, one: &One<'_>, place: Place, first: &Place) -> Fault {
-    let fault = Fault::error(format!("two blocks have the id `{id}`"), place);
-    let is_itself = fault.place.as_ref() == Some(first);
-    match &one.frame.included {
-        _ if one.own.contains_key("each") => fault
-            .other(first.clone(), "the first")
-            .hint("name each with its item, such as id = \"{{ each.key }}\""),
-        Some(include) if is_itself => fault
-            .other(include.clone(), "its role is included once more here")
-            .hint("name each with a param, such as id = \"web-{{ params.name }}\""),
-        _ => fault
-            .other(first.clone(), "the first")
-            .hint("give one of them an `id` of its own"),
-    }
 }
 
 /// One block before its fields are read.
 pub(super) struct One<'a> {
-    frame: &'a Frame,
-    kind: &'static str,
-    place: Place,
+    pub(super) frame: &'a Frame,
+    pub(super) kind: &'static str,
+    pub(super) place: Place,
     /// The values of its item.
-    own: toml::Table,
+    pub(super) own: toml::Table,
     /// Why it is not for this host.
     left_out: Option<String>,
     /// The blocks of this run whose results it names, and where.
-    awaits: Vec<(String, Place)>,
+    pub(super) awaits: Vec<(String, Place)>,
 }
 
 impl<'a> One<'a> {

@@ -8,6 +8,7 @@ mod format;
 mod frame;
 mod gather;
 mod given;
+mod ids;
 mod include;
 mod instance;
 mod late;

@@ -49,11 +49,11 @@ pub(super) fn decide(view: &View<'_>) -> Result<Option<Decision>, HostError> {
 /// Whether the configuration of ufw turns it on: the last word counts, as in a shell.
 fn is_on(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
-    let said = text.lines().filter_map(|line| {
+    let mut said = text.lines().filter_map(|line| {
         let value = line.trim().strip_prefix("ENABLED=")?;
         Some(value.trim_matches(['"', '\'', ' ']))
     });
-    said.last()
+    said.next_back()
         .is_some_and(|value| value.eq_ignore_ascii_case("yes"))
 }
 
