@@ -70,12 +70,10 @@ pub(super) fn timezone(r: &mut Random, _: &World) -> String {
 }
 
 pub(super) fn firewall(r: &mut Random, _: &World) -> String {
-    let rest = if r.chance(30) {
-        "absent = true"
-    } else if r.chance(30) {
-        "exclusive = true"
-    } else {
-        "allow = [{ port = 22 }]"
+    let rest = match r.below(10) {
+        0..3 => "absent = true",
+        3..5 => "exclusive = true",
+        _ => "allow = [{ port = 22 }]",
     };
     format!("{rest}\n")
 }
