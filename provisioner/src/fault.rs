@@ -30,15 +30,23 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// An error at a place.
-    pub fn error(what: impl Into<String>, place: Place) -> Self {
+    /// An error of the whole.
+    pub fn anywhere(what: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             what: what.into(),
-            place: Some(place),
+            place: None,
             label: None,
             other: None,
             hint: None,
+        }
+    }
+
+    /// An error at a place.
+    pub fn error(what: impl Into<String>, place: Place) -> Self {
+        Self {
+            place: Some(place),
+            ..Self::anywhere(what)
         }
     }
 

@@ -288,6 +288,20 @@ impl<'a> View<'a> {
         Ok(self.unless_pending(self.group(name)?, &Key::Group(name.clone())))
     }
 
+    /// The name of the user with a number, so that no other gets it.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn user_numbered(&self, uid: u32) -> Result<Option<UserName>, HostError> {
+        if let Some(name) = self.overlay.user_numbered(uid) {
+            return Ok(Some(name));
+        }
+        let seen = self.base.user_numbered(uid)?;
+        self.record(Key::UserNumber(uid), &seen);
+        // What is foreseen of that user is that they go, or get another number.
+        Ok(seen.filter(|name| self.overlay.user(name).is_none()))
+    }
+
     /// The name of the group with a number, on which a block relies.
     ///
     /// # Errors

@@ -237,6 +237,7 @@ impl Observe for Faulty {
         read(path: &AbsPath) -> Result<Option<std::sync::Arc<[u8]>>, HostError>;
         user(name: &hpt_provisioner::name::UserName) -> Result<Option<hpt_provisioner::host::User>, HostError>;
         group(name: &hpt_provisioner::name::GroupName) -> Result<Option<hpt_provisioner::host::Group>, HostError>;
+        user_numbered(uid: u32) -> Result<Option<hpt_provisioner::name::UserName>, HostError>;
         group_numbered(gid: u32) -> Result<Option<hpt_provisioner::name::GroupName>, HostError>;
         primary_users(group: &hpt_provisioner::name::GroupName) -> Result<Vec<hpt_provisioner::name::UserName>, HostError>;
         package(name: &hpt_provisioner::name::PackageName) -> Result<Option<hpt_provisioner::host::Package>, HostError>;

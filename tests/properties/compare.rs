@@ -37,11 +37,12 @@ struct Planned {
 }
 
 impl Host<'_> {
-    /// Whether a plan says what its apply does, in the apply's own words and in the host's.
+    /// Whether a plan says what its apply does, in the apply's own words and in the host's; the blocks
+    /// that failed, as was planned.
     ///
     /// # Errors
     /// Where it does not, in words.
-    pub fn check(&self, blocks: &[String], count: &mut Count) -> Result<(), String> {
+    pub fn check(&self, blocks: &[String], count: &mut Count) -> Result<Vec<String>, String> {
         let text = blocks.concat();
         let at_first = self.snapshot();
         let first = plan_of(&self.hpt(&["plan"], &text))?;
@@ -120,10 +121,13 @@ impl Host<'_> {
 
         let stopped = |end: &(Outcome, String)| matches!(end.0, Outcome::Failed | Outcome::NotRun);
         if ended.values().any(stopped) {
-            return Ok(());
+            let failed = |(block, _): &(&Planned, _)| ended[&block.id].0 == Outcome::Failed;
+            let stuck = first.iter().zip(blocks).filter(failed);
+            return Ok(stuck.map(|(_, text)| text.clone()).collect());
         }
         self.is_over(&text, count)
-            .map_err(|what| format!("{what}\n{}", context()))
+            .map_err(|what| format!("{what}\n{}", context()))?;
+        Ok(Vec::new())
     }
 
     /// Whether a second plan has nothing left to do.

@@ -112,9 +112,8 @@ fn tell(hosts: u64, stories: VecDeque<(String, Story)>) {
                 let host = fleet.host(name);
                 while let Some((name, story)) = next(&stories) {
                     let (count, failure) = host.hear(&story);
-                    let failure = failure.map(|(chapter, why)| {
-                        shrink::words(&host, &name, &story.until(chapter), &why)
-                    });
+                    let failure =
+                        failure.map(|(story, why)| shrink::words(&host, &name, &story, &why));
                     let mut told = told.lock().unwrap();
                     told.0.add(&count);
                     eprintln!("{name}: {}", told.0);
@@ -136,20 +135,36 @@ fn next(stories: &Mutex<VecDeque<(String, Story)>>) -> Option<(String, Story)> {
 }
 
 impl Host<'_> {
-    /// Does what a story says, on a fresh host; at the first lie of a plan, which chapter and why.
-    fn hear(&self, story: &Story) -> (compare::Count, Option<(usize, String)>) {
+    /// Does what a story says, on a fresh host; at the first lie of a plan, the story so far and why.
+    fn hear(&self, story: &Story) -> (compare::Count, Option<(Story, String)>) {
         self.reset();
         let mut count = compare::Count::default();
-        for (number, step) in story.0.iter().enumerate() {
-            match step {
-                Step::Do(lines) => drop(self.shell(&lines.join("\n"))),
-                Step::Apply(blocks) => {
-                    if let Err(why) = self.check(blocks, &mut count) {
-                        return (count, Some((number, why)));
-                    }
+        let mut told = Story(Vec::new());
+        for step in &story.0 {
+            let Step::Apply(blocks) = step else {
+                self.take(step);
+                told.0.push(step.clone());
+                continue;
+            };
+            // Whoever reads why a block fails takes it out and applies the others.
+            let mut blocks = blocks.clone();
+            while !blocks.is_empty() {
+                told.0.push(Step::Apply(blocks.clone()));
+                match self.check(&blocks, &mut count) {
+                    Err(why) => return (count, Some((told, why))),
+                    Ok(stuck) if stuck.is_empty() => break,
+                    Ok(stuck) => blocks.retain(|block| !stuck.contains(block)),
                 }
             }
         }
         (count, None)
+    }
+
+    /// One step of a story, whatever becomes of it.
+    fn take(&self, step: &Step) {
+        match step {
+            Step::Do(lines) => drop(self.shell(&lines.join("\n"))),
+            Step::Apply(blocks) => drop(self.hpt(&["provision", "--yes"], &blocks.concat())),
+        }
     }
 }

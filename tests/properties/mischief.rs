@@ -44,7 +44,8 @@ fn file(r: &mut Random, world: &World) -> String {
 
 fn account(r: &mut Random, world: &World) -> String {
     let (name, other) = (r.one(world.names), r.one(world.names));
-    match r.below(10) {
+    match r.below(11) {
+        10 => format!("useradd -u {} {name}", 2000 + r.below(3)),
         0 | 1 => format!("useradd -m -s /bin/sh {name}"),
         2 => format!("userdel -r {name}"),
         3 => format!("userdel {name}"),

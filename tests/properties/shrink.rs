@@ -37,10 +37,7 @@ fn last(host: &Host<'_>, story: &Story) -> Option<String> {
     host.reset();
     let (end, before) = story.0.split_last()?;
     for step in before {
-        match step {
-            Step::Do(lines) => drop(host.shell(&lines.join("\n"))),
-            Step::Apply(blocks) => drop(host.hpt(&["provision", "--yes"], &blocks.concat())),
-        }
+        host.take(step);
     }
     let Step::Apply(blocks) = end else {
         return None;

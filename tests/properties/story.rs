@@ -25,7 +25,7 @@ const APPLY: &str = "--- apply\n";
 impl Story {
     pub fn random(r: &mut Random, world: &World, chapters: usize) -> Self {
         // Blocks lean on accounts and directories: on a bare host most of them would be blocked.
-        let there = mischief::GROUND.iter().filter(|_| r.chance(60));
+        let there = mischief::GROUND.iter().filter(|_| r.chance(85));
         let there = there.map(|line| (*line).to_owned()).collect();
         let mut steps = vec![Step::Do(there)];
         let chapter = |_| {
@@ -34,11 +34,6 @@ impl Story {
         };
         steps.extend((0..chapters).flat_map(chapter));
         Self(steps)
-    }
-
-    /// The story up to the end of this step.
-    pub fn until(&self, step: usize) -> Self {
-        Self(self.0[..=step].to_vec())
     }
 
     fn parse(text: &str) -> Self {

@@ -31,7 +31,7 @@ pub struct Line {
     /// A regular expression, such as `'^#?PermitRootLogin '`, searched for in each line. The lines
     /// that it finds become one, which reads `line`, in the place of the first; with `absent` they
     /// go. Without it, only a line that reads exactly `line` is looked for. The syntax is that of
-    /// the crate `regex`: no look-around and no back-references.
+    /// the crate `regex-lite`: no look-around, no back-references, and `\w`, `\d` and `\s` are of ASCII.
     #[serde(rename = "match")]
     matching: Option<Pattern>,
     /// A regular expression: a new line goes behind the last line that it finds, and the block is

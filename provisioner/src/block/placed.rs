@@ -67,10 +67,7 @@ impl Block {
 
     /// See [`Kind::reads`](crate::block::Kind::reads).
     pub fn reads(&self) -> Vec<Key> {
-        match &self.part {
-            Part::In(body) => body.reads(),
-            Part::Late(_) | Part::Out(_) => Vec::new(),
-        }
+        self.body().map_or_else(Vec::new, Body::reads)
     }
 
     /// What it is about: the first of what it reads.

@@ -10,7 +10,9 @@ use crate::config::Given;
 use crate::fault::{Fault, Place};
 
 /// How the name of a value begins in `{{ }}`.
-const NAMESPACES: [&str; 5] = ["vars.", "facts.", "secret.", "target.", "each."];
+const NAMESPACES: [&str; 7] = [
+    "vars.", "facts.", "secret.", "target.", "each.", "params.", "result.",
+];
 
 /// Where a value can be set. Each level wins over those before it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,16 +163,7 @@ fn differ(name: &str, one: &str, other: &str, settings: &[Setting]) -> Fault {
             Fault::error(what, second).other(first, format!("by `{group}`"))
         }
         (Some((place, _)), None) => Fault::error(what, place),
-        _ => Fault {
-            place: None,
-            ..Fault::error(
-                what,
-                Place {
-                    file: 0,
-                    span: 0..0,
-                },
-            )
-        },
+        _ => Fault::anywhere(what),
     };
     fault.hint(format!(
         "let the target decide, in targets.toml: [target.NAME] vars = {{ {name} = ... }}"

@@ -196,6 +196,10 @@ impl Observe for Memory {
         Ok(self.state.groups.get(name).cloned().flatten())
     }
 
+    fn user_numbered(&self, uid: u32) -> Result<Option<UserName>, HostError> {
+        Ok(self.state.user_numbered(uid))
+    }
+
     fn group_numbered(&self, gid: u32) -> Result<Option<GroupName>, HostError> {
         Ok(self.state.group_numbered(gid))
     }

@@ -264,6 +264,8 @@ pub enum Key {
     User(UserName),
     /// A group.
     Group(GroupName),
+    /// The user with a number.
+    UserNumber(u32),
     /// The group with a number.
     GroupNumber(u32),
     /// The users whose primary group this is.
@@ -344,6 +346,11 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the account files cannot be read.
     fn group(&self, name: &GroupName) -> Result<Option<Group>, HostError>;
+    /// The name of the user with a number.
+    ///
+    /// # Errors
+    /// If the account files cannot be read.
+    fn user_numbered(&self, uid: u32) -> Result<Option<UserName>, HostError>;
     /// The name of the group with a number.
     ///
     /// # Errors

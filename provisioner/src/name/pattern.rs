@@ -1,13 +1,13 @@
 //! Regular expressions of a config.
 
-use regex::{Regex, RegexBuilder};
+use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer, de};
 
 /// What a compiled expression may take, in bytes.
 const LARGEST: usize = 1 << 20;
 
 /// A regular expression that is searched for in one line at a time. The syntax is that of the crate
-/// `regex`: no look-around and no back-references.
+/// `regex-lite`: no look-around, no back-references, and `\w`, `\d` and `\s` are of ASCII.
 #[derive(Debug, Clone)]
 pub struct Pattern(Regex);
 
@@ -27,13 +27,9 @@ impl Pattern {
             );
         }
         let built = RegexBuilder::new(text).size_limit(LARGEST).build();
-        built.map(Self).map_err(|error| {
-            // The words of the crate draw the expression first, and end with what is wrong.
-            let words = error.to_string();
-            let why = words.lines().last().unwrap_or_default();
-            let why = why.trim().trim_start_matches("error: ");
-            format!("this is no regular expression: {why}")
-        })
+        built
+            .map(Self)
+            .map_err(|why| format!("this is no regular expression: {why}"))
     }
 
     /// As it was written.

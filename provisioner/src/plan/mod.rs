@@ -2,21 +2,24 @@
 //! have done. Planning is given only [`Observe`].
 
 mod digest;
+mod foresee;
+mod judge;
 
 use crate::block::{Action, Block, Decision, Verb};
 use crate::config::Config;
-use crate::describe::{Detail, details};
+use crate::describe::Detail;
 use crate::effect::{Command, Content, Effect};
 use crate::fault::Lines;
-use crate::host::overlay::{Base, Cause, Overlay};
-use crate::host::{Hash, HostError, Key, Observe};
+use crate::host::overlay::{Cause, Overlay};
+use crate::host::{Hash, HostError, Observe};
 use crate::listing::Listing;
-use crate::mask::Mask;
 use crate::notices::Notices;
 use crate::results::{self, Results};
 use crate::view::View;
 
 pub use self::digest::{Bound, Digest, Mark, Moved};
+pub(crate) use self::foresee::foresee;
+use self::judge::{judge, veil};
 
 /// What would become of one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,20 +233,6 @@ fn planned_change(decision: &Result<Decision, HostError>) -> Option<bool> {
     }
 }
 
-/// Takes secrets out of details: a line of a file may stand beside one that an earlier block wrote.
-fn veil(details: &mut [Detail], mask: &mut Mask) {
-    for detail in details {
-        match detail {
-            Detail::Text(text) => *text = mask.whole(text),
-            Detail::Diff { lines, .. } => {
-                for line in lines {
-                    line.text = mask.whole(&line.text);
-                }
-            }
-        }
-    }
-}
-
 /// Reads what an action would replace, whatever the block needed to know of it to decide: a plan
 /// stands for that content, and an apply bound to it must not replace another.
 fn read_replaced(action: &Action, view: &View<'_>) {
@@ -252,99 +241,6 @@ fn read_replaced(action: &Action, view: &View<'_>) {
             // What cannot be read is no regular file; its entry is recorded already.
             let _ = view.hash(&file.path);
         }
-    }
-}
-
-fn judge(
-    config: &Config,
-    block: &Block,
-    (file, line): (usize, usize),
-    decision: &Result<Decision, HostError>,
-    view: &View<'_>,
-    reveal: Reveal,
-) -> Planned {
-    let (verdict, summary, action) = match decision {
-        Ok(Decision::InPlace) => (Verdict::Ok, String::new(), None),
-        Ok(Decision::Act(action)) => (action.verb.into(), action.summary.clone(), Some(action)),
-        Ok(Decision::Ask { action, .. }) => {
-            let words = format!(
-                "known when applied: {}, if its guard says so",
-                action.summary
-            );
-            (Verdict::Maybe, words, None)
-        }
-        Ok(Decision::Await { within, what }) => {
-            let words = format!(
-                "known when applied: waits {} s at most for {what}",
-                within.as_secs()
-            );
-            (Verdict::Maybe, words, None)
-        }
-        Ok(Decision::Maybe(cause)) => (
-            Verdict::Maybe,
-            format!("known when applied: depends on {}", cause.0),
-            None,
-        ),
-        Ok(Decision::Blocked(why)) => (Verdict::Blocked, why.clone(), None),
-        Ok(Decision::Skip(why)) => (Verdict::Skip, why.clone(), None),
-        Err(HostError::MissingBlob(source)) => (
-            Verdict::Maybe,
-            format!("known when {source} has been sent"),
-            None,
-        ),
-        Err(error) => (Verdict::Blocked, error.to_string(), None),
-    };
-    Planned {
-        id: block.id.clone(),
-        file: config.files[file].name.clone(),
-        line,
-        verdict,
-        summary,
-        details: action.map_or_else(Vec::new, |a| details(a, block.sensitive, view, reveal)),
-        mark: Mark::default(),
-    }
-}
-
-/// What is known of the host once a block has run.
-pub(crate) fn foresee(
-    overlay: &mut Overlay,
-    block: &Block,
-    decision: &Result<Decision, HostError>,
-    host: &dyn Observe,
-) {
-    let cause = || Cause(block.id.clone());
-    match decision {
-        Ok(Decision::Act(action)) => foresee_action(overlay, block, action, host),
-        Ok(Decision::Ask { action, .. }) => {
-            for path in &action.touches {
-                overlay.cast_shadow(path.clone(), cause());
-            }
-        }
-        Ok(Decision::Maybe(_)) => {
-            for key in block.reads() {
-                match key {
-                    Key::Path(path) | Key::Checkout(path) => overlay.cast_shadow(path, cause()),
-                    Key::Setting(setting) => overlay.doubt_setting(setting, cause()),
-                    _ => {}
-                }
-            }
-        }
-        Ok(Decision::Blocked(_)) | Err(_) => {
-            let cause = Cause(format!("{}, which is blocked", block.id));
-            if let Some(key) = block.about() {
-                overlay.doubt_about(key, cause);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn foresee_action(overlay: &mut Overlay, block: &Block, action: &Action, host: &dyn Observe) {
-    for effect in &action.effects {
-        overlay.foresee(effect, &block.id, &Base(Some(host)));
-    }
-    for path in &action.touches {
-        overlay.cast_shadow(path.clone(), Cause(block.id.clone()));
     }
 }
 

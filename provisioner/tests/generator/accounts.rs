@@ -17,11 +17,13 @@ pub(super) fn group(r: &mut Random, world: &World) -> String {
 pub(super) fn user(r: &mut Random, world: &World) -> String {
     let name = r.one(world.names);
     let group = r.one(world.names);
+    let uid = 2000 + r.below(3);
     let shell = r.one(&["/bin/sh", "/bin/bash"]);
     let rest = if r.chance(15) {
         "absent = true\n".to_owned() + &r.maybe(50, "remove_home = true")
     } else {
-        r.maybe(60, &format!("home = \"/home/{name}\""))
+        r.maybe(15, &format!("uid = {uid}"))
+            + &r.maybe(60, &format!("home = \"/home/{name}\""))
             + &r.maybe(40, &format!("shell = \"{shell}\""))
             + &r.maybe(40, &format!("groups = [\"{group}\"]"))
             + &r.maybe(20, "groups_exclusive = true")

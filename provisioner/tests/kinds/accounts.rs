@@ -171,6 +171,22 @@ fn a_number_belongs_to_one_group() {
 }
 
 #[test]
+fn a_number_belongs_to_one_user() {
+    let mut host = Host::new();
+    settles("[[user]]\nname = \"ana\"\nuid = 2000\n", &mut host);
+    let bo = "[[user]]\nname = \"bo\"\nuid = 2000\n";
+    let why = blocked(bo, &host);
+    assert!(why.contains("that of the user ana"), "{why}");
+    let moved = format!("[[user]]\nname = \"ana\"\nuid = 2001\n{bo}");
+    settles(&moved, &mut host);
+    // Also one whom an earlier block makes.
+    let made = bo.replace("bo", "ida").replace("2000", "2002");
+    let both = format!("{made}{}", made.replace("ida", "eva"));
+    let plan = look(&config(&both), &host);
+    assert_eq!(plan.blocks[1].verdict, Verdict::Blocked);
+}
+
+#[test]
 fn the_primary_group_of_a_user_stays() {
     let mut host = Host::new();
     settles("[[user]]\nname = \"ana\"\n", &mut host);

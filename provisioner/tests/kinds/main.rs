@@ -120,6 +120,7 @@ impl Observe for Host {
         user(name: &UserName) -> Result<Option<User>, HostError>;
         group(name: &GroupName) -> Result<Option<Group>, HostError>;
         primary_users(group: &GroupName) -> Result<Vec<UserName>, HostError>;
+        user_numbered(uid: u32) -> Result<Option<UserName>, HostError>;
         group_numbered(gid: u32) -> Result<Option<GroupName>, HostError>;
         newer(name: &PackageName) -> Result<Newer, HostError>;
         checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;

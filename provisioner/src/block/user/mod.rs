@@ -235,6 +235,14 @@ impl Kind for User {
         if !view.powers().accounts {
             return Ok(powerless());
         }
+        let has = user.as_ref().and_then(|user| user.uid);
+        if let Some(uid) = self.uid.filter(|uid| has != Some(*uid))
+            && let Some(other) = view.user_numbered(uid)?
+        {
+            return Ok(Decision::Blocked(format!(
+                "the uid {uid} is that of the user {other}; choose another, or remove that user before this block"
+            )));
+        }
         Ok(Decision::Act(Action::new(verb, words.join(", "), effects)))
     }
 }

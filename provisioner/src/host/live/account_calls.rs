@@ -196,15 +196,7 @@ fn usermod(name: &UserName, shape: &UserShape, accounts: &Accounts) -> Vec<Strin
 /// hash unlocks.
 fn password_calls(name: &UserName, shape: &UserShape) -> Result<Vec<Call>, HostError> {
     let mut calls = Vec::new();
-    if let Some(hash) = &shape.password_hash {
-        let plain = |c: char| c == ':' || c.is_control() || c.is_whitespace();
-        if hash.expose().is_empty() || hash.expose().contains(plain) {
-            let why = format!(
-                "the password hash for `{name}` is empty or holds `:`, a space or a control character"
-            );
-            return Err(HostError::Refused(why));
-        }
-        let line = Zeroizing::new(format!("{name}:{}\n", hash.expose()));
+    if let Some(line) = password_line(name, shape)? {
         calls.push(Call {
             program: "chpasswd",
             args: vec!["--encrypted".into()],
@@ -216,6 +208,24 @@ fn password_calls(name: &UserName, shape: &UserShape) -> Result<Vec<Call>, HostE
         calls.push(Call::new("usermod", vec![option.into()], name.as_str()));
     }
     Ok(calls)
+}
+
+/// What chpasswd reads on its standard input, if there is a new hash.
+pub(super) fn password_line(
+    name: &UserName,
+    shape: &UserShape,
+) -> Result<Option<Zeroizing<String>>, HostError> {
+    let Some(hash) = &shape.password_hash else {
+        return Ok(None);
+    };
+    let splits = |c: char| c == ':' || c.is_control() || c.is_whitespace();
+    if hash.expose().is_empty() || hash.expose().contains(splits) {
+        let why = format!(
+            "the password hash for `{name}` is empty or holds `:`, a space or a control character"
+        );
+        return Err(HostError::Refused(why));
+    }
+    Ok(Some(Zeroizing::new(format!("{name}:{}\n", hash.expose()))))
 }
 
 /// A day as the tools take it; nothing is none.

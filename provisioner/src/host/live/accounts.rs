@@ -156,6 +156,12 @@ impl Accounts {
         })
     }
 
+    /// The name of the user with a number, if a config could name them.
+    pub(super) fn user_numbered(&self, uid: u32) -> Option<UserName> {
+        let (name, _) = self.users.iter().find(|(_, user)| user.uid == uid)?;
+        UserName::parse(name).ok()
+    }
+
     /// The name of the group with a number, if a config could name it.
     pub(super) fn group_numbered(&self, gid: u32) -> Option<GroupName> {
         let (name, _) = self.groups.iter().find(|(_, group)| group.gid == gid)?;

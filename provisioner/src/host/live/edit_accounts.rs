@@ -1,4 +1,5 @@
-//! Changes users and groups by the system's own tools, in the running root or in another.
+//! Changes users and groups by the system's own tools, in the running root or in another: those of
+//! shadow-utils where they are, else busybox.
 
 use std::path::Path;
 
@@ -6,13 +7,18 @@ use zeroize::Zeroizing;
 
 use super::account_calls::{Call, group_calls, user_calls};
 use super::accounts::Accounts;
+use super::busybox_calls;
 use super::command::Spawn;
 use crate::effect::{GroupEdit, UserEdit};
 use crate::host::HostError;
 
 /// Changes a group.
 pub(super) fn edit_group(edit: &GroupEdit, root: &Path) -> Result<(), HostError> {
-    run(group_calls(edit), root)
+    let calls = match Tools::of(root) {
+        Tools::Shadow => group_calls(edit),
+        Tools::Busybox => busybox_calls::group_calls(edit)?,
+    };
+    run(calls, root)
 }
 
 /// Changes a user; `accounts` are those before the change.
@@ -21,7 +27,43 @@ pub(super) fn edit_user(
     accounts: &Accounts,
     root: &Path,
 ) -> Result<(), HostError> {
-    run(user_calls(edit, accounts)?, root)
+    let calls = match Tools::of(root) {
+        Tools::Shadow => user_calls(edit, accounts)?,
+        Tools::Busybox => busybox_calls::user_calls(edit, accounts)?,
+    };
+    run(calls, root)
+}
+
+/// What changes accounts.
+enum Tools {
+    /// shadow-utils, of this machine in whatever root.
+    Shadow,
+    /// busybox, in the running root alone.
+    Busybox,
+}
+
+impl Tools {
+    fn of(root: &Path) -> Self {
+        if root == Path::new("/") && !is_there(USERADD) {
+            Self::Busybox
+        } else {
+            Self::Shadow
+        }
+    }
+}
+
+/// Whether accounts of this root can be changed, as far as tools go.
+pub(super) fn can_edit(is_live: bool) -> bool {
+    is_there(USERADD) || (is_live && is_there(BUSYBOX))
+}
+
+/// What is there where shadow-utils are.
+const USERADD: &str = "/usr/sbin/useradd";
+/// What is there where they are not, such as on Alpine.
+const BUSYBOX: &str = "/bin/busybox";
+
+fn is_there(path: &str) -> bool {
+    Path::new(path).exists()
 }
 
 fn run(calls: Vec<Call>, root: &Path) -> Result<(), HostError> {

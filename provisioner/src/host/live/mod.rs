@@ -5,6 +5,7 @@ mod account_calls;
 mod accounts;
 mod act;
 mod blobs;
+mod busybox_calls;
 mod checked;
 mod checkout;
 mod command;
@@ -253,7 +254,10 @@ fn powers(tree: &Tree, manager: bool) -> Powers {
         services: root && tree.is_live() && has("/run/systemd/system"),
         exec: tree.is_live(),
         packages: root && tree.is_live() && manager,
-        accounts: root && has("/usr/sbin/useradd") && there("/etc/passwd") && there("/etc/group"),
+        accounts: root
+            && edit_accounts::can_edit(tree.is_live())
+            && there("/etc/passwd")
+            && there("/etc/group"),
         chown: root,
         kernel: root && tree.is_live(),
     }
@@ -350,6 +354,10 @@ impl Observe for Live {
         Ok(self
             .accounts_with(self.accounts()?, "group", name.as_str())?
             .group(name))
+    }
+
+    fn user_numbered(&self, uid: u32) -> Result<Option<UserName>, HostError> {
+        Ok(self.accounts()?.user_numbered(uid))
     }
 
     fn group_numbered(&self, gid: u32) -> Result<Option<GroupName>, HostError> {

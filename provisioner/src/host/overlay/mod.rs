@@ -131,6 +131,13 @@ impl Overlay {
         self.groups.get(name).cloned()
     }
 
+    /// The user who is foreseen to have a number.
+    pub fn user_numbered(&self, uid: u32) -> Option<UserName> {
+        let has = |user: &Option<User>| user.as_ref().is_some_and(|u| u.uid == Some(uid));
+        let found = self.users.iter().find(|(_, user)| has(user));
+        found.map(|(name, _)| name.clone())
+    }
+
     /// The group that is foreseen to have a number.
     pub fn group_numbered(&self, gid: u32) -> Option<GroupName> {
         let has = |group: &Option<Group>| group.as_ref().is_some_and(|g| g.gid == Some(gid));
