@@ -38,7 +38,7 @@ struct Planned {
 
 impl Host<'_> {
     /// Whether a plan says what its apply does, in the apply's own words and in the host's; the blocks
-    /// that failed, as was planned.
+    /// that cannot be applied, as was planned.
     ///
     /// # Errors
     /// Where it does not, in words.
@@ -121,8 +121,10 @@ impl Host<'_> {
 
         let stopped = |end: &(Outcome, String)| matches!(end.0, Outcome::Failed | Outcome::NotRun);
         if ended.values().any(stopped) {
-            let failed = |(block, _): &(&Planned, _)| ended[&block.id].0 == Outcome::Failed;
-            let stuck = first.iter().zip(blocks).filter(failed);
+            let is_stuck = |(block, _): &(&Planned, _)| {
+                block.verdict == Verdict::Blocked || ended[&block.id].0 == Outcome::Failed
+            };
+            let stuck = first.iter().zip(blocks).filter(is_stuck);
             return Ok(stuck.map(|(_, text)| text.clone()).collect());
         }
         self.is_over(&text, count)

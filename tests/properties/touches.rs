@@ -35,6 +35,9 @@ pub fn of(block: &str) -> Vec<String> {
         "clone" => vec![text("dest").to_owned()],
         // It makes the directories above it.
         "file" if fields.get("dir").is_some() => [path(), above(text("path"))].concat(),
+        "file" if fields.get("backup").is_some() => {
+            [path(), vec![format!("{}.hpt-backup", text("path"))]].concat()
+        }
         "file" | "line" | "edit" => path(),
         "mount" => vec![
             "/etc/fstab".to_owned(),

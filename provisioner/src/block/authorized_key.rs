@@ -120,7 +120,8 @@ impl Kind for AuthorizedKey {
     }
 
     fn reads(&self) -> Vec<Key> {
-        vec![Key::User(self.user.clone())]
+        // The file is in the user's primary group, which most often is of the user's own name.
+        vec![Key::User(self.user.clone()), Key::Group(self.own_group())]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
@@ -165,9 +166,12 @@ fn keys_of(home: &AbsPath) -> AbsPath {
 }
 
 impl AuthorizedKey {
+    fn own_group(&self) -> GroupName {
+        GroupName::parse(self.user.as_str()).expect("one rule for both names")
+    }
+
     fn judge(&self, user: &Seen, home: &AbsPath, view: &View<'_>) -> Result<Decision, HostError> {
-        let own = || GroupName::parse(self.user.as_str()).expect("one rule for both names");
-        let group = user.group.clone().unwrap_or_else(own);
+        let group = user.group.clone().unwrap_or_else(|| self.own_group());
         let files = SshFiles {
             owner: &self.user,
             group: &group,

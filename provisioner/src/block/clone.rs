@@ -129,19 +129,55 @@ impl Kind for Clone {
             Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
         };
         if let Some(checkout) = checkout {
-            return Ok(self.judge(&checkout));
+            let decision = self.judge(&checkout);
+            if matches!(decision, Decision::Act(_)) {
+                let own = self.dest.join(".git").ok();
+                for place in own.iter().chain([&self.dest]) {
+                    if let Some(stop) = self.foreign(place, view)? {
+                        return Ok(stop);
+                    }
+                }
+            }
+            return Ok(decision);
         }
         match view.path(&self.dest)? {
             Fate::Unknown(cause) => Ok(Decision::Maybe(cause)),
             Fate::Is(Some(entry)) if entry.kind != EntryKind::Dir => Ok(Decision::Blocked(
                 format!("{} is there and is no directory", self.dest),
             )),
+            // A directory that is empty is given to the `owner` who is named.
+            Fate::Is(entry) if self.owner.is_none() => match self.foreign(&self.dest, view)? {
+                Some(stop) => Ok(stop),
+                None => self.judge_place(entry.is_some(), view),
+            },
             Fate::Is(entry) => self.judge_place(entry.is_some(), view),
         }
     }
 }
 
 impl Clone {
+    /// What stops git where what is there is not its user's: such a tree could name programs to run.
+    fn foreign(&self, place: &AbsPath, view: &View<'_>) -> Result<Option<Decision>, HostError> {
+        let root = UserName::parse("root").expect("a valid name");
+        let runs = match &self.owner {
+            Some(owner) => owner,
+            None if view.powers().accounts => &root,
+            None => return Ok(None), // whoever hpt runs as
+        };
+        let entry = match view.path(place)? {
+            Fate::Is(Some(entry)) => entry,
+            Fate::Is(None) => return Ok(None),
+            Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
+        };
+        let why = || {
+            format!(
+                "{place} is not {runs}'s, and git, which runs as {runs}, refuses what is somebody else's; give it to {runs}, or name its owner as `owner`"
+            )
+        };
+        let own = view.owned_by(&entry, runs)?;
+        Ok((!own).then(|| Decision::Blocked(why())))
+    }
+
     /// Whether a working tree can be made where there is none, in a directory that is there or not.
     fn judge_place(&self, is_there: bool, view: &View<'_>) -> Result<Decision, HostError> {
         match view.holds(&self.dest)? {

@@ -84,7 +84,10 @@ impl Memory {
         if let Effect::Clone(job) = effect {
             self.state.forget_shadows();
             for path in [job.dest.clone(), git_of(&job.dest)] {
-                let access = Access::default();
+                let access = Access {
+                    owner: job.owner.clone(),
+                    ..Access::default()
+                };
                 self.put(&Effect::MakeDir { path, access });
             }
             let checkout = Checkout {

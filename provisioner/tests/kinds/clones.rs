@@ -41,3 +41,25 @@ fn a_clone_wants_a_place_of_its_own_and_the_plan_says_so() {
     let nowhere = text.replace("/opt/app", "/nowhere/app");
     assert!(blocked(&nowhere, &host).contains("the directory /nowhere does not exist"));
 }
+
+#[test]
+fn git_works_in_nothing_that_is_somebody_elses_and_the_plan_says_so() {
+    let mut host = Host::new();
+    host.inner.put(&Effect::User(user("ana")));
+    host.inner.put(&directory("/opt/app"));
+    let text = "[[clone]]\nurl = \"https://git.example.org/app\"\ndest = \"/opt/app\"\n";
+    let hers = "[[file]]\npath = \"/opt/app\"\ndir = true\nowner = \"ana\"\n";
+    settles(hers, &mut host);
+    let why = blocked(text, &host);
+    assert!(why.contains("/opt/app is not root's"), "{why}");
+    // Whom the block names gets it.
+    assert_eq!(
+        planned(&format!("{text}owner = \"ana\"\n"), &host).0,
+        Verdict::Create
+    );
+    settles(&hers.replace("ana", "root"), &mut host);
+    settles(text, &mut host);
+    settles(hers, &mut host);
+    assert_eq!(planned(text, &host).0, Verdict::Ok);
+    assert!(blocked(&format!("{text}rev = \"v2\"\n"), &host).contains("is not root's"));
+}
