@@ -194,6 +194,8 @@ impl Case {
                 next.push(tip);
             } else if let Some(usage) = line.strip_prefix("Usage: ") {
                 next.push(usage);
+            } else if let Some(help) = line.strip_prefix("For more information, ") {
+                next.push(help);
             } else if label(line).is_some() {
                 let words = line.rsplit('^').next().unwrap().trim();
                 next.extend((!words.is_empty()).then_some(words));

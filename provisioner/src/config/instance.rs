@@ -36,7 +36,9 @@ impl Reader {
         if let Some((key, _)) = fields.remove_entry("confirm") {
             let span = key.span();
             let what = "`confirm` comes with a later version of hpt";
-            self.faults.push(Fault::error(what, Place { file, span }));
+            let fault = Fault::error(what, Place { file, span });
+            self.faults
+                .push(fault.hint("leave `confirm` out until then"));
         }
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
         let Some(items) = self.items(for_each, frame, renderer, file) else {
@@ -81,7 +83,8 @@ impl Reader {
             values::render("", &table, renderer, &frame.own, file, &mut self.faults);
         if !findings.awaits.is_empty() {
             let what = "`for_each` is needed before the run, and may not use `result`";
-            self.faults.push(Fault::error(what, place));
+            let hint = "an [[exec]] with a `script` can loop over it";
+            self.faults.push(Fault::error(what, place).hint(hint));
             return None;
         }
         if self.faults.len() > before || findings.deferred {
@@ -146,13 +149,16 @@ impl Reader {
             .strip_prefix("{{")
             .and_then(|inner| inner.strip_suffix("}}"))
             .unwrap_or(bare);
-        let what = match renderer.render(&format!("{{{{ {bare} }}}}"), &one.own) {
+        let (what, hint) = match renderer.render(&format!("{{{{ {bare} }}}}"), &one.own) {
             Ok(Rendered::Deferred { secret: false }) => return,
             Ok(
                 Rendered::Value { secret: true, .. }
                 | Rendered::Deferred { secret: true }
                 | Rendered::Late { secret: true, .. },
-            ) => "a secret may not decide a `when`, which is shown".to_owned(),
+            ) => (
+                "a secret may not decide a `when`, which is shown".to_owned(),
+                Some("say it in a value of its own, such as `vars.with_db`".to_owned()),
+            ),
             Ok(Rendered::Late { blocks, .. }) => {
                 let blocks = blocks.into_iter().map(|id| (id, place.clone()));
                 one.awaits.extend(blocks);
@@ -164,11 +170,18 @@ impl Reader {
                     one.left_out = Some(format!("not so: {}", bare.trim()));
                     return;
                 }
-                None => format!("`when` must come to true or false, and this is {value}"),
+                None => (
+                    format!("`when` must come to true or false, and this is {value}"),
+                    Some("compare it, as in \"facts.os == 'debian'\"".to_owned()),
+                ),
             },
-            Err(error) => error.what,
+            Err(error) if error.what.starts_with("unexpected `=`") => {
+                (error.what, Some("values are compared with `==`".to_owned()))
+            }
+            Err(error) => (error.what, error.hint),
         };
-        self.faults.push(Fault::error(what, place));
+        let hint = hint.unwrap_or_else(|| "`hpt explain when` has examples".to_owned());
+        self.faults.push(Fault::error(what, place).hint(hint));
     }
 
     /// Reads one block with the values of its item.
@@ -257,7 +270,7 @@ impl Reader {
         if !findings.deferred {
             body.check(&mut |key, what| {
                 let at = spans.get(key).unwrap_or(place).clone();
-                self.faults.push(Fault::error(what, at));
+                self.faults.push(fields::complaint(one.kind, key, what, at));
             });
         }
         Some(body)
@@ -291,9 +304,14 @@ impl Reader {
         for earlier in common.after {
             if !self.ids.contains_key(earlier.get_ref()) {
                 let what = format!("no block `{}` stands before this one", earlier.get_ref());
-                let hint = "blocks run in the order in which they stand; `after` only asserts it";
-                let fault = Fault::error(what, at(earlier.span()));
-                self.faults.push(fault.hint(hint));
+                let hint = "blocks run in the order in which they stand, which `after` only asserts: move one of them";
+                let near = nearest(earlier.get_ref(), self.ids.keys().map(String::as_str));
+                let near = near.map(|near| format!("did you mean `{near}`?"));
+                let fault = Fault::error(what, at(earlier.span())).hint(hint);
+                self.faults.push(match near {
+                    Some(near) => fault.label(near),
+                    None => fault,
+                });
             }
         }
         for (earlier, place) in std::mem::take(&mut one.awaits) {
@@ -379,6 +397,9 @@ fn taken(id: &str, one: &One<'_>, place: Place, first: &Place) -> Fault {
     let fault = Fault::error(format!("two blocks have the id `{id}`"), place);
     let is_itself = fault.place.as_ref() == Some(first);
     match &one.frame.included {
+        _ if one.own.contains_key("each") && is_itself => fault
+            .label("the same for each item")
+            .hint("name each with its item, such as id = \"{{ each.key }}\""),
         _ if one.own.contains_key("each") => fault
             .other(first.clone(), "the first")
             .hint("name each with its item, such as id = \"{{ each.key }}\""),
