@@ -120,10 +120,10 @@ impl PlanFile {
                 (None, Some(root)) => root.display().to_string(),
                 (None, None) => "this host".to_owned(),
             };
-            return Err(
-                CommandError::usage(format!("the plan is one for {planned}"))
-                    .hint("leave out `--target` and `--root`, or plan anew"),
-            );
+            return Err(CommandError::usage(format!(
+                "--plan is a plan for {planned}, and not for what was named"
+            ))
+            .hint("leave out `--target` and `--root`, or plan anew"));
         }
         if let Some(target) = &self.target {
             let name = TargetName::parse(target).map_err(|why| {
@@ -146,8 +146,9 @@ impl PlanFile {
             None => Ok(()),
             Some(name) => {
                 let what = format!("{name} has changed since the plan was made");
-                Err(CommandError::new(Exit::Failed, what)
-                    .hint("nothing was done; plan again, and look at what the plan says now"))
+                Err(CommandError::new(Exit::Failed, what).hint(
+                    "nothing was done; `hpt plan -O FILE` again, and look at what it says now",
+                ))
             }
         }
     }

@@ -30,7 +30,7 @@ const INSIDE: [&str; 14] = [
     "expected u",
     "variant",
     "wanted exactly",
-    "called `",
+    "called `Result",
 ];
 
 /// Names that are written so at the beginning of a sentence too.
@@ -136,7 +136,11 @@ impl Case {
         for word in INSIDE {
             rule(!self.said.contains(word), &format!("it says `{word}`"));
         }
-        rule(self.shows_place() || self.names(what), "where is it?");
+        let asks = what == "the following required arguments were not provided:"; // named below
+        rule(
+            self.shows_place() || self.names(what) || asks,
+            "where is it?",
+        );
         let next = self.next();
         rule(!next.is_empty(), "why, or what next?");
         let marks = ["`", "\"", " = ", "[[", "--", "{%", "{{"];
@@ -172,9 +176,14 @@ impl Case {
     fn names(&self, what: &str) -> bool {
         let typed = self.commands.last().unwrap();
         let typed = typed.split([' ', '=', '\'']).filter(|word| word.len() > 1);
-        let files = ["client.db", "web1.keystore", "stdin"].into_iter();
+        let parts = self.commands.last().unwrap().split([' ', '.']);
+        let parts = parts.filter(|word| word.len() > 3);
+        let there = ["client.db", "web1.keystore", "image"].into_iter();
+        let files = self.files.iter().map(|(path, _)| path.as_str());
+        let files = files.chain(there).chain(parts);
         let told: BTreeSet<_> = what
-            .split([' ', ',', '\'', '`', '(', ')', '=', ':'])
+            .split([' ', ',', '\'', '`', '(', ')', '=', ':', ';'])
+            .flat_map(|word| [word, word.trim_start_matches("vars.")])
             .collect();
         let mut words = typed.chain(files).filter(|word| *word != "hpt");
         words.any(|word| told.contains(word))

@@ -102,10 +102,11 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
 /// A text as TOML; else all that is none in it.
 pub(super) fn parse(text: &str, file: usize) -> Result<Spanned<DeTable<'_>>, Vec<Fault>> {
     DeTable::parse(text).map_err(|first| {
-        let all = match text.len() {
+        let mut all = match text.len() {
             ..=limits::ALL_SYNTAX => DeTable::parse_recoverable(text).1,
             _ => vec![first],
         };
+        all.sort_by_key(|error| error.span().map(|span| span.start));
         let mut told: Vec<Fault> = Vec::new();
         let mut last = 0;
         for error in all.iter().take(limits::FAULTS) {

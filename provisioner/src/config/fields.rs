@@ -199,7 +199,7 @@ fn spelling_that_works(fields: &DeTable<'_>, message: &str, at: &Place) -> Optio
         }
         _ if wanted == "a string" && found.starts_with("boolean") => Some(IN_QUOTES.to_owned()),
         (_, Some(_)) if wanted == "a boolean" => {
-            Some("write true or false, without quotes".to_owned())
+            Some("write `true` or `false`, without quotes".to_owned())
         }
         (_, Some(text)) if wanted == "a sequence" => {
             let list: Vec<_> = text

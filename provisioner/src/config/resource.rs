@@ -150,7 +150,7 @@ impl Resources {
                         "leave one of them out".to_owned(),
                     ),
                     _ => (
-                        format!("a bucket or repository called `{name}` is there already"),
+                        format!("a bucket or repository named `{name}` is there already"),
                         format!("`{name}://` can mean one of them: call the other otherwise"),
                     ),
                 };

@@ -203,7 +203,7 @@ impl<'a> Grower<'a, '_> {
                 )),
                 Some(Some(first)) => {
                     let fault = Fault::error(format!("{name} is included twice"), at.clone()).hint(
-                        "what is to run more than once is a role: a directory with a role.toml",
+                        "what is to run more than once is a role: a directory with a `role.toml`",
                     );
                     if *first == at {
                         fault

@@ -69,7 +69,7 @@ pub fn not_toml(error: &toml::de::Error, text: &str, file: usize) -> Fault {
     } else if starts("missing escaped value") {
         (
             "a backslash in double quotes begins an escape",
-            "in single quotes, '...', a backslash is itself".to_owned(),
+            "in single quotes, `'...'`, a backslash is itself".to_owned(),
         )
     } else {
         (
@@ -102,7 +102,7 @@ fn twice(name: &str, text: &str, place: &Place) -> Fault {
     });
     let first = lines.filter(|(_, line)| is_same(line)).last();
     let fault = Fault::error(what, place.clone()).hint(if is_table {
-        format!("write all of it below one {this}")
+        format!("write all of it below one `{this}`")
     } else {
         format!("leave one `{name}` out")
     });
