@@ -132,13 +132,13 @@ impl Global {
             .into_iter()
             .find(|(option, given)| *given && !uses.contains(option));
         if let Some((option, _)) = idle {
-            return Err(CommandError::usage(format!(
-                "--{option} means nothing to this verb"
-            )));
+            let what = format!("--{option} means nothing to `hpt {verb}`");
+            let hint = format!("leave it out; `hpt help {verb}` has the options that it takes");
+            return Err(CommandError::usage(what).hint(hint));
         }
         if self.target.is_some() && self.root.is_some() {
-            let what = "--target names a host and --root a directory here: choose one";
-            return Err(CommandError::usage(what));
+            let what = "--target names a host, and --root a directory here";
+            return Err(CommandError::usage(what).hint("leave out `--target` or `--root`"));
         }
         if let (
             Some(port),

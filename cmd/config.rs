@@ -99,7 +99,11 @@ impl Checked {
         sources
             .chain(secrets)
             .filter_map(|(place, error)| match error.problem {
-                Problem::Words(what) => Some(Fault::error(what, place.clone())),
+                Problem::Words(what) => {
+                    let mut fault = Fault::error(what, place.clone());
+                    fault.hint = (!error.hints.is_empty()).then(|| error.hints.join("; "));
+                    Some(fault)
+                }
                 Problem::Faults { .. } => None,
             })
             .collect()

@@ -130,8 +130,13 @@ impl From<LoadError> for CommandError {
             }
             LoadError::Damaged { .. } | LoadError::Schema { .. } => None, // they say what to do
         };
-        let this = Self::new(Exit::Keystore, error);
-        hint.into_iter().fold(this, Self::hint)
+        let text = error.to_string();
+        match text.split_once("; ") {
+            Some((what, next)) if hint.is_none() => Self::new(Exit::Keystore, what).hint(next),
+            _ => hint
+                .into_iter()
+                .fold(Self::new(Exit::Keystore, text), Self::hint),
+        }
     }
 }
 
@@ -158,7 +163,7 @@ impl From<FindError> for CommandError {
                     format!("{}: no target is called {name}", path.display()),
                 );
                 match near {
-                    Some(near) => this.hint(format!("did you mean {near}?")),
+                    Some(near) => this.hint(format!("did you mean `{near}`?")),
                     None if known.is_empty() => this.hint(format!(
                         "`hpt gen-target-keys --target {name}` makes its keys"
                     )),
@@ -224,7 +229,7 @@ impl From<BackupError> for CommandError {
             BackupError::Load(error) => error.into(),
             BackupError::Write(error @ FileError::Exists { .. }) => {
                 Self::new(Exit::Keystore, error)
-                    .hint("a backup never replaces a file: name another")
+                    .hint("a backup never replaces a file: `hpt backup FILE` with another name")
             }
             error => Self::new(Exit::Keystore, error),
         }
@@ -237,6 +242,7 @@ impl From<RestoreError> for CommandError {
             // Only the backup can be missing, and keys made anew would be no backup.
             RestoreError::Load(error @ LoadError::File(FileError::Missing { .. })) => {
                 Self::new(Exit::Keystore, error)
+                    .hint("`hpt restore FILE` takes what `hpt backup FILE` wrote")
             }
             RestoreError::Load(error) => error.into(),
             error @ RestoreError::OtherRole { .. } => Self::new(Exit::Keystore, error)

@@ -111,8 +111,8 @@ fn var(args: &Var, context: &mut Context) -> Result<Exit, CommandError> {
         let error = CommandError::new(Exit::Config, what);
         let known = settings.iter().map(|setting| setting.name.as_str());
         return Err(match nearest(name, known) {
-            Some(near) => error.hint(format!("did you mean {near}?")),
-            None => error,
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("write {} = ... below [vars]", visible(name))),
         });
     }
     context.terminal.say(table(name, &levels));

@@ -16,13 +16,24 @@ pub(crate) fn read(path: &Path) -> Result<File, CommandError> {
     if path.to_str().is_none() {
         return Err(bad(format!("{name}: the path of a config is UTF-8")));
     }
-    let about = fs::metadata(path).map_err(|why| bad(format!("cannot read {name}: {why}")))?;
+    let about = fs::metadata(path).map_err(|why| {
+        bad(format!("cannot read {name}: {why}"))
+            .hint("a config is named by its path, such as `site.toml`")
+    })?;
     if about.is_dir() {
-        return Err(
-            bad(format!("cannot read {name}: it is a directory")).hint("name the files in it")
-        );
+        return Err(bad(format!("cannot read {name}: it is a directory"))
+            .hint(format!("name the files in it, such as `{name}/site.toml`")));
     }
-    text(path, about.len()).map_err(bad)
+    text(path, about.len()).map_err(|why| {
+        let is_latin = why.contains("not UTF-8");
+        let error = bad(why);
+        match is_latin {
+            true => error.hint(format!(
+                "`iconv -f latin1 -t utf8 {name}` prints it as UTF-8"
+            )),
+            false => error.hint("split it: `include` reads the parts"),
+        }
+    })
 }
 
 /// Reads what a file includes, or says why it cannot be read.

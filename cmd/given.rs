@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use hpt_provisioner::config::{File, Given, Level, Setting};
-use hpt_provisioner::fault::Place;
+use hpt_provisioner::config::{self, File, Given, Level, Setting};
 
 use crate::error::{CommandError, Exit};
 
@@ -42,7 +41,7 @@ impl Options {
         };
         for file in self.files()? {
             let read = given.add(&file.text);
-            read.map_err(|error| not_toml(&file, &error))?;
+            read.map_err(|error| unread(&file, &error))?;
         }
         for text in &self.vars {
             let assigned = given.assign(text);
@@ -63,7 +62,7 @@ impl Options {
         let mut settings = Vec::new();
         for (i, file) in files.iter().enumerate() {
             let read = Setting::of_file(&file.text, before + i);
-            settings.extend(read.map_err(|error| not_toml(file, &error))?);
+            settings.extend(read.map_err(|error| unread(file, &error))?);
         }
         let line = Self {
             vars: self.vars.clone(),
@@ -85,6 +84,7 @@ impl Options {
             let name = path.display().to_string();
             let text = fs::read_to_string(path).map_err(|why| {
                 CommandError::new(Exit::Config, format!("cannot read {name}: {why}"))
+                    .hint("`--var-file FILE` is a path from where you are")
             })?;
             Ok(File { name, text })
         };
@@ -92,10 +92,7 @@ impl Options {
     }
 }
 
-fn not_toml(file: &File, error: &toml::de::Error) -> CommandError {
-    let (line, column) = error.span().map_or((1, 1), |span| {
-        Place { file: 0, span }.line_column(&file.text)
-    });
-    let what = format!("{}:{line}:{column}: {}", file.name, error.message());
-    CommandError::new(Exit::Config, what)
+fn unread(file: &File, error: &toml::de::Error) -> CommandError {
+    let fault = config::not_toml(error, &file.text, 0);
+    CommandError::faults(vec![file.clone()], vec![fault])
 }

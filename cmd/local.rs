@@ -139,7 +139,8 @@ pub(crate) fn places(context: &Context) -> Result<Places, CommandError> {
     let root = match &context.global.root {
         Some(root) => root
             .canonicalize()
-            .map_err(CommandError::io("use it as a root", root))?,
+            .map_err(CommandError::io("use it as a root", root))
+            .map_err(|error| error.hint("`--root DIR` is a directory that is there"))?,
         None => "/".into(),
     };
     if root == Path::new("/") {

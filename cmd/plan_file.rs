@@ -65,8 +65,9 @@ impl PlanFile {
         let failed = |why: std::io::Error| {
             CommandError::new(
                 Exit::Failed,
-                format!("cannot write {}: {why}", path.display()),
+                format!("cannot write {}: {}", path.display(), why.kind()),
             )
+            .hint("`-O FILE` is a file in a directory that is there")
         };
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         let dir = dir.unwrap_or(Path::new("."));
@@ -82,16 +83,20 @@ impl PlanFile {
         let name = path.display();
         let bad = |what: String| CommandError::new(Exit::Config, what);
         let text = fs::read_to_string(path);
-        let text = text.map_err(|why| bad(format!("cannot read {name}: {why}")))?;
+        let text = text.map_err(|why| {
+            bad(format!("cannot read {name}: {why}")).hint("`hpt plan -O FILE` writes a plan")
+        })?;
         let file: Self = serde_json::from_str(&text).map_err(|why| {
-            bad(format!("{name} is no plan: {why}"))
+            let (line, column) = (why.line(), why.column());
+            bad(format!("{name} is no plan (line {line}, column {column})"))
                 .hint("`hpt plan -O FILE` writes one; a config is named without `--plan`")
         })?;
         match file.bound() {
             Some(_) => Ok(file),
             None => Err(bad(format!(
-                "{name} is damaged: its digests are no digests"
-            ))),
+                "{name} is damaged: what it is bound to cannot be read"
+            ))
+            .hint("`hpt plan -O FILE` writes it anew")),
         }
     }
 
@@ -115,10 +120,10 @@ impl PlanFile {
                 (None, Some(root)) => root.display().to_string(),
                 (None, None) => "this host".to_owned(),
             };
-            return Err(
-                CommandError::usage(format!("the plan is one for {planned}"))
-                    .hint("leave out `--target` and `--root`, or plan anew"),
-            );
+            return Err(CommandError::usage(format!(
+                "--plan is a plan for {planned}, and not for what was named"
+            ))
+            .hint("leave out `--target` and `--root`, or plan anew"));
         }
         if let Some(target) = &self.target {
             let name = TargetName::parse(target).map_err(|why| {
@@ -141,8 +146,9 @@ impl PlanFile {
             None => Ok(()),
             Some(name) => {
                 let what = format!("{name} has changed since the plan was made");
-                Err(CommandError::new(Exit::Failed, what)
-                    .hint("nothing was done; plan again, and look at what the plan says now"))
+                Err(CommandError::new(Exit::Failed, what).hint(
+                    "nothing was done; `hpt plan -O FILE` again, and look at what it says now",
+                ))
             }
         }
     }

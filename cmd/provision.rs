@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         None => (args.files.clone(), args.given.read()?),
     };
     if files.is_empty() {
-        return Err(CommandError::usage("which config is to be applied?")
+        return Err(CommandError::usage("there is no config to provision")
             .hint("`hpt provision FILE...`, for example site.toml"));
     }
     let began = Instant::now();
@@ -215,7 +215,7 @@ fn changed(name: &str, moved: &Moved) -> CommandError {
         }
         error = error.hint(format!("what differs: {words}"));
     }
-    error.hint("nothing was done; look at the new plan")
+    error.hint("nothing was done; `hpt plan` shows the new one")
 }
 
 fn busy(name: &str, running: &hpt_proto::Running) -> CommandError {

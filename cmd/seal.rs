@@ -104,7 +104,9 @@ fn value(name: &str) -> Result<Zeroizing<String>, CommandError> {
         Zeroizing::new(text.strip_suffix('\n').unwrap_or(text).to_owned())
     };
     if value.is_empty() {
-        return Err(bad("the value is empty"));
+        return Err(bad(&format!("the value of {name} is empty")).hint(format!(
+            "type it, or send it: `hpt seal {name} TARGET < FILE`"
+        )));
     }
     Ok(value)
 }

@@ -107,7 +107,9 @@ fn from_env(name: &str, variable: &str) -> Result<Secret, CommandError> {
         let bad = |what: &str| CommandError::new(Exit::Config, format!("[secret.{name}]: {what}"));
         let is_usual = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_';
         if variable.bytes().all(is_usual) {
-            bad(&format!("the environment has no {variable}"))
+            bad(&format!("the environment has no {variable}")).hint(format!(
+                "set it first: `read -rs {variable}; export {variable}`"
+            ))
         } else {
             // It may be the secret itself, and is not repeated.
             bad("the environment has no variable of the name in `env`")
@@ -121,6 +123,7 @@ pub(crate) fn from_file(name: &str, path: &Path) -> Result<Vec<Secret>, CommandE
     let cannot = |why: &dyn std::fmt::Display| {
         let what = format!("[secret.{name}]: cannot read {}: {why}", path.display());
         CommandError::new(Exit::Config, what)
+            .hint("`file` is a path from the directory of the config")
     };
     let meta = fs::metadata(path).map_err(|why| cannot(&why))?;
     if !meta.is_file() || usize::try_from(meta.len()).is_ok_and(|length| length > LONGEST) {
@@ -146,7 +149,8 @@ fn typed(name: &str, words: &str) -> Result<Vec<Secret>, CommandError> {
         Unanswered::Interrupted => CommandError::new(Exit::Failed, "interrupted"),
     })?;
     if answer.is_empty() {
-        return Err(bad("was asked for, and nothing was typed"));
+        return Err(bad("was asked for, and nothing was typed")
+            .hint("`env` or `file` bring it without a question"));
     }
     Ok(vec![Secret::new(answer.as_str().to_owned())])
 }
@@ -155,9 +159,10 @@ fn typed(name: &str, words: &str) -> Result<Vec<Secret>, CommandError> {
 fn own_key(name: &str, context: &Context) -> Result<SecretKey, CommandError> {
     let path = context.keystore()?;
     let keys = target::load(&path).map_err(|why| {
-        let what = format!("[secret.{name}] is sealed for a target, and this is none: {why}");
-        CommandError::new(Exit::Config, what)
-            .hint("`--target NAME` provisions one that can open it")
+        let what = format!("[secret.{name}] is sealed for a target, and this host is none");
+        CommandError::new(Exit::Config, what).hint(format!(
+            "`--target NAME` provisions one that can open it; here, {why}"
+        ))
     })?;
     Ok(keys.own.channel)
 }

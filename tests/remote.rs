@@ -246,7 +246,7 @@ fn a_stranger_and_nobody_are_unreachable() {
     other
         .run(&["--target", "wbe1", "status"])
         .exits(9)
-        .says("did you mean web1?");
+        .says("did you mean `web1`?");
 }
 
 #[test]

@@ -17,7 +17,16 @@ const PIECE: usize = 4 << 20;
 
 fn failed(path: &Path, why: &io::Error) -> CommandError {
     let what = format!("cannot read the source {}: {why}", path.display());
-    CommandError::new(Exit::Config, what)
+    let error = CommandError::new(Exit::Config, what);
+    match why.kind() {
+        io::ErrorKind::NotFound => {
+            error.hint("a path starts at the directory of the config that names it, such as \"./\"")
+        }
+        io::ErrorKind::PermissionDenied => {
+            error.hint(format!("`ls -l {}` shows who may", path.display()))
+        }
+        _ => error.hint("a `source` is a file; a directory is what [[sync]] copies"),
+    }
 }
 
 /// Opens a file that can be a source.

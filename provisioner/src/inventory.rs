@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::vars::{GROUP, is_group};
-use crate::config::{File, Given, Level, Setting, limits, nearest};
+use crate::config::{File, Given, Level, Setting, limits, nearest, not_toml};
 use crate::fault::{Fault, Place};
 
 /// The fields of `[target.NAME]`, and those that come with a later version.
@@ -40,10 +40,8 @@ impl Inventory {
     /// # Errors
     /// Every fault found, in the order of their places.
     pub fn parse(file: &File) -> Result<Self, Vec<Fault>> {
-        let root = DeTable::parse(&file.text).map_err(|error| {
-            let span = error.span().unwrap_or(0..0);
-            vec![Fault::error(error.message(), at(span))]
-        })?;
+        let root =
+            DeTable::parse(&file.text).map_err(|error| vec![not_toml(&error, &file.text, 0)])?;
         if let Some(fault) = limits::check(root.get_ref(), 0) {
             return Err(vec![fault]);
         }
@@ -204,7 +202,9 @@ impl Reader {
         let place = at(key.span());
         if later.contains(&name) {
             let what = format!("`{name}`{of} comes with a later version of hpt");
-            self.faults.push(Fault::error(what, place));
+            let fault = Fault::error(what, place);
+            self.faults
+                .push(fault.hint(format!("leave `{name}` out until then")));
             return;
         }
         let fault = Fault::error(format!("`{name}` is not known{of}"), place);

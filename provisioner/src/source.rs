@@ -57,7 +57,7 @@ impl Source {
             )),
             "https" => Ok(Self::Https(text.to_owned())),
             "http" | "ftp" => Err(BadName(
-                "plain http can be altered on the way; use https with a sha256",
+                "plain http can be altered on the way; use `https://` with a `sha256`",
             )),
             "file" => Ok(Self::File(rest.to_owned())),
             _ if is_bucket_name(scheme) && !rest.is_empty() => Ok(Self::Bucket {

@@ -36,7 +36,7 @@ GROUP = TEXT[1:]  # a number of it is fine
 TIME = ['"5 minutes"', '"m"', '"-5s"', "-1", "true", "[]", '"1d"', '"5min"']
 SECTION = ['"x"', "5", "[]", "[{}]", "{ A = @@1.5 }", "{ A = @@{ B = 1 } }", "{ A = [@@[]] }", "{ A = [1, @@1979-05-27] }"]
 SECTIONS = ["Unit", "Service", "Install", "Timer", "Socket", "Path", "Mount", "Automount", "Swap", "Slice"]
-WORDS = [(TEXT, "expected a string"), (GROUP, "expected a string"), (BOOL, "expected a boolean"), (NUMBER, "expected u32"), (LIST, "expected")]
+WORDS = [(TEXT, "expected a string"), (GROUP, "expected a string"), (BOOL, "expected a boolean"), (NUMBER, "expected a whole number"), (LIST, "expected")]
 FIELDS = {
     "package": {"name": TEXT, "names": LIST, "state": [*TEXT[:3], '"present"', '"Installed"'], "version": TEXT,
                 "manager": ['"DNF"', '"pip"', "5"], "hold": BOOL, "update_cache": BOOL, "absent": BOOL},
@@ -343,7 +343,7 @@ def resources():
     yield "the name of an environment variable", "[secret.a]\nenv = @@7\n"
     yield "expected a string", "[secret.a]\nprompt = @@true\n"
     yield "expected a table of `file` and `identity`", '[secret.a]\nage = @@"a.age"\n'
-    yield "missing field `identity`", '[secret.a]\nage = @@{ file = "a.age" }\n'
+    yield "needs `identity`", '[secret.a]\nage = @@{ file = "a.age" }\n'
     yield "either `env`, `file`, `age`", '@@[secret.a]\nprompt = "A"\nfile = "b"\n'
     yield "is sealed for nobody", "[secret.@@a]\nsealed = {}\n"
     yield "is not written here", '[secret.a]\nsealed = @@"hpt1k:AAAA"\n'
@@ -394,9 +394,9 @@ def shape():
     yield "later version", '[[group]]\nname = "a"\n@@confirm = true\n'
     for key, value, words in (
         ("when", '"x"', "`x` is not defined"), ("when", "5", "an expression, in quotes"), ("when", '"vars"', "must come to true or false"),
-        ("when", '"1 +"', "unexpected end"), ("when", '"{% if %}"', "unexpected"), ("for_each", '"x"', "a list or a table"),
-        ("for_each", "5", "a list or a table"), ("for_each", '"{{ vars.no }}"', "not defined"), ("tags", '"x"', "expected a sequence"),
-        ("tags", "[@@5]", "expected a string"), ("notify", '"x"', "expected a sequence"), ("notify", '[@@"x"]', "there is no handler `x`"),
+        ("when", '"1 +"', "unexpected `}}`"), ("when", '"{% if %}"', "unexpected"), ("for_each", '"x"', "a list or a table"),
+        ("for_each", "5", "a list or a table"), ("for_each", '"{{ vars.no }}"', "not defined"), ("tags", '"x"', "expected a list"),
+        ("tags", "[@@5]", "expected a string"), ("notify", '"x"', "expected a list"), ("notify", '[@@"x"]', "there is no handler `x`"),
         ("on_error", '"x"', "expected `fail` or `continue`"), ("on_error", "true", "expected"), ("retries", '"x"', "a number from 0 to 100"),
         ("retries", "101", "a number from 0 to 100"), ("retries", "-1", "a number from 0 to 100"), ("delay", '"x"', "a number with s, m or h"),
         ("delay", "-1", "not negative"), ("id", '"{{ vars.no }}"', "not defined"),

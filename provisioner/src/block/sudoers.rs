@@ -46,7 +46,7 @@ pub(super) fn parse_rule(text: &str) -> Result<OneLine, BadName> {
         .any(|word| text.starts_with(word))
     {
         return Err(BadName(
-            "a rule includes no other file; write its rules here",
+            "a rule includes no other file; write its `rules` here",
         ));
     }
     if text.ends_with('\\') {

@@ -7,8 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::block::KINDS;
-use crate::config::spelling::bare_octal;
-use crate::config::{limits, nearest};
+use crate::config::{limits, nearest, words};
 use crate::fault::{Fault, Place};
 
 /// A parsed text, not yet judged.
@@ -103,12 +102,26 @@ pub(super) fn read<'a>(text: &'a str, file: usize, faults: &mut Vec<Fault>) -> D
 /// A text as TOML; else all that is none in it.
 pub(super) fn parse(text: &str, file: usize) -> Result<Spanned<DeTable<'_>>, Vec<Fault>> {
     DeTable::parse(text).map_err(|first| {
-        let all = match text.len() {
+        let mut all = match text.len() {
             ..=limits::ALL_SYNTAX => DeTable::parse_recoverable(text).1,
             _ => vec![first],
         };
-        let told = all.iter().take(limits::FAULTS);
-        told.map(|error| syntax(error, text, file)).collect()
+        all.sort_by_key(|error| error.span().map(|span| span.start));
+        let mut told: Vec<Fault> = Vec::new();
+        let mut last = 0;
+        for error in all.iter().take(limits::FAULTS) {
+            let fault = words::not_toml(error, text, file);
+            let line = fault.place.as_ref().map_or(0, |at| at.line_column(text).0);
+            // One mistake confuses the parser for the rest of its line, or list.
+            if line != last {
+                told.push(fault);
+            }
+            if words::confuses(error) {
+                break;
+            }
+            last = line;
+        }
+        told
     })
 }
 
@@ -181,7 +194,7 @@ fn unknown(name: &str, place: Place) -> Fault {
     };
     match nearest(name, words) {
         Some(near) if !later => fault.label(format!("did you mean `{near}`?")),
-        _ if later => fault,
+        _ if later => fault.hint(format!("leave `{name}` out until then")),
         _ => fault.hint("`hpt explain` lists the blocks and tables"),
     }
 }
@@ -199,24 +212,3 @@ const LATER: &[&str] = &[
     "policy",
     "once",
 ];
-
-/// What the parser says, and for the original's own example (`perms = 0600`) the spelling that works.
-fn syntax(error: &toml::de::Error, text: &str, file: usize) -> Fault {
-    let span = error.span().unwrap_or(0..0);
-    let fault = Fault::error(
-        error.message().to_owned(),
-        Place {
-            file,
-            span: span.clone(),
-        },
-    );
-    let Some((key, at)) = bare_octal(text, span.start) else {
-        return fault;
-    };
-    let today = if key == "perms" { "mode" } else { key };
-    Fault {
-        what: "TOML has no numbers with a leading zero".to_owned(),
-        ..fault
-    }
-    .hint(format!("write {today} = \"{}\"", &text[at]))
-}

@@ -1,11 +1,11 @@
 //! The fields of a block as its own kind reads them, and words for what is wrong with them.
 
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use crate::block::Body;
 use crate::config::values::{self, Findings};
-use crate::config::{limits, nearest};
+use crate::config::{limits, nearest, words};
 use crate::fault::{Fault, Place};
 
 /// How hints begin that are about a text which is not written as one.
@@ -64,13 +64,10 @@ fn is_private(kind: &str, fields: &DeTable<'_>, at: &Place) -> bool {
 fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
     if Body::comes_later(kind, key) {
         let what = format!("`{key}` of [[{kind}]] comes with a later version of hpt");
-        return Fault::error(what, at);
+        return Fault::error(what, at).hint(format!("leave `{key}` out until then"));
     }
     let fault = Fault::error(format!("unknown field `{key}` in [[{kind}]]"), at);
-    let fields: Vec<&str> = message
-        .split_once(", expected ")
-        .map(|(_, rest)| rest.split('`').skip(1).step_by(2).collect())
-        .unwrap_or_default();
+    let fields = words::choices(message);
     if fields.is_empty() {
         return fault.hint(format!("[[{kind}]] has no fields of its own"));
     }
@@ -95,9 +92,52 @@ pub(super) fn wrong_value(
         Some(hint) if hide && hint.starts_with(IN_QUOTES) => Some(IN_QUOTES.to_owned()),
         other => other.filter(|_| !hide),
     };
-    let fault = misread(kind, message, at, hide);
+    let holds = |value: &Spanned<DeValue<'_>>| {
+        let span = value.span();
+        span.start <= at.span.start && at.span.end <= span.end
+    };
+    let key = fields.iter().find(|(_, value)| holds(value));
+    let key = key.map_or("", |(key, _)| key.get_ref());
+    let fault = advised(kind, key, misread(kind, message, at, hide));
     match hint {
         Some(hint) => fault.hint(hint),
+        None => fault,
+    }
+}
+
+/// What a block says of one of its fields.
+pub(super) fn complaint(kind: &str, key: &str, what: String, at: Place) -> Fault {
+    advised(kind, key, Fault::error(what, at))
+}
+
+/// With what to do: the advice that ends its sentence, or where there is more to read.
+fn advised(kind: &str, key: &str, mut fault: Fault) -> Fault {
+    if let Some((what, advice)) = fault.what.split_once("; ") {
+        fault.hint = Some(advice.to_owned());
+        fault.what = what.to_owned();
+        return fault;
+    }
+    match key {
+        "" => fault.hint(format!("`hpt explain {kind}` lists its fields")),
+        // The list at the top of a file is a block whose field has no name.
+        _ if kind == "packages" => fault.hint("`hpt explain packages` says what it takes"),
+        _ => fault.hint(format!("`hpt explain {kind}.{key}` says what it takes")),
+    }
+}
+
+/// What is wrong in a table that is no block.
+pub(super) fn in_table(table: &str, topic: &str, message: &str, at: Place) -> Fault {
+    let hint = format!("`hpt explain {topic}` lists its fields");
+    let Some(key) = between(message, "unknown field `", "`") else {
+        let what = match between(message, "missing field `", "`") {
+            Some(key) => format!("[{table}] needs `{key}`"),
+            None => format!("{} in [{table}]", words::plain(message)),
+        };
+        return Fault::error(what, at).hint(hint);
+    };
+    let fault = Fault::error(format!("unknown field `{key}` in [{table}]"), at).hint(hint);
+    match nearest(key, words::choices(message).into_iter()) {
+        Some(near) => fault.label(format!("did you mean `{near}`?")),
         None => fault,
     }
 }
@@ -109,17 +149,23 @@ fn misread(kind: &str, message: &str, at: Place, hide: bool) -> Fault {
     // serde quotes the value that it found, which must not be where it can be a secret.
     let what = if hide {
         let wanted = message.rsplit_once(", expected ").map(|(_, words)| words);
-        let wanted = wanted.map_or_else(String::new, |words| format!(", expected {words}"));
+        let wanted = wanted.map_or_else(String::new, |words| {
+            format!(", expected {}", words::wanted(words))
+        });
         format!("a value of the wrong form in this [[{kind}]], which may hold a secret{wanted}")
     } else if let Some((found, words)) = message
         .strip_prefix("unknown variant `")
         .and_then(|rest| rest.split_once("`, expected "))
     {
-        format!("`{found}` is not known here, expected {words}")
+        let fault = Fault::error(format!("`{found}` is not known here, expected {words}"), at);
+        return match nearest(found, words::choices(message).into_iter()) {
+            Some(near) => fault.label(format!("did you mean `{near}`?")),
+            None => fault,
+        };
     } else if message == "wanted string or table" {
         "this is none of the words of the field, expected a string".to_owned()
     } else {
-        message.to_owned()
+        words::plain(message)
     };
     Fault::error(what, at)
 }
@@ -153,7 +199,7 @@ fn spelling_that_works(fields: &DeTable<'_>, message: &str, at: &Place) -> Optio
         }
         _ if wanted == "a string" && found.starts_with("boolean") => Some(IN_QUOTES.to_owned()),
         (_, Some(_)) if wanted == "a boolean" => {
-            Some("write true or false, without quotes".to_owned())
+            Some("write `true` or `false`, without quotes".to_owned())
         }
         (_, Some(text)) if wanted == "a sequence" => {
             let list: Vec<_> = text

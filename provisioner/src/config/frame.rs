@@ -42,8 +42,9 @@ impl Reader {
                     };
                     let what = format!("[{table}] belongs to the config, and this is a role");
                     let fault = Fault::error(what, place);
-                    self.faults
-                        .push(fault.hint("what a role is told are its [params]"));
+                    self.faults.push(fault.hint(
+                        "what a role is told it declares below [params]: NAME = { default = ... }",
+                    ));
                 }
             }
         }

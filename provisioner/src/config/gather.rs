@@ -53,7 +53,10 @@ pub fn gather(
             }
             match load(&wanted) {
                 Ok(files) => all.add(files),
-                Err(why) => all.faults.push(Fault::error(why, place.clone())),
+                Err(why) => {
+                    let hint = "a path starts at the directory of the file that includes it, such as \"./\"";
+                    all.faults.push(Fault::error(why, place.clone()).hint(hint));
+                }
             }
             if let Some(what) = limits::files(&all.files) {
                 all.faults.push(Fault::error(what, place));

@@ -57,27 +57,32 @@ impl Reader {
         awaits: Vec<(String, Place)>,
         file: usize,
     ) {
-        for earlier in after {
-            if !self.may_stand_there(earlier.get_ref()) {
-                let what = format!("no block `{}` stands before this one", earlier.get_ref());
-                let hint = "blocks run in the order in which they stand; `after` only asserts it";
-                let span = earlier.span();
-                let fault = Fault::error(what, Place { file, span });
-                self.faults.push(fault.hint(hint));
+        let after = after.into_iter().map(|id| {
+            let place = Place {
+                file,
+                span: id.span(),
+            };
+            let hint = "blocks run in the order in which they stand, which `after` only asserts: move one of them";
+            (id.into_inner(), place, hint)
+        });
+        let awaits = awaits.into_iter().map(|(id, place)| {
+            (
+                id,
+                place,
+                "`result` has what an earlier block came to, by its id",
+            )
+        });
+        for (earlier, place, hint) in after.chain(awaits) {
+            if self.may_stand_there(&earlier) {
+                continue;
             }
-        }
-        for (earlier, place) in awaits {
-            if !self.may_stand_there(&earlier) {
-                let what = format!("no block `{earlier}` stands before this one");
-                let hint = "`result` has what an earlier block came to, by its id";
-                let near = nearest(&earlier, self.ids.keys().map(String::as_str));
-                let near = near.map(|near| format!("did you mean `{near}`?"));
-                let fault = Fault::error(what, place).hint(hint);
-                self.faults.push(match near {
-                    Some(near) => fault.label(near),
-                    None => fault,
-                });
-            }
+            let what = format!("no block `{earlier}` stands before this one");
+            let fault = Fault::error(what, place).hint(hint);
+            let near = nearest(&earlier, self.ids.keys().map(String::as_str));
+            self.faults.push(match near {
+                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                None => fault,
+            });
         }
     }
 
@@ -120,6 +125,9 @@ fn taken(id: &str, one: &One<'_>, place: Place, first: &Place) -> Fault {
     let fault = Fault::error(format!("two blocks have the id `{id}`"), place);
     let is_itself = fault.place.as_ref() == Some(first);
     match &one.frame.included {
+        _ if one.own.contains_key("each") && is_itself => fault
+            .label("the same for each item")
+            .hint("name each with its item, such as id = \"{{ each.key }}\""),
         _ if one.own.contains_key("each") => fault
             .other(first.clone(), "the first")
             .hint("name each with its item, such as id = \"{{ each.key }}\""),

@@ -168,7 +168,7 @@ fn named<'a>(
     } else if text.contains("://") {
         "an include is a file of this machine"
     } else if text.starts_with('~') {
-        "an include's path is written out; `~` stands for nothing here"
+        "an include's path is written out, and `~` stands for nothing here"
     } else {
         let mut path = join(directory(name), text);
         if sort == Sort::Role {
@@ -182,7 +182,8 @@ fn named<'a>(
             params,
         });
     };
-    Err(Box::new(Fault::error(why, place)))
+    let hint = "write a path from this file's directory, such as \"common.toml\" or \"../roles/\"";
+    Err(Box::new(Fault::error(why, place).hint(hint)))
 }
 
 /// The directory of a file, without a slash at its end; empty for a file where hpt was started.

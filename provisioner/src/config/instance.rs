@@ -36,7 +36,9 @@ impl Reader {
         if let Some((key, _)) = fields.remove_entry("confirm") {
             let span = key.span();
             let what = "`confirm` comes with a later version of hpt";
-            self.faults.push(Fault::error(what, Place { file, span }));
+            let fault = Fault::error(what, Place { file, span });
+            self.faults
+                .push(fault.hint("leave `confirm` out until then"));
         }
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
         let Some(items) = self.items(for_each, frame, renderer, file) else {
@@ -83,7 +85,8 @@ impl Reader {
             values::render("", &table, renderer, &frame.own, file, &mut self.faults);
         if !findings.awaits.is_empty() {
             let what = "`for_each` is needed before the run, and may not use `result`";
-            self.faults.push(Fault::error(what, place));
+            let hint = "an [[exec]] with a `script` can loop over it";
+            self.faults.push(Fault::error(what, place).hint(hint));
             return None;
         }
         if self.faults.len() > before || findings.deferred {
@@ -148,13 +151,16 @@ impl Reader {
             .strip_prefix("{{")
             .and_then(|inner| inner.strip_suffix("}}"))
             .unwrap_or(bare);
-        let what = match renderer.render(&format!("{{{{ {bare} }}}}"), &one.own) {
+        let (what, hint) = match renderer.render(&format!("{{{{ {bare} }}}}"), &one.own) {
             Ok(Rendered::Deferred { secret: false }) => return,
             Ok(
                 Rendered::Value { secret: true, .. }
                 | Rendered::Deferred { secret: true }
                 | Rendered::Late { secret: true, .. },
-            ) => "a secret may not decide a `when`, which is shown".to_owned(),
+            ) => (
+                "a secret may not decide a `when`, which is shown".to_owned(),
+                Some("say it in a value of its own, such as `vars.with_db`".to_owned()),
+            ),
             Ok(Rendered::Late { blocks, .. }) => {
                 let blocks = blocks.into_iter().map(|id| (id, place.clone()));
                 one.awaits.extend(blocks);
@@ -166,11 +172,18 @@ impl Reader {
                     one.left_out = Some(format!("not so: {}", bare.trim()));
                     return;
                 }
-                None => format!("`when` must come to true or false, and this is {value}"),
+                None => (
+                    format!("`when` must come to true or false, and this is {value}"),
+                    Some("compare it, as in \"facts.os == 'debian'\"".to_owned()),
+                ),
             },
-            Err(error) => error.what,
+            Err(error) if error.what.starts_with("unexpected `=`") => {
+                (error.what, Some("values are compared with `==`".to_owned()))
+            }
+            Err(error) => (error.what, error.hint),
         };
-        self.faults.push(Fault::error(what, place));
+        let hint = hint.unwrap_or_else(|| "`hpt explain when` has examples".to_owned());
+        self.faults.push(Fault::error(what, place).hint(hint));
     }
 
     /// Reads one block with the values of its item.
@@ -266,7 +279,7 @@ impl Reader {
         if !findings.deferred {
             body.check(&mut |key, what| {
                 let at = spans.get(key).unwrap_or(place).clone();
-                self.faults.push(Fault::error(what, at));
+                self.faults.push(fields::complaint(one.kind, key, what, at));
             });
         }
         Some(body)

@@ -25,6 +25,7 @@ mod spelling;
 mod tree;
 mod values;
 pub(crate) mod vars;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,6 +50,7 @@ use self::reader::Reader;
 use self::resource::Resources;
 use self::scope::Scope;
 pub use self::vars::{Level, Setting};
+pub use self::words::not_toml;
 
 /// One file of a config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,18 +202,22 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
             if known.tree != need.tree {
                 let what = format!("{} is asked for both as a file and as a tree", need.source);
                 let fault = Fault::error(what, block.place.clone());
-                reader
-                    .faults
-                    .push(fault.other(place.clone(), "first asked for here"));
+                reader.faults.push(
+                    fault
+                        .other(place.clone(), "first asked for here")
+                        .hint("a directory goes to [[sync]], a file to [[file]] with `source`"),
+                );
             }
             known.read |= need.read;
             known.secret |= need.secret;
             if known.sha256.is_some() && need.sha256.is_some() && known.sha256 != need.sha256 {
                 let what = format!("{} is asked for with two different sha256", need.source);
                 let fault = Fault::error(what, block.place.clone());
-                reader
-                    .faults
-                    .push(fault.other(place.clone(), "first asked for here"));
+                reader.faults.push(
+                    fault
+                        .other(place.clone(), "first asked for here")
+                        .hint("write the same `sha256` twice, as `sha256sum` prints it"),
+                );
             }
             known.sha256 = known.sha256.take().or(need.sha256);
         }

@@ -190,6 +190,7 @@ impl Call<'_> {
                     .map_or(place.span.clone(), Spanned::span);
                 let what = format!("`{name}` of the role {role} is {}", sort(&default));
                 let fault = Fault::error(what, Place { file, span });
+                let fault = fault.hint(format!("write it so, such as {name} = {default}"));
                 faults.push(fault.other(param.place.clone(), "as its default is"));
             }
         }

@@ -97,7 +97,7 @@ impl Reader {
         let of_groups = vars::of_groups(&self.group_vars, &scope.given, &mut self.faults);
         scope.vars.extend(of_groups);
         scope.vars.extend(scope.given.vars.clone());
-        scope.named = self.resources.secrets.keys().cloned().collect();
+        scope.named = self.resources.secret_places.keys().cloned().collect();
         sealed::open(&self.resources, &mut scope, &mut self.faults);
         let renderer = Renderer::of(&scope);
         let frames = self.frames(&tree, &roles, &renderer);
@@ -216,9 +216,10 @@ impl Reader {
         match name {
             "vars" => match value.get_ref().as_table() {
                 Some(table) => self.set(Setting::all(table, &Level::Config, file)),
-                None => self
-                    .faults
-                    .push(Fault::error("`vars` is a table: write [vars]", place)),
+                None => self.faults.push(
+                    Fault::error("`vars` is a table", place)
+                        .hint("write [vars], and NAME = VALUE below"),
+                ),
             },
             "group_vars" => {
                 let read = vars::group_vars(&value, file, &mut self.faults);
@@ -253,7 +254,9 @@ impl Reader {
             "name" => self.faults.push(Fault::error("`name` is a string", place)),
             _ => {
                 let what = format!("`{name}` comes with a later version of hpt");
-                self.faults.push(Fault::error(what, place));
+                let fault = Fault::error(what, place);
+                self.faults
+                    .push(fault.hint(format!("leave `{name}` out until then")));
             }
         }
     }

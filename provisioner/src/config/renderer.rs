@@ -137,12 +137,13 @@ impl<'a> Renderer<'a> {
             .any(|name| names.contains(*name) && !known(name));
         let secret = names.contains("secret");
         if (deferred || (secret && !self.scope.elsewhere.is_empty()))
-            && let Some(what) = self.unknown(&template)
+            && let Some((what, hint)) = self.unknown(&template)
         {
             return Err(RenderError {
                 what,
                 line: None,
                 quotes: false,
+                hint: Some(hint),
             });
         }
         let late = !self.runs && names.contains("result");
@@ -157,6 +158,15 @@ impl<'a> Renderer<'a> {
             }
             if touched() {
                 hidden(error)
+            } else if matches!(error.kind(), ErrorKind::UndefinedError) {
+                let told = self.undefined(&template, own);
+                told.map_or_else(
+                    || words(error),
+                    |told| RenderError {
+                        line: error.line(),
+                        ..told
+                    },
+                )
             } else {
                 words(error)
             }
@@ -178,12 +188,13 @@ impl<'a> Renderer<'a> {
                 .and_then(|e| e.eval(context))
                 .map_err(|e| hide(&e))?;
             if value.is_undefined() {
-                let what = format!("`{}` is not defined", expression.trim());
-                return Err(RenderError {
-                    what,
+                let told = self.undefined(&template, own);
+                return Err(told.unwrap_or_else(|| RenderError {
+                    what: format!("`{}` is not defined", expression.trim()),
                     line: None,
                     quotes: true,
-                });
+                    hint: None,
+                }));
             }
             self.spend(EXPRESSION);
             self.fill(value.as_str().map_or(0, str::len))?;
@@ -191,6 +202,7 @@ impl<'a> Renderer<'a> {
                 what: format!("`{}` is no value that TOML has", expression.trim()),
                 line: None,
                 quotes: true,
+                hint: None,
             })?
         } else {
             let mut page = Page {
@@ -214,7 +226,7 @@ impl<'a> Renderer<'a> {
 
     /// A fact that no host has or a secret that the config does not declare, or not for this target:
     /// that need not wait for the target.
-    fn unknown(&self, template: &Template<'_, '_>) -> Option<String> {
+    fn unknown(&self, template: &Template<'_, '_>) -> Option<(String, String)> {
         let facts = Value::from(Serde(&Facts::default()));
         let has_fact = |name: &str| facts.get_attr(name).is_ok_and(|fact| !fact.is_undefined());
         let names = template.undeclared_variables(true);
@@ -224,14 +236,89 @@ impl<'a> Renderer<'a> {
             let (space, rest) = path.split_once('.')?;
             let name = rest.split('.').next().unwrap_or_default();
             match space {
-                "facts" if !has_fact(name) => Some(format!("there is no fact `{name}`")),
-                "secret" if self.scope.secrets.is_none() && !self.scope.named.contains(name) => {
-                    Some(format!("there is no [secret.{name}] in the config"))
+                "facts" if !has_fact(name) => {
+                    let known: Vec<Value> = facts.try_iter().into_iter().flatten().collect();
+                    let near = nearest(name, known.iter().filter_map(Value::as_str));
+                    let hint = near.map_or_else(
+                        || "`hpt facts` shows those of a host".to_owned(),
+                        |near| format!("did you mean `facts.{near}`?"),
+                    );
+                    Some((format!("there is no fact `{name}`"), hint))
                 }
-                "secret" => self.scope.elsewhere.get(name).cloned(),
+                "secret" if self.scope.secrets.is_none() && !self.scope.named.contains(name) => {
+                    let near = nearest(name, self.scope.named.iter().map(String::as_str));
+                    let hint = near.map_or_else(
+                        || format!("write [secret.{name}], and below it file = \"...\" or env = \"...\""),
+                        |near| format!("did you mean `secret.{near}`?"),
+                    );
+                    Some((format!("there is no [secret.{name}] in the config"), hint))
+                }
+                "secret" => {
+                    let what = self.scope.elsewhere.get(name)?.clone();
+                    let target = &self.scope.target;
+                    let hint = format!("`hpt seal {name} {target}` prints what to write for {target}");
+                    Some((what, hint))
+                }
                 _ => None,
             }
         })
+    }
+
+    /// What a template names that is not there. Names behind `is defined` count too, so that there
+    /// may be several.
+    fn undefined(&self, template: &Template<'_, '_>, own: &toml::Table) -> Option<RenderError> {
+        let own = Value::from(Serde(own));
+        let is_there = |path: &str| {
+            let mut parts = path.split('.');
+            let first = parts.next().unwrap_or_default();
+            if ["secret", "result"].contains(&first) {
+                return true; // they say so themselves
+            }
+            let mut value = own.get_attr(first).unwrap_or_default();
+            if value.is_undefined() {
+                value = self.values.get_attr(first).unwrap_or_default();
+            }
+            for part in parts {
+                value = value.get_attr(part).unwrap_or_default();
+            }
+            !value.is_undefined()
+        };
+        let names = template.undeclared_variables(true);
+        let mut missing: Vec<&str> = names.iter().map(String::as_str).collect();
+        missing.retain(|path| !is_there(path));
+        missing.sort_unstable();
+        let first = *missing.first()?;
+        let quoted: Vec<_> = missing.iter().map(|path| format!("`{path}`")).collect();
+        let what = match quoted.as_slice() {
+            [one] => format!("{one} is not defined"),
+            more => format!("one of these is not defined: {}", more.join(", ")),
+        };
+        Some(RenderError {
+            what,
+            line: None,
+            quotes: true,
+            hint: Some(self.instead(first)),
+        })
+    }
+
+    /// What may be meant by a name that is not there.
+    fn instead(&self, path: &str) -> String {
+        let vars = || self.scope.vars.keys().map(String::as_str);
+        match path.split_once('.').unwrap_or((path, "")) {
+            ("vars", name) => match nearest(name, vars()) {
+                Some(near) => format!("did you mean `vars.{near}`?"),
+                None => format!("write {name} = ... below [vars], or say `--var {name}=...`"),
+            },
+            ("each", _) => "`each` is there in a block with `for_each`".to_owned(),
+            ("target", _) => {
+                "there are `target.name`, `target.groups` and `target.tags`".to_owned()
+            }
+            ("facts", _) => "`hpt facts` shows those of a host".to_owned(),
+            (name, _) if self.scope.vars.contains_key(name) => {
+                format!("did you mean `vars.{name}`?")
+            }
+            _ => "values are `vars.NAME`, `facts.NAME`, `secret.NAME` and `target.name`".to_owned(),
+        }
     }
 
     /// What becomes of a template that names params, if that is known before it is rendered: a fault
@@ -241,15 +328,19 @@ impl<'a> Renderer<'a> {
         template: &Template<'_, '_>,
         own: &toml::Table,
     ) -> Option<Result<Rendered, RenderError>> {
-        let error = |what| {
+        let error = |what, hint| {
             Some(Err(RenderError {
                 what,
                 line: None,
                 quotes: false,
+                hint: Some(hint),
             }))
         };
         let Some(params) = own.get("params") else {
-            return error("`params` is known in the file of a role alone".to_owned());
+            return error(
+                "`params` is known in the file of a role alone".to_owned(),
+                "elsewhere a value is `vars.NAME`".to_owned(),
+            );
         };
         let names = template.undeclared_variables(true);
         let mut asked: Vec<&str> = names
@@ -262,10 +353,11 @@ impl<'a> Renderer<'a> {
             if params.get(name).is_none() {
                 let known = params.as_table().into_iter().flat_map(toml::Table::keys);
                 let what = format!("this role has no param `{name}`");
-                return error(match nearest(name, known.map(String::as_str)) {
-                    Some(near) => format!("{what}; did you mean `{near}`?"),
-                    None => what,
-                });
+                let hint = match nearest(name, known.map(String::as_str)) {
+                    Some(near) => format!("did you mean `params.{near}`?"),
+                    None => format!("declare it in the role's [params]: {name} = {{}}"),
+                };
+                return error(what, hint);
             }
         }
         let waits = self.scope.facts.is_none() && is_unknown(params);
@@ -289,6 +381,7 @@ impl<'a> Renderer<'a> {
                 what,
                 line: None,
                 quotes: true,
+                hint: Some("a large file is a `source`, which is not rendered".to_owned()),
             });
         };
         self.room.set(room);
@@ -336,20 +429,38 @@ fn lone_expression(text: &str) -> Option<&str> {
 }
 
 fn words(error: &minijinja::Error) -> RenderError {
-    let what = match error.kind() {
-        ErrorKind::OutOfFuel => "the template does not come to an end".to_owned(),
+    let said = error.detail();
+    let said = said.map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
+    let (what, hint) = match error.kind() {
+        ErrorKind::OutOfFuel => (
+            "the template does not come to an end".to_owned(),
+            Some("it may take a million steps: a `{% for %}` over less"),
+        ),
         ErrorKind::UndefinedError => match error.detail() {
-            Some(detail) => format!("undefined value: {detail}"),
-            None => "a name in the template is not defined".to_owned(),
+            Some(detail) => (format!("undefined value: {detail}"), None),
+            None => ("a name in the template is not defined".to_owned(), None),
         },
-        _ => error
-            .detail()
-            .map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
+        ErrorKind::SyntaxError => (
+            said.replace("end of variable block", "`}}`")
+                .replace("end of block", "`%}` or the end of what it opens")
+                .replace("end of input", "end of the text"),
+            None,
+        ),
+        ErrorKind::UnknownFilter => (
+            said,
+            Some("filters are those of Jinja, such as `upper`, `join(', ')` and `tojson`"),
+        ),
+        ErrorKind::InvalidOperation => (
+            said,
+            Some("`| int` makes a number of a text, `~` joins two values as texts"),
+        ),
+        _ => (said, None),
     };
     RenderError {
         what,
         line: error.line(),
         quotes: true,
+        hint: hint.map(ToOwned::to_owned),
     }
 }
 
@@ -359,5 +470,6 @@ fn hidden(error: &minijinja::Error) -> RenderError {
         what: format!("{} in a template that uses a secret", error.kind()),
         line: error.line(),
         quotes: false,
+        hint: Some("a secret is a text: `{{ secret.NAME }}` is all that it needs".to_owned()),
     }
 }

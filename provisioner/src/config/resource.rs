@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 use crate::config::document::RawBlock;
-use crate::config::spelling;
+use crate::config::{fields, spelling};
 use crate::fault::{Fault, Place};
 use crate::source::{Need, Source, holds_password, is_bucket_name, within};
 
@@ -139,14 +139,22 @@ impl Resources {
             let name = name.into_inner().into_owned();
             if !is_bucket_name(&name) {
                 let what = "a name here is 1 to 64 of letters, digits, `-` and `_`";
-                faults.push(Fault::error(what, place));
+                let hint = format!("write [{kind}.NAME], such as [{kind}.app]");
+                faults.push(Fault::error(what, place).hint(hint));
                 continue;
             }
             if self.has(kind, &name) {
-                faults.push(Fault::error(
-                    format!("[{kind}.{name}] is there twice"),
-                    place,
-                ));
+                let (what, hint) = match kind {
+                    "secret" => (
+                        format!("[secret.{name}] is there twice"),
+                        "leave one of them out".to_owned(),
+                    ),
+                    _ => (
+                        format!("a bucket or repository named `{name}` is there already"),
+                        format!("`{name}://` can mean one of them: call the other otherwise"),
+                    ),
+                };
+                faults.push(Fault::error(what, place).hint(hint));
                 continue;
             }
             if let Some(clone) = self.read_one(kind, &name, table, &place, faults) {
@@ -205,7 +213,9 @@ impl Resources {
                 span: url.span(),
             };
             let what = format!("the url of [{kind}.{name}] holds a password");
-            faults.push(Fault::error(what, at).hint("whoever sees the config would see it"));
+            let hint =
+                "whoever sees the config would see it: `hpt explain repo` says how to log in";
+            faults.push(Fault::error(what, at).hint(hint));
             self.faulty.insert(name.to_owned());
             return clone;
         }
@@ -245,8 +255,11 @@ impl Resources {
                 }
                 message => message,
             };
-            faults.push(Fault::error(format!("{what} in [{kind}.{name}]"), at));
-            if kind != "secret" {
+            let table = format!("{kind}.{name}");
+            faults.push(fields::in_table(&table, kind, what, at));
+            if kind == "secret" {
+                self.secret_places.insert(name.to_owned(), place.clone()); // declared, though wrong
+            } else {
                 self.faulty.insert(name.to_owned());
             }
         }
@@ -259,7 +272,10 @@ impl Resources {
         match &need.source {
             Source::Https(_) if need.sha256.is_none() && !need.tree => {
                 let fault = Fault::error("an https source needs its `sha256`", place.clone());
-                faults.push(fault.hint("what is downloaded is then what was meant"));
+                faults
+                    .push(fault.hint(
+                        "write sha256 = \"...\", as `sha256sum` prints it for what you mean",
+                    ));
             }
             Source::Bucket { bucket, .. }
                 if !self.has("bucket", bucket) && !self.faulty.contains(bucket) =>
@@ -273,7 +289,7 @@ impl Resources {
                 let fault = Fault::error(what, place.clone());
                 faults.push(match super::nearest(bucket, known) {
                     Some(near) => fault.label(format!("did you mean `{near}`?")),
-                    None => fault,
+                    None => fault.hint(format!("write [bucket.{bucket}] or [repo.{bucket}]; a file of this machine has no `://`")),
                 });
             }
             _ => {}

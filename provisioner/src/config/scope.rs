@@ -76,8 +76,10 @@ pub struct RenderError {
     pub what: String,
     /// The line of the text at which it is, from 1.
     pub line: Option<usize>,
-    /// Whether `what` may repeat words of the text, or values.
+    /// Whether `what` or `hint` may repeat words of the text, or values.
     pub quotes: bool,
+    /// What to do next, where that is known.
+    pub hint: Option<String>,
 }
 
 impl Scope {

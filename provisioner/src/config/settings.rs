@@ -4,6 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
+use crate::config::fields;
 use crate::fault::{Fault, Place};
 
 /// The settings of later versions.
@@ -37,16 +38,23 @@ impl Settings {
         let keys = value.get_ref().as_table().into_iter().flatten();
         let mut keys = keys.map(|(key, _)| key);
         if let Some(key) = keys.find(|key| LATER.contains(&key.get_ref().as_ref())) {
-            let what = format!("`{}` comes with a later version of hpt", key.get_ref());
+            let key_name = key.get_ref();
+            let what = format!("`{key_name}` comes with a later version of hpt");
             let span = key.span();
-            faults.push(Fault::error(what, Place { file, span }));
+            let fault = Fault::error(what, Place { file, span });
+            faults.push(fault.hint(format!("leave `{key_name}` out until then")));
             return None;
         }
         let read = Self::deserialize(ValueDeserializer::from(value));
         read.map_err(|error| {
             let span = error.span().unwrap_or(whole);
-            let what = format!("{} in [settings]", error.message());
-            faults.push(Fault::error(what, Place { file, span }));
+            let place = Place { file, span };
+            faults.push(fields::in_table(
+                "settings",
+                "settings",
+                error.message(),
+                place,
+            ));
         })
         .ok()
     }

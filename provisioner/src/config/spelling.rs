@@ -110,7 +110,9 @@ impl<'a> Spelling<'a> {
             let span = key.span();
             if fields.contains_key(*new) {
                 let what = format!("`{old}` and `{new}` are the same field");
-                self.faults.push(Fault::error(what, self.place(span)));
+                let hint = format!("leave `{old}` out");
+                let fault = Fault::error(what, self.place(span));
+                self.faults.push(fault.hint(hint));
                 continue;
             }
             if !ALIASES.contains(old) {

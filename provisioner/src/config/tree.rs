@@ -137,7 +137,9 @@ impl<'a> Grower<'a, '_> {
                 Sort::File => format!("there is no file {}", include.spelled),
                 Sort::Role => format!("there is no role {}", include.spelled),
             };
-            self.faults.push(Fault::error(what, include.place.clone()));
+            let fault = Fault::error(what, include.place.clone());
+            let hint = format!("put it there, or leave \"{}\" out", include.spelled);
+            self.faults.push(fault.hint(hint));
         }
         found
     }
@@ -158,11 +160,12 @@ impl<'a> Grower<'a, '_> {
                 .map(|file| &self.files[*file].name);
             let through: Vec<_> = through.map(String::as_str).collect();
             let what = format!("{name} includes itself");
-            if through.is_empty() {
+            let fault = if through.is_empty() {
                 Fault::error(what, at)
             } else {
                 Fault::error(format!("{what}, through {}", through.join(" and ")), at)
-            }
+            };
+            fault.hint(format!("leave \"{}\" out here", include.spelled))
         } else if include.sort != Sort::Role && name.rsplit('/').next() == Some(ROLE_FILE) {
             let dir = include.spelled.trim_end_matches('/');
             let fault = Fault::error(format!("{dir} is a role"), at);
@@ -193,10 +196,14 @@ impl<'a> Grower<'a, '_> {
                 Some(None) => Fault::error(
                     format!("{name} is run already: it was named to hpt itself"),
                     at,
-                ),
+                )
+                .hint(format!(
+                    "leave \"{}\" out here, or {name} out of the command",
+                    include.spelled
+                )),
                 Some(Some(first)) => {
                     let fault = Fault::error(format!("{name} is included twice"), at.clone()).hint(
-                        "what is to run more than once is a role: a directory with a role.toml",
+                        "what is to run more than once is a role: a directory with a `role.toml`",
                     );
                     if *first == at {
                         fault

@@ -90,6 +90,10 @@ struct Walk<'a> {
     findings: Findings,
 }
 
+/// What to do about a text that only looks like a template.
+pub(super) const RAW: &str =
+    "a text that is not for hpt to render goes between {% raw %} and {% endraw %}";
+
 impl Walk<'_> {
     fn value(&mut self, field: &str, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
@@ -121,7 +125,7 @@ impl Walk<'_> {
                     // Everybody on the host can read the arguments of whatever runs.
                     "args" | "cmd" => fault("which all users of the host can see")
                         .hint("a command takes it from `stdin`, `env` or a `script`"),
-                    _ => fault("which is shown"),
+                    _ => fault("which is shown").hint("put it into a `content`, `env` or `stdin`"),
                 });
                 None
             }
@@ -155,15 +159,16 @@ impl Walk<'_> {
                 Some(value.to_string())
             }
             Err(error) => {
-                let what = if error.quotes && is_private(self.kind, field) {
+                let is_hidden = error.quotes && is_private(self.kind, field);
+                let what = if is_hidden {
                     format!("the template in `{field}` cannot be rendered")
                 } else {
                     error.what
                 };
                 let fault = Fault::error(what, place);
-                let hint =
-                    "a text that is not for hpt to render goes between {% raw %} and {% endraw %}";
-                self.faults.push(fault.hint(hint));
+                let hint = error.hint.filter(|_| !is_hidden);
+                self.faults
+                    .push(fault.hint(hint.unwrap_or_else(|| RAW.to_owned())));
                 None
             }
         }
