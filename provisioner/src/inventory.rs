@@ -336,7 +336,7 @@ mod tests {
                 "`member` is not known in [group.a]",
             ),
             ("[group.a\n", (1, 9), ""),
-            ("[group.a]\n[group.a]\n", (2, 8), "duplicate key"),
+            ("[group.a]\n[group.a]\n", (2, 8), "is there twice"),
         ] {
             let faults = parse(text).unwrap_err();
             let told = faults[0].place.as_ref().unwrap().line_column(text);
