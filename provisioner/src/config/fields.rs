@@ -111,11 +111,10 @@ pub(super) fn complaint(kind: &str, key: &str, what: String, at: Place) -> Fault
 }
 
 /// With what to do: the advice that ends its sentence, or where there is more to read.
-fn advised(kind: &str, key: &str, mut fault: Fault) -> Fault {
+fn advised(kind: &str, key: &str, fault: Fault) -> Fault {
     if let Some((what, advice)) = fault.what.split_once("; ") {
-        fault.hint = Some(advice.to_owned());
-        fault.what = what.to_owned();
-        return fault;
+        let (what, advice) = (what.to_owned(), advice.to_owned());
+        return Fault { what, ..fault }.hint(advice);
     }
     match key {
         "" => fault.hint(format!("`hpt explain {kind}` lists its fields")),

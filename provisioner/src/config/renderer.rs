@@ -171,11 +171,7 @@ impl<'a> Renderer<'a> {
                 words(error)
             }
         };
-        let context = if own.is_empty() {
-            self.values.clone()
-        } else {
-            context! { ..self.values.clone(), ..Value::from(Serde(own)) }
-        };
+        let context = self.context(own);
         if late {
             // What it comes to with results that stand in is of no use, but whose they are is.
             let _ = template.render(context);
@@ -222,6 +218,15 @@ impl<'a> Renderer<'a> {
             value,
             secret: touched(),
         })
+    }
+
+    /// The names that a text may use, the block's own among them.
+    fn context(&self, own: &toml::Table) -> Value {
+        if own.is_empty() {
+            self.values.clone()
+        } else {
+            context! { ..self.values.clone(), ..Value::from(Serde(own)) }
+        }
     }
 
     /// A fact that no host has or a secret that the config does not declare, or not for this target:
