@@ -45,7 +45,6 @@ fn file(r: &mut Random, world: &World) -> String {
 fn account(r: &mut Random, world: &World) -> String {
     let (name, other) = (r.one(world.names), r.one(world.names));
     match r.below(11) {
-        10 => format!("useradd -u {} {name}", 2000 + r.below(3)),
         0 | 1 => format!("useradd -m -s /bin/sh {name}"),
         2 => format!("userdel -r {name}"),
         3 => format!("userdel {name}"),
@@ -54,7 +53,8 @@ fn account(r: &mut Random, world: &World) -> String {
         6 => format!("groupdel {name}"),
         7 => format!("usermod -aG {other} {name}"),
         8 => format!("gpasswd -d {name} {other}"),
-        _ => format!("rm -rf /home/{name}/.ssh"),
+        9 => format!("rm -rf /home/{name}/.ssh"),
+        _ => format!("useradd -u {} {name}", 2000 + r.below(3)),
     }
 }
 
