@@ -27,12 +27,11 @@ pub(crate) fn read(path: &Path) -> Result<File, CommandError> {
     text(path, about.len()).map_err(|why| {
         let is_latin = why.contains("not UTF-8");
         let error = bad(why);
-        match is_latin {
-            true => error.hint(format!(
-                "`iconv -f latin1 -t utf8 {name}` prints it as UTF-8"
-            )),
-            false => error.hint("split it: `include` reads the parts"),
-        }
+        error.hint(if is_latin {
+            format!("`iconv -f latin1 -t utf8 {name}` prints it as UTF-8")
+        } else {
+            "split it: `include` reads the parts".to_owned()
+        })
     })
 }
 

@@ -169,7 +169,7 @@ impl Case {
             number.is_some_and(|number| number.parse::<u32>().is_ok())
         };
         let is_mark = |line: &&str| line.trim_start().starts_with('|') && line.contains('^');
-        place && lines.iter().any(|line| is_source(line)) && lines.iter().any(|line| is_mark(line))
+        place && lines.iter().any(is_source) && lines.iter().any(is_mark)
     }
 
     /// Whether a sentence names a word that was typed, or a file that is there.
@@ -239,9 +239,10 @@ fn without_fingerprints(text: &str) -> String {
     words
         .map(|word| {
             let bare = word.trim_end_matches([' ', '\n', '(', ')', ';']);
-            match is_print(bare) {
-                true => format!("[..]{}", &word[bare.len()..]),
-                false => word.to_owned(),
+            if is_print(bare) {
+                format!("[..]{}", &word[bare.len()..])
+            } else {
+                word.to_owned()
             }
         })
         .collect()
