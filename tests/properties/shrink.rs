@@ -36,7 +36,9 @@ fn shorter(
 fn last(host: &Host<'_>, story: &Story) -> Option<String> {
     host.reset();
     let (end, before) = story.0.split_last()?;
-    before.iter().for_each(|step| host.take(step));
+    for step in before {
+        host.take(step);
+    }
     let Step::Apply(blocks) = end else {
         return None;
     };
