@@ -67,8 +67,9 @@ const WORLD: World = World {
     without: &["archive", "kmod", "swap", "sync"],
 };
 
-/// Configs of one story, on one host from its first boot on.
-const CHAPTERS: usize = 5;
+/// Configs of one story, on one host from its first boot on; each can become several, as blocks are
+/// taken out.
+const CHAPTERS: usize = 3;
 /// The first story's seed.
 const SEED: u64 = 0x6c61_6200;
 
@@ -82,7 +83,7 @@ fn given(name: &str, radix: u32, usual: u64) -> u64 {
 
 #[test]
 fn what_is_planned_on_real_hosts_is_what_happens() {
-    let count = given("HPT_PROPERTIES_COUNT", 10, 10);
+    let count = given("HPT_PROPERTIES_COUNT", 10, 6);
     let seed = given("HPT_PROPERTIES_SEED", 16, SEED);
     let hosts = given("HPT_PROPERTIES_HOSTS", 10, 2);
     let chapters = u64::try_from(CHAPTERS).unwrap();

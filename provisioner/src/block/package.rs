@@ -184,7 +184,13 @@ impl Package {
     fn removal(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let mut remove = Vec::new();
         for name in self.all() {
-            if let Fate::Is(Some(_)) = view.package(name)? {
+            if let Fate::Is(Some(now)) = view.package(name)? {
+                // The others remove what is held.
+                if now.held && view.facts().package_manager == "apt" {
+                    return Ok(Decision::Blocked(format!(
+                        "{name} is held, and apt removes nothing that is; let it go with `hold = false` in a [[package]] block before this one"
+                    )));
+                }
                 remove.push(name.clone());
             }
         }
