@@ -369,7 +369,7 @@ fn a_kept_plan_is_applied_or_names_the_block_that_moved() {
     let refused = place.run(&["provision", "--plan", "web1.plan"]).exits(1);
     refused.says("site.toml has changed since the plan was made");
     let elsewhere = ["--target", "web2", "provision", "--plan", "web1.plan"];
-    place.run(&elsewhere).exits(64).says("one for web1");
+    place.run(&elsewhere).exits(64).says("a plan for web1");
     assert_eq!(place.read("root/etc/motd"), "Two.\n");
 }
 

@@ -345,7 +345,7 @@ source = "bkt://some/file"
         ),
         (
             "[[file]]\npath = \"/a\"\nsource = \"http://x/y\"\n",
-            "use https",
+            "plain http",
         ),
     ] {
         let Err(told) = config::check(&file(text), "", &config::Given::default()) else {
@@ -421,7 +421,7 @@ fn a_value_of_another_type_is_answered_with_the_spelling_that_works() {
         ),
         (
             "[[user]]\nname = \"a\"\nsystem = \"yes\"",
-            "write true or false, without quotes",
+            "write `true` or `false`, without quotes",
         ),
         ("[[user]]\nname = \"a\"\nuid = \"x1\"", "expected u32"),
         (

@@ -93,4 +93,4 @@ def trees():
     yield "`tags` is a list", '#=== site.toml\ninclude = ["a.toml"]\n#=== a.toml\ntags = @@1\n'
     yield "", '#=== site.toml\ninclude = ["a.toml"]\n#=== a.toml\nx = @@\n'
     yield "there is no handler", '#=== site.toml\ninclude = ["a.toml"]\n#=== a.toml\n[[group]]\nname = "a"\nnotify = [@@"x"]\n'
-    yield "is there twice", '#=== site.toml\ninclude = ["a.toml"]\n[bucket.@@b]\nurl = "h"\nname = "n"\n#=== a.toml\n[bucket.b]\nurl = "h"\nname = "n"\n'
+    yield "is there already", '#=== site.toml\ninclude = ["a.toml"]\n[bucket.@@b]\nurl = "h"\nname = "n"\n#=== a.toml\n[bucket.b]\nurl = "h"\nname = "n"\n'

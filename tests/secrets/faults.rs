@@ -59,7 +59,7 @@ const LITERAL: [(&str, &str); 29] = [
     ),
     (
         "[[clone]]\nurl = \"https://h/x\"\ndest = \"/x\"\npassword = \"x\"\npassword = \"CANARY\"",
-        "duplicate key",
+        "is there twice",
     ),
     (
         "[[clone]]\nurl = \"https://h/x\"\ndest = \"/x\"\npassword = \"{{ CANARY }}\"",
