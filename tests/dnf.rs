@@ -53,6 +53,8 @@ fn with_dnf(host: &Host<'_>) {
         "apt-get install -qq -y --no-install-recommends dnf dnf-plugins-core rpm >&2
         mv /usr/bin/apt-get /usr/bin/apt-get.away
         mkdir -p /etc/dnf/vars /etc/yum.repos.d
+        # Debian's dnf keeps what it installs as a repository of its own, which no key signs.
+        printf '[main]\\nenabled=0\\n' > /etc/dnf/plugins/local.conf
         echo 1 > /etc/dnf/vars/releasever
         printf '[lab]\\nname=lab\\nbaseurl=file:///srv/rpms\\ngpgcheck=0\\n' > /etc/yum.repos.d/lab.repo
         rpm --initdb; systemctl restart hpt; dnf --version | head -1",

@@ -423,7 +423,10 @@ fn a_value_of_another_type_is_answered_with_the_spelling_that_works() {
             "[[user]]\nname = \"a\"\nsystem = \"yes\"",
             "write `true` or `false`, without quotes",
         ),
-        ("[[user]]\nname = \"a\"\nuid = \"x1\"", "expected u32"),
+        (
+            "[[user]]\nname = \"a\"\nuid = \"x1\"",
+            "expected a whole number",
+        ),
         (
             "[[package]]\nname = \"nginx\"\nversion = 1.10",
             "in quotes, with all its digits",

@@ -201,9 +201,14 @@ impl Live {
         let Some(manager) = self.manager else {
             return Ok(Arc::default());
         };
-        let files = manager.record_files().iter();
-        let stamps: Result<Vec<_>, _> = files.map(|path| self.stamp(&fixed(path))).collect();
-        self.kept.packages.get(stamps?, || manager.record(self))
+        let stamp = |path: &&str| {
+            let stamp = self.stamp(&fixed(path))?;
+            // A write-ahead log without anything in it is made anew by each reader.
+            Ok(stamp.filter(|stamp| !(stamp.is_empty() && path.ends_with("-wal"))))
+        };
+        let stamps = manager.record_files().iter().map(stamp);
+        let stamps = stamps.collect::<Result<Vec<_>, HostError>>()?;
+        self.kept.packages.get(stamps, || manager.record(self))
     }
 
     /// The content of a file that hpt itself names; empty if it is not there.

@@ -30,6 +30,11 @@ impl Stamp {
         }
     }
 
+    /// Whether the file holds nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
     /// Whether content read at `moment` is sure to differ in its stamp from whatever comes later.
     /// A file that was changed just now, or in the future by a clock that jumped, is not.
     pub(super) fn settled(&self, moment: SystemTime) -> bool {
@@ -74,7 +79,9 @@ impl<T> Parsed<T> {
         }
         let moment = now();
         let value = Arc::new(parse()?);
-        let settled = stamps.iter().flatten().all(|stamp| stamp.settled(moment));
+        // Where none of them is there, it was read from elsewhere, and no stamp will tell of a change.
+        let known = stamps.iter().any(Option::is_some);
+        let settled = known && stamps.iter().flatten().all(|stamp| stamp.settled(moment));
         *kept = settled.then(|| (stamps, Arc::clone(&value)));
         Ok(value)
     }
@@ -113,5 +120,7 @@ mod tests {
         let future = stamp((i64::MAX / 4, 0));
         assert_eq!(get(future, 4), 4);
         assert_eq!(get(future, 5), 5);
+        let nowhere = |value| *cache.get(vec![None], || Ok::<_, ()>(value)).unwrap();
+        assert_eq!([nowhere(6), nowhere(7)], [6, 7]);
     }
 }

@@ -9,7 +9,7 @@ use super::Packages;
 use crate::host::{HostError, Package, Stream};
 use crate::name::{PackageName, PackageVersion};
 
-/// Where the database may lie, with its write-ahead log: rpm 4.16 and later, ndb, and before.
+/// Where the database may lie, with its write-ahead log: rpm 4.16 and later, ndb, before, and Debian's.
 macro_rules! with_database {
     ($($more:literal),* $(,)?) => {
         &[
@@ -20,6 +20,8 @@ macro_rules! with_database {
             "/var/lib/rpm/rpmdb.sqlite-wal",
             "/var/lib/rpm/Packages.db",
             "/var/lib/rpm/Packages",
+            "/root/.rpmdb/rpmdb.sqlite",
+            "/root/.rpmdb/rpmdb.sqlite-wal",
             $($more),*
         ]
     };
