@@ -234,3 +234,19 @@ fn only_a_handler_with_a_command_runs_one() {
         assert_eq!(config.blocks[0].runs_commands(), runs, "{way}");
     }
 }
+
+/// What the grant `exec` is asked for: also by a check of a file, and by what cannot be read yet.
+#[test]
+fn what_may_run_a_command_needs_the_right_to() {
+    let file = "[[file]]\npath = \"/etc/a\"\ncontent = \"a\"\n";
+    let reload = "[[handler]]\nname = \"web\"\nreload = \"{{ result['file:/etc/a'].stdout }}\"\n";
+    for (text, runs) in [
+        (file.to_owned(), false),
+        (format!("{file}verify = \"/bin/true %s\"\n"), true),
+        (format!("{file}{reload}check = \"true\"\n"), true),
+    ] {
+        let config = config(&text);
+        let last = config.blocks.last().unwrap();
+        assert_eq!(last.runs_commands(), runs, "{text}");
+    }
+}

@@ -85,13 +85,15 @@ impl Block {
         self.body().map_or_else(Vec::new, Body::secrets)
     }
 
-    /// Whether it runs commands that the config gives.
+    /// Whether it runs commands that the config gives. One that cannot be read before its results are
+    /// known may do so.
     pub fn runs_commands(&self) -> bool {
         match self.body() {
             Some(Body::Exec(_)) => true,
             Some(Body::Handler(handler)) => handler.runs_commands(),
-            None => matches!(self.part, Part::Late(_)) && self.kind == "exec",
-            _ => false,
+            Some(Body::File(file)) => file.runs_commands(),
+            Some(_) => false,
+            None => matches!(self.part, Part::Late(_)),
         }
     }
 

@@ -236,6 +236,11 @@ impl Kind for File {
 }
 
 impl File {
+    /// Whether a command of the config judges its content.
+    pub(crate) fn runs_commands(&self) -> bool {
+        self.verify.is_some()
+    }
+
     /// Nothing of it may be shown: who may read a new file must be said.
     pub(crate) fn keep_private(&mut self) {
         self.private = true;
