@@ -114,15 +114,16 @@ fn watch(systemd: &Systemd, name: &UnitName, time: Duration) -> Result<(), HostE
     loop {
         let state = current(systemd, name)?;
         let seconds = time.as_secs();
+        // Between its end and its next start it is neither, for as long as RestartSec says.
+        if state.text("SubState").starts_with("auto-restart") || restarts(name)? != first {
+            let what = format!("ended and was started anew by systemd within {seconds} s");
+            return Err(unwell(name, &what, &state));
+        }
         if !matches!(
             state.text("ActiveState").as_str(),
             "active" | "reloading" | "refreshing"
         ) {
             let what = format!("did not stay active for {seconds} s");
-            return Err(unwell(name, &what, &state));
-        }
-        if restarts(name)? != first {
-            let what = format!("ended and was started anew by systemd within {seconds} s");
             return Err(unwell(name, &what, &state));
         }
         let left = time.saturating_sub(begun.elapsed());
