@@ -12,9 +12,9 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    backup, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys, list_target_keys,
-    passphrase, plan, provision, remove, rename, restore, run, schema, seal, serve, show, status,
-    unit_file,
+    attach, backup, cancel, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys,
+    list_target_keys, passphrase, plan, provision, remove, rename, restore, run, schema, seal,
+    serve, show, status, unit_file,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -35,9 +35,9 @@ Exit codes:
    0  done                            6  another run holds the host
    1  something failed                7  session lost while the run goes on
    2  changes are pending (only with  9  the keystore is unusable or busy
-      --detailed-exitcode)           64  usage
-   3  the config is invalid          70  a bug in hpt
-   4  the target does not allow it
+      --detailed-exitcode)           10  an earlier run broke off
+   3  the config is invalid          64  usage
+   4  the target does not allow it   70  a bug in hpt
    5  the target is unreachable
 
 Environment:
@@ -194,6 +194,10 @@ pub(crate) enum Verb {
     Fix(fix::Args),
     /// Ask a target how it is, and whether a run goes on
     Status(status::Args),
+    /// Show what a run tells, from its beginning to its end
+    Attach(attach::Args),
+    /// Have a run stop before its next block
+    Cancel(cancel::Args),
     /// Show what a host knows of itself
     Facts(facts::Args),
     /// Make your own keys

@@ -28,6 +28,8 @@ pub(crate) enum Exit {
     Lost,
     /// The keystore is unusable or busy.
     Keystore,
+    /// An earlier run broke off, and nobody knows whether its commands have run.
+    InDoubt,
     /// The command line makes no sense.
     Usage,
     /// A bug in hpt.
@@ -47,6 +49,7 @@ impl Exit {
             Self::Busy => 6,
             Self::Lost => 7,
             Self::Keystore => 9,
+            Self::InDoubt => 10,
             Self::Usage => 64,
             Self::Bug => 70,
         }

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use hpt_proto::{Begun, BlockName, Running};
 use hpt_provisioner::plan::Plan;
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 
-use crate::print::json;
+use crate::context::now;
 use crate::print::report::{Lines, summary};
+use crate::print::{json, span};
+use crate::remote_run::Heard;
 use crate::terminal::{Terminal, visible};
 
 /// The last lines of a failed command that are shown.
@@ -19,7 +22,7 @@ const NOT_RUN: usize = 5;
 
 /// Shows what a run tells, as it tells it.
 pub(crate) struct Follower<'a> {
-    plan: &'a Plan,
+    blocks: Vec<BlockName>,
     all: bool,
     verbose: bool,
     lines: Lines<'a>,
@@ -33,38 +36,83 @@ pub(crate) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    pub(crate) fn new(
+    /// Of a run that brings this plan about.
+    pub(crate) fn of_plan(
         name: &'a str,
-        plan: &'a Plan,
+        plan: &Plan,
         all: bool,
         verbose: bool,
         terminal: &'a mut Terminal,
     ) -> Self {
+        let blocks = plan.blocks.iter().map(|planned| BlockName {
+            id: planned.id.clone(),
+            file: planned.file.clone(),
+            line: planned.line,
+        });
         let ids = plan
             .blocks
             .iter()
             .filter(|b| all || b.verdict.is_pending())
             .map(|b| b.id.as_str());
-        let lines = Lines::new(name, ids);
-        let (began, output) = (HashMap::new(), HashMap::new());
         Self {
-            plan,
+            blocks: blocks.collect(),
             all,
             verbose,
-            lines,
+            lines: Lines::new(name, ids),
             terminal,
-            began,
-            output,
+            began: HashMap::new(),
+            output: HashMap::new(),
             not_run: 0,
         }
     }
 
-    pub(crate) fn hear(&mut self, event: &Event) {
+    /// Of a run that others began; its blocks are known when it tells them.
+    pub(crate) fn of_run(
+        name: &'a str,
+        all: bool,
+        verbose: bool,
+        terminal: &'a mut Terminal,
+    ) -> Self {
+        let plan = Plan::default();
+        Self::of_plan(name, &plan, all, verbose, terminal)
+    }
+
+    pub(crate) fn hear(&mut self, heard: &Heard) {
+        match heard {
+            Heard::Begun(begun) => self.begun(begun),
+            Heard::Event(event) => self.event(event),
+            Heard::Lost => self.terminal.note(format_args!(
+                "the session with {} was lost, and the run goes on there; trying for a new one",
+                self.lines.target
+            )),
+            Heard::Found => self.terminal.note("there is a new one"),
+        }
+    }
+
+    fn begun(&mut self, begun: &Begun) {
+        self.terminal
+            .json(&json::Begun::new(self.lines.target, begun));
+        if self.blocks.is_empty() {
+            let Running { run, by, since } = &begun.running;
+            let since = span(now().saturating_sub(*since));
+            let (run, by) = (visible(run), visible(by));
+            self.terminal
+                .say(format_args!("run {run} of {by}, begun {since} ago\n"));
+            self.lines = Lines::new(
+                self.lines.target,
+                begun.blocks.iter().map(|b| b.id.as_str()),
+            );
+            self.blocks.clone_from(&begun.blocks);
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
         let (Event::Started { block }
         | Event::Output { block, .. }
         | Event::Note { block, .. }
         | Event::Finished(Finished { block, .. })) = event;
-        let id = self.plan.blocks[*block].id.as_str();
+        let id = self.blocks[*block].id.clone();
+        let id = id.as_str();
         match event {
             Event::Started { block } => {
                 let shared = !self.began.is_empty();
@@ -141,8 +189,8 @@ impl<'a> Follower<'a> {
         }
         self.terminal.say(self.lines.finished(id, end, time));
         if end.outcome == Outcome::Failed {
-            let planned = &self.plan.blocks[end.block];
-            let place = format!("{}:{}", visible(&planned.file), planned.line);
+            let BlockName { file, line, .. } = &self.blocks[end.block];
+            let place = format!("{}:{line}", visible(file));
             self.terminal.say(format_args!("         at {place}"));
         }
     }

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use hpt_agent::Places;
 use hpt_agent::blobs::Store;
+use hpt_agent::journal::name_run;
 use hpt_agent::run::{Order, RunError, Site};
 use hpt_agent::state::StateError;
-use hpt_proto::{End, Running};
+use hpt_proto::{End, Running, Told};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::{Bound, Reveal};
-use hpt_provisioner::report::Event;
-use hpt_provisioner::run::Witness;
 
 use crate::context::{Context, now};
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
+use crate::remote_run::Heard;
 use crate::site::{Job, Planned};
 
 /// A host that is provisioned without a network.
@@ -98,33 +98,27 @@ impl Local {
         &self,
         job: &Job,
         bound: Option<Bound>,
-        hear: &mut dyn FnMut(Event),
+        rerun: &[String],
+        hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
-        let running = Running {
-            run: format!("{:x}-{:x}", now(), std::process::id()),
-            by: "local".into(),
-            since: now(),
-        };
+        let now = now();
         let order = Order {
             delivery: job.delivery().clone(),
             bound,
-            running,
+            running: Running {
+                run: name_run(now),
+                by: "local".into(),
+                since: now,
+            },
             exec: true,
+            rerun: rerun.iter().cloned().collect(),
         };
-        self.site.execute(order, &mut Hear(hear)).map_err(failed)
-    }
-}
-
-/// Passes on what a run tells.
-struct Hear<'a>(&'a mut dyn FnMut(Event));
-
-impl Witness for Hear<'_> {
-    fn tell(&mut self, event: Event) {
-        (self.0)(event);
-    }
-
-    fn go_on(&mut self) -> bool {
-        true
+        let mut pass_on = |told| match told {
+            Told::Begun(begun) => hear(Heard::Begun(begun)),
+            Told::Event(event) => hear(Heard::Event(event)),
+            Told::End(_) => {} // it is what `execute` gives back
+        };
+        self.site.execute(order, &mut pass_on).map_err(failed)
     }
 }
 

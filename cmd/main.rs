@@ -10,7 +10,9 @@
 mod address;
 mod age;
 mod args;
+mod attach;
 mod backup;
+mod cancel;
 mod check;
 mod config;
 mod context;
@@ -40,6 +42,7 @@ mod provision;
 #[cfg(test)]
 mod reference;
 mod remote;
+mod remote_run;
 mod remove;
 mod rename;
 mod restore;
@@ -122,6 +125,8 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Fmt(args) => fmt::run(&args, context),
         Verb::Fix(args) => fix::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
+        Verb::Attach(args) => attach::run(&args, context),
+        Verb::Cancel(args) => cancel::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),
         Verb::GenTargetKeys(args) => gen_target_keys::run(&args, context),

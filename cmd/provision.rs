@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use hpt_proto::End;
+use hpt_proto::{End, Running};
 use hpt_provisioner::plan::{Bound, Moved, Plan, Verdict};
 use hpt_provisioner::report::{Finished, Outcome, Report};
 
@@ -13,7 +13,7 @@ use crate::follower::Follower;
 use crate::given;
 use crate::plan::{ask, show};
 use crate::plan_file::PlanFile;
-use crate::print::{json, span};
+use crate::print::{json, listed, span};
 use crate::site::{Job, Site};
 use crate::terminal::{Terminal, visible};
 
@@ -44,6 +44,10 @@ pub(crate) struct Args {
     #[arg(short, long)]
     yes: bool,
 
+    /// Run this block's command though it is in doubt whether an interrupted run has run it
+    #[arg(long, value_name = "ID")]
+    rerun: Vec<String>,
+
     /// Show what is in place, and every line of every diff
     #[arg(short, long)]
     all: bool,
@@ -56,6 +60,7 @@ impl Args {
             && self.plan.is_none()
             && self.given.is_empty()
             && !self.yes
+            && self.rerun.is_empty()
             && !self.all
     }
 }
@@ -120,6 +125,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             &job,
             &plan,
             (asks || agreed.is_some()).then(|| plan.bound()),
+            &args.rerun,
             args.all,
             began,
             context,
@@ -153,6 +159,7 @@ async fn apply(
     job: &Job,
     plan: &Plan,
     bound: Option<Bound>,
+    rerun: &[String],
     all: bool,
     began: Instant,
     context: &mut Context,
@@ -162,19 +169,31 @@ async fn apply(
     if !context.global.quiet {
         context.terminal.say("");
     }
-    let mut follower = Follower::new(&name, plan, all, verbose, &mut context.terminal);
+    let mut follower = Follower::of_plan(&name, plan, all, verbose, &mut context.terminal);
     let mut end = site
-        .apply(job, bound.as_ref(), plan.blocks.len(), &mut |event| {
-            follower.hear(&event);
-        })
+        .apply(
+            job,
+            bound.as_ref(),
+            rerun,
+            plan.blocks.len(),
+            &mut |heard| {
+                follower.hear(&heard);
+            },
+        )
         .await?;
     if let End::Missing(missing) = end {
         // The host has moved since the plan, or has dropped an old blob.
         site.send(&missing, job, follower.terminal).await?;
         end = site
-            .apply(job, bound.as_ref(), plan.blocks.len(), &mut |event| {
-                follower.hear(&event);
-            })
+            .apply(
+                job,
+                bound.as_ref(),
+                rerun,
+                plan.blocks.len(),
+                &mut |heard| {
+                    follower.hear(&heard);
+                },
+            )
             .await?;
     }
     match end {
@@ -186,6 +205,7 @@ async fn apply(
                 Exit::Failed
             })
         }
+        End::InDoubt { run, blocks } => Err(in_doubt(&name, &run, &blocks)),
         End::Faults(faults) => Err(CommandError::faults(job.files.clone(), faults)),
         End::Busy(running) => Err(busy(&name, &running)),
         End::Moved(moved) => Err(changed(&name, &moved)),
@@ -218,7 +238,19 @@ fn changed(name: &str, moved: &Moved) -> CommandError {
     error.hint("nothing was done; `hpt plan` shows the new one")
 }
 
-fn busy(name: &str, running: &hpt_proto::Running) -> CommandError {
+fn in_doubt(name: &str, run: &Running, blocks: &[String]) -> CommandError {
+    let (run, by) = (visible(&run.run), visible(&run.by));
+    let what = format!(
+        "{name}: run {run} of {by} broke off, and nobody knows whether these commands have run: {}",
+        listed(blocks.iter().map(|id| visible(id)))
+    );
+    let ids = blocks.iter().map(|id| format!(" --rerun {}", visible(id)));
+    CommandError::new(Exit::InDoubt, what)
+        .hint("nothing was done now; look at the host, then say that they may run (again):")
+        .hint(format!("`hpt provision{}`", ids.collect::<String>()))
+}
+
+fn busy(name: &str, running: &Running) -> CommandError {
     let by = visible(&running.by);
     let since = span(now().saturating_sub(running.since));
     let what = format!(

@@ -58,11 +58,16 @@ fn meaning(exit: Exit) -> (&'static str, Option<Exit>) {
             Some(Exit::Lost),
         ),
         Exit::Lost => (
-            "The session was lost while the run goes on. It ends by itself; `hpt status` tells how.",
+            "The session was lost while the run goes on. It ends by itself; `hpt attach` tells how.",
             Some(Exit::Keystore),
         ),
         Exit::Keystore => (
             "The keystore is missing, damaged, or in use by another process; or its passphrase is wrong.",
+            Some(Exit::InDoubt),
+        ),
+        Exit::InDoubt => (
+            "A run broke off: its process was killed, or the host lost its power. `hpt status` tells how \
+             far it had come. A command that it may have run is run again only with `--rerun`.",
             Some(Exit::Usage),
         ),
         Exit::Usage => (

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use hpt_keystore::TargetName;
+use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
-use hpt_proto::wire::{ApplyRequest, FactsRequest, PlanRequest, StatusReply, StatusRequest};
-use hpt_proto::{BadMessage, End, Told};
+use hpt_proto::wire::{FactsRequest, PlanRequest, StatusReply, StatusRequest};
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
-use hpt_provisioner::plan::Bound;
-use hpt_provisioner::report::Event;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
 use hpt_transport::{DialError, Dialer, LocalKey};
 use tonic::transport::Channel;
@@ -26,9 +24,10 @@ use crate::upload;
 
 /// A target that has proved to hold the pinned key.
 pub(crate) struct Remote {
-    name: TargetName,
+    pub(crate) name: TargetName,
     address: HostPort,
-    client: TargetClient<Channel>,
+    dialer: Dialer,
+    pub(crate) client: TargetClient<Channel>,
 }
 
 impl Remote {
@@ -55,17 +54,19 @@ impl Remote {
             target.identity.channel,
             Arc::new(target.psk),
         );
-        let channel = grpc::connect(dialer)
-            .await
-            .map_err(|error| unreachable(name, &error))?;
-        let client = TargetClient::new(channel)
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE);
+        let client = dial(&dialer).await;
         Ok(Self {
             name: name.clone(),
             address,
-            client,
+            client: client.map_err(|error| unreachable(name, &error))?,
+            dialer,
         })
+    }
+
+    /// Dials anew, with a new handshake.
+    pub(crate) async fn reconnect(&mut self) -> Result<(), DialError> {
+        self.client = dial(&self.dialer).await?;
+        Ok(())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -128,65 +129,13 @@ impl Remote {
         }
     }
 
-    pub(crate) async fn apply(
-        &mut self,
-        job: &Job,
-        bound: Option<&Bound>,
-        blocks: usize,
-        hear: &mut dyn FnMut(Event),
-    ) -> Result<End, CommandError> {
-        let request = ApplyRequest {
-            request: Some(job.delivery().into()),
-            bound: bound.map(Into::into),
-        };
-        tracing::debug!("asking {} to apply", self.name);
-        let reply = self
-            .client
-            .apply(request)
-            .await
-            .map_err(|status| self.refused(&status))?;
-        let mut events = reply.into_inner();
-        let mut begun = false;
-        loop {
-            let next = tokio::select! {
-                next = events.message() => next,
-                _ = tokio::signal::ctrl_c(), if begun => return Err(self.lost("interrupted")),
-            };
-            match next {
-                Ok(Some(event)) => {
-                    begun = true;
-                    match Told::parse(event, &job.files, blocks).map_err(|bad| self.bad(bad))? {
-                        Told::Event(event) => hear(event),
-                        Told::End(end) => return Ok(end),
-                    }
-                }
-                Ok(None) => return Err(self.lost("the target ended the session without a result")),
-                Err(status) if begun && was_cut(&status) => {
-                    return Err(self.lost("the session with it was lost"));
-                }
-                Err(status) => return Err(self.refused(&status)),
-            }
-        }
-    }
-
-    fn lost(&self, why: &str) -> CommandError {
-        CommandError::new(
-            Exit::Lost,
-            format!("{}: {why}; the run goes on there", self.name),
-        )
-        .hint(format!(
-            "`hpt --target {} status` tells when it has ended; provision again to see the result",
-            self.name
-        ))
-    }
-
-    fn bad(&self, bad: BadMessage) -> CommandError {
+    pub(crate) fn bad(&self, bad: BadMessage) -> CommandError {
         let error = CommandError::new(Exit::Failed, format!("{}: {bad}", self.name));
         error.hint("is the hpt there of another version?")
     }
 
     /// What a failed call means. The words of a target are shown as such.
-    fn refused(&self, status: &Status) -> CommandError {
+    pub(crate) fn refused(&self, status: &Status) -> CommandError {
         if let Some(error) = grpc::dial_error(status) {
             return unreachable(&self.name, error);
         }
@@ -210,8 +159,15 @@ impl Remote {
     }
 }
 
+async fn dial(dialer: &Dialer) -> Result<TargetClient<Channel>, DialError> {
+    let channel = grpc::connect(dialer.clone()).await?;
+    Ok(TargetClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE))
+}
+
 /// Whether a call ended because its connection did.
-fn was_cut(status: &Status) -> bool {
+pub(crate) fn was_cut(status: &Status) -> bool {
     let connection = matches!(
         status.code(),
         Code::Unavailable | Code::Cancelled | Code::Unknown

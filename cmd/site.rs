@@ -5,7 +5,6 @@ use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::{Bound, Plan};
-use hpt_provisioner::report::Event;
 use hpt_provisioner::request::Request;
 
 use crate::config::Checked;
@@ -13,6 +12,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::local::Local;
 use crate::remote::Remote;
+use crate::remote_run::Heard;
 use crate::secrets::Secrets;
 use crate::sources::Sources;
 use crate::terminal::Terminal;
@@ -119,12 +119,13 @@ impl Site {
         &mut self,
         job: &Job,
         bound: Option<&Bound>,
+        rerun: &[String],
         blocks: usize,
-        hear: &mut dyn FnMut(Event),
+        hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         match self {
-            Self::Local(local) => local.apply(job, bound.cloned(), hear),
-            Self::Remote(remote) => remote.apply(job, bound, blocks, hear).await,
+            Self::Local(local) => local.apply(job, bound.cloned(), rerun, hear),
+            Self::Remote(remote) => remote.apply(job, bound, rerun, blocks, hear).await,
         }
     }
 }

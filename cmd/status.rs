@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use hpt_proto::wire;
 use serde::Serialize;
 
 use crate::context::{Context, now, runtime};
@@ -23,7 +24,18 @@ struct Status<'a> {
     system: &'a str,
     uptime: u64,
     running: Option<Running<'a>>,
+    interrupted: Option<Interrupted<'a>>,
     seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Interrupted<'a> {
+    run: &'a str,
+    by: &'a str,
+    since: u64,
+    done: &'a [String],
+    in_doubt: &'a [String],
+    not_started: u32,
 }
 
 #[derive(Serialize)]
@@ -42,6 +54,8 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
         runtime()?.block_on(async { Remote::connect(&name, context).await?.status().await })?;
     let time = began.elapsed();
     let running = reply.running.as_ref();
+    let interrupted = reply.interrupted.as_ref();
+    let interrupted = interrupted.and_then(|broken| Some((broken.run.as_ref()?, broken)));
     let state = running.map_or("no run".to_owned(), |run| {
         let since = span(now().saturating_sub(run.since));
         let (id, by) = (visible(&run.run), visible(&run.by));
@@ -57,6 +71,9 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
     let about = listed(about.into_iter().filter(|words| !words.is_empty()));
     let line = format!("{BOLD}{name}{BOLD:#}  {about}");
     context.terminal.say(with_time(&line, time));
+    if let Some((run, broken)) = interrupted {
+        context.terminal.say(broke_off(run, broken));
+    }
     context.terminal.json(&Status {
         event: "status",
         target: name.as_str(),
@@ -69,7 +86,42 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
             by: &run.by,
             since: run.since,
         }),
+        interrupted: interrupted.map(|(run, broken)| Interrupted {
+            run: &run.run,
+            by: &run.by,
+            since: run.since,
+            done: &broken.done,
+            in_doubt: &broken.in_doubt,
+            not_started: broken.not_started,
+        }),
         seconds: time.as_secs_f64(),
     });
-    Ok(Exit::Done)
+    Ok(if interrupted.is_some() {
+        Exit::InDoubt
+    } else {
+        Exit::Done
+    })
+}
+
+/// As many blocks in doubt as are named.
+const NAMED: usize = 10;
+
+/// What is to be said of a run whose process ended before it did.
+fn broke_off(run: &wire::Running, broken: &wire::Interrupted) -> String {
+    let since = span(now().saturating_sub(run.since));
+    let (id, by) = (visible(&run.run), visible(&run.by));
+    let mut words = format!(
+        "\nrun {id} of {by}, begun {since} ago, broke off: {} done, {} in doubt, {} not started",
+        broken.done.len(),
+        broken.in_doubt.len(),
+        broken.not_started
+    );
+    for block in broken.in_doubt.iter().take(NAMED) {
+        words += &format!("\nin doubt  {}", visible(block));
+    }
+    let rest = broken.in_doubt.len().saturating_sub(NAMED);
+    if rest > 0 {
+        words += &format!("\nin doubt  {rest} more");
+    }
+    words + "\nProvision again: what is done is in place, and the rest follows."
 }

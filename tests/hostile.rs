@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status, async_trait};
 enum Malice {
     /// Writes this many random sequences after the known ones.
     Writes(u32),
-    /// Ends the session without a result.
+    /// Ends the session this client may not attach to it.
     Leaves,
     /// Tells of a block that is not in the plan.
     Invents,
@@ -86,6 +86,12 @@ impl Target for Evil {
             system: text(),
             uptime: u64::MAX,
             running: Some(running),
+            interrupted: Some(wire::Interrupted {
+                run: None,
+                done: vec![text()],
+                in_doubt: vec![text()],
+                not_started: u32::MAX,
+            }),
         }))
     }
 
@@ -178,7 +184,20 @@ impl Target for Evil {
         &self,
         _: Request<wire::ApplyRequest>,
     ) -> Result<Response<Self::ApplyStream>, Status> {
-        let mut events = vec![Event::Started(Started { block: 0 })];
+        let block = || wire::BlockName {
+            id: EVIL.to_owned(),
+            file: EVIL.to_owned(),
+            line: u32::MAX,
+        };
+        let begun = wire::Begun {
+            run: Some(wire::Running {
+                run: EVIL.to_owned(),
+                by: EVIL.to_owned(),
+                since: u64::MAX,
+            }),
+            blocks: vec![block(), block()],
+        };
+        let mut events = vec![Event::Begun(begun), Event::Started(Started { block: 0 })];
         events.push(Event::Note(Note {
             block: 0,
             text: EVIL.to_owned(),
@@ -216,6 +235,22 @@ impl Target for Evil {
             .map(|event| Ok(ApplyEvent { event: Some(event) }))
             .collect();
         Ok(Response::new(tokio_stream::iter(events)))
+    }
+
+    type AttachStream = Self::ApplyStream;
+
+    async fn attach(
+        &self,
+        _: Request<wire::AttachRequest>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        Err(Status::permission_denied(EVIL))
+    }
+
+    async fn cancel(
+        &self,
+        _: Request<wire::CancelRequest>,
+    ) -> Result<Response<wire::CancelReply>, Status> {
+        Err(Status::permission_denied(EVIL))
     }
 }
 
@@ -366,8 +401,8 @@ fn a_terminal_emulator_only_draws() {
 fn a_session_without_a_result_is_no_success() {
     let place = Evil(Malice::Leaves).serve();
     let lost = place.web1(&["provision", "site.toml"]).exits(7);
-    lost.says("without a result")
-        .says("the run goes on there")
+    lost.says("this client may not attach to it")
+        .says("goes on there")
         .says("status");
     let place = Evil(Malice::Invents).serve();
     place

@@ -180,7 +180,8 @@ fn programs_get_one_object_a_line_and_nothing_else() {
         }
     }
     let run = [
-        "plan", "started", "started", "started", "finished", "finished", "finished", "report",
+        "plan", "begun", "started", "started", "started", "finished", "finished", "finished",
+        "report",
     ];
     let all = [
         &["status", "facts", "plan"][..],

@@ -1,5 +1,5 @@
-//! An apply as the server sees it: judged here, and performed by a process of its own if there is
-//! anything to do.
+//! Runs as the server sees them: an apply is judged here, and performed by a process of its own if
+//! there is anything to do; whoever wants to hear of a run follows its journal.
 
 use hpt_keystore::ClientName;
 use hpt_proto::convert::to_secrets;
@@ -9,7 +9,9 @@ use tokio::sync::mpsc::Sender;
 use tonic::Status;
 
 use crate::grants::Caller;
-use crate::refusal::{bad, blocking, unplannable};
+use crate::journal::follow::{Followed, Follower, is_end};
+use crate::journal::{Journals, cancel_path, name_run};
+use crate::refusal::{bad, blocking, failed, unplannable};
 use crate::run::{Order, Prepared};
 use crate::service::{TargetService, delivery};
 
@@ -27,6 +29,7 @@ impl TargetService {
             bound: request.bound().map_err(bad)?,
             running: running.clone(),
             exec: caller.may_exec(),
+            rerun: request.rerun.iter().cloned().collect(),
             delivery,
         };
         let blobs = order
@@ -61,21 +64,76 @@ impl TargetService {
             config.secrets = to_secrets(&secrets);
         }
         let order = self.order(caller, request, &running);
+        let started = self.0.runner.start(order, &running.run).await;
+        let answer = started.map_err(|why| {
+            tracing::error!("run {} did not begin: {why}", running.run);
+            Status::internal(format!("run {} did not begin: {why}", running.run))
+        })?;
+        if is_end(&answer) {
+            let _ = tell.send(Ok(answer)).await;
+            return Ok(());
+        }
+        self.follow(&running.run, 0, tell).await
+    }
+
+    /// Tells what a run tells, from an event on to its end.
+    pub(crate) async fn follow(
+        &self,
+        run: &str,
+        from: u64,
+        tell: Sender<Result<ApplyEvent, Status>>,
+    ) -> Result<(), Status> {
         let stopping = self.0.stopping.subscribe();
-        self.0
-            .runner
-            .perform(order, &running.run, tell, stopping)
-            .await;
-        Ok(())
+        let follower = Follower {
+            tell,
+            from,
+            stopping,
+        };
+        let followed = follower.follow(&self.0.places, run).await;
+        match followed.map_err(|error| failed(&error))? {
+            Followed::Ended | Followed::Left => Ok(()),
+            Followed::Broken => Err(Status::aborted(format!(
+                "the process of run {run} ended before the run did"
+            ))),
+            Followed::Unknown => Err(Status::not_found(format!("there is no run {run}"))),
+        }
+    }
+
+    /// The run that goes on, or else the last one.
+    pub(crate) async fn this_or_last(&self, run: String) -> Result<String, Status> {
+        if !run.is_empty() {
+            return Ok(run);
+        }
+        if let Some(running) = self.running().await? {
+            return Ok(running.run);
+        }
+        let places = self.0.places.clone();
+        let last = blocking(move || Journals::open(&places).map(|journals| journals.last()));
+        let last = last.await?.map_err(|error| failed(&error))?;
+        let none = || Status::not_found("nothing has run here");
+        last.map_err(|error| failed(&error))?.ok_or_else(none)
+    }
+
+    /// Has a run stop before its next block.
+    pub(crate) async fn stop_run(&self, run: &str) -> Result<Running, Status> {
+        let running = self.running().await?;
+        let running = running
+            .filter(|running| run.is_empty() || running.run == run)
+            .ok_or_else(|| match run {
+                "" => Status::not_found("no run goes on"),
+                run => Status::not_found(format!("run {run} does not go on")),
+            })?;
+        let path = cancel_path(&self.0.places.run, &running.run);
+        std::fs::write(path, "").map_err(|error| failed(&error))?;
+        Ok(running)
     }
 
     fn name_run(&self, by: &ClientName) -> Running {
-        let mut id = [0; 8];
-        getrandom::fill(&mut id).expect("the kernel has randomness after boot");
+        let now = (self.0.clock)();
         Running {
-            run: format!("{:016x}", u64::from_be_bytes(id)),
+            run: name_run(now),
             by: by.as_str().to_owned(),
-            since: (self.0.clock)(),
+            since: now,
         }
     }
 

@@ -1,13 +1,11 @@
-//! The process that performs one run for `hpt serve`: an order on standard input, events on
-//! standard output. It outlives a server that is restarted (A8, T8).
+//! The process that performs one run for `hpt serve`: an order on standard input, one answer on
+//! standard output, and all else in the run's journal. It outlives a server that is restarted (A8, T8).
 
 use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use hpt_proto::wire::{ApplyEvent, RunRequest};
 use hpt_proto::{BadMessage, Delivery, Told};
-use hpt_provisioner::report::Event;
-use hpt_provisioner::run::Witness;
 use prost::Message;
 use rustix::fs::Mode;
 
@@ -53,42 +51,24 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
         delivery: Delivery::try_from(apply.request.ok_or(missing)?)?,
         running: request.running.ok_or(missing)?.into(),
         exec: request.exec,
+        rerun: apply.rerun.into_iter().collect(),
     };
-    let mut pipe = Pipe { to, broken: false };
-    let end = Site::new(places).execute(order, &mut pipe)?;
-    pipe.write(Told::End(end));
-    Ok(())
-}
-
-/// Tells the server. A server that is gone changes nothing about the run (J2).
-struct Pipe<'a> {
-    to: &'a mut dyn Write,
-    broken: bool,
-}
-
-impl Pipe<'_> {
-    fn write(&mut self, told: Told) {
+    // A server that is gone changes nothing about the run (J2); the rest it reads in the journal.
+    let mut answer = |told: Told| {
         let message = framed(&ApplyEvent::from(told));
-        if !self.broken
-            && self
-                .to
-                .write_all(&message)
-                .and_then(|()| self.to.flush())
-                .is_err()
-        {
-            self.broken = true;
+        let _ = to.write_all(&message).and_then(|()| to.flush());
+    };
+    let mut begun = false;
+    let end = Site::new(places).execute(order, &mut |told| {
+        if matches!(told, Told::Begun(_)) {
+            begun = true;
+            answer(told);
         }
+    })?;
+    if !begun {
+        answer(Told::End(end));
     }
-}
-
-impl Witness for Pipe<'_> {
-    fn tell(&mut self, event: Event) {
-        self.write(Told::Event(event));
-    }
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
+    Ok(())
 }
 
 fn read_order(from: &mut dyn Read) -> io::Result<RunRequest> {

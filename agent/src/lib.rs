@@ -16,6 +16,7 @@ mod fit;
 mod gate;
 mod grants;
 mod intake;
+pub mod journal;
 pub mod lock;
 mod pins;
 mod put;
@@ -29,7 +30,7 @@ pub mod state;
 mod systemd;
 pub mod unit_file;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use put::PutError;
 pub use runner::Runner;
@@ -44,6 +45,17 @@ pub struct Places {
     pub state: PathBuf,
     /// What does not: the lock. Made with mode 0700 if it is missing.
     pub run: PathBuf,
+}
+
+impl Places {
+    /// Where what is kept about this root is, and about no other.
+    fn of_root(&self) -> PathBuf {
+        if self.root == Path::new("/") {
+            return self.state.clone();
+        }
+        let name = blake3::hash(self.root.as_os_str().as_encoded_bytes()).to_hex();
+        self.state.join("roots").join(&name[..16])
+    }
 }
 
 impl Default for Places {

@@ -6,7 +6,6 @@ use tonic::Status;
 
 use crate::put::PutError;
 use crate::run::RunError;
-use crate::state::StateError;
 
 /// Runs what may block, on a thread for such; a panic in it costs this call alone (C4).
 pub(crate) async fn blocking<T: Send + 'static>(
@@ -26,14 +25,16 @@ pub(crate) fn bad(error: BadMessage) -> Status {
     Status::invalid_argument(error.to_string())
 }
 
-pub(crate) fn failed(error: &StateError) -> Status {
+pub(crate) fn failed(error: &dyn std::error::Error) -> Status {
     Status::failed_precondition(error.to_string())
 }
 
 pub(crate) fn unplannable(error: &RunError) -> Status {
     match error {
         RunError::NoExec { .. } => Status::permission_denied(error.to_string()),
-        RunError::State(_) | RunError::Host(_) => Status::failed_precondition(error.to_string()),
+        RunError::State(_) | RunError::Host(_) | RunError::Journal(_) => {
+            Status::failed_precondition(error.to_string())
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! A plan and a run, performed in this process: for a host that provisions itself, for the child
 //! that `hpt serve` starts, and to find out that no child is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hpt_keystore::Letter;
-use hpt_proto::{Delivery, End, Running};
+use hpt_proto::{Begun, BlockName, Delivery, End, Running, Told};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::config::scope::Opener;
 use hpt_provisioner::effect::Command;
@@ -13,13 +15,14 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, Kept, Live};
 use hpt_provisioner::host::{HostError, Observe};
-use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Reveal, Verdict, plan};
+use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Finished, Outcome, Report};
-use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::run::apply;
 use hpt_provisioner::secret::Secret;
 use hpt_transport::LocalKey;
 
 use crate::Places;
+use crate::journal::{Journal, Journals, Standing, cancel_path};
 use crate::lock::{Lock, LockError};
 use crate::state::{State, StateError};
 
@@ -38,6 +41,9 @@ pub enum RunError {
         /// The id of the first such block.
         block: String,
     },
+    /// What its runs write down cannot be read or written.
+    #[error("nothing was done, for the journal of runs cannot be used: {0}")]
+    Journal(#[from] io::Error),
 }
 
 /// What is to be performed, and for whom.
@@ -50,6 +56,8 @@ pub struct Order {
     pub running: Running,
     /// Whether the config may run commands of its own.
     pub exec: bool,
+    /// Blocks whose commands may run though it is in doubt whether they have already, by their ids.
+    pub rerun: BTreeSet<String>,
 }
 
 /// A host, and what it remembers from one plan to the next. Clones share it.
@@ -101,14 +109,15 @@ impl Site {
         Ok(config.map(|config| plan(&config, &host, Asker { reveal, ask })))
     }
 
-    /// Brings a config about, or says why nothing was done.
+    /// Brings a config about, or says why nothing was done. All that is told is in the run's journal
+    /// by then.
     ///
     /// # Errors
     /// If the host cannot be provisioned at all.
-    pub fn execute(&self, order: Order, witness: &mut dyn Witness) -> Result<End, RunError> {
+    pub fn execute(&self, order: Order, hear: &mut dyn FnMut(Told)) -> Result<End, RunError> {
         match self.prepare(order)? {
             Prepared::Over(end) => Ok(end),
-            Prepared::Due(due) => Ok(due.perform(witness)),
+            Prepared::Due(due) => due.perform(hear),
         }
     }
 
@@ -144,11 +153,33 @@ impl Site {
         if !plan.missing.is_empty() {
             return Ok(Prepared::Over(End::Missing(plan.missing)));
         }
-        let run = order.running.run;
+        let journals = Journals::open(&self.places)?;
+        let mut in_doubt = BTreeSet::new();
+        if let Some(earlier) = Standing::last(&journals)? {
+            in_doubt = &earlier.commands_in_doubt() - &order.rerun;
+            let again =
+                |planned: &&Planned| planned.verdict.is_pending() && in_doubt.contains(&planned.id);
+            let blocks: Vec<_> = plan
+                .blocks
+                .iter()
+                .filter(again)
+                .map(|b| b.id.clone())
+                .collect();
+            if !blocks.is_empty() {
+                let run = earlier.running();
+                return Ok(Prepared::Over(End::InDoubt { run, blocks }));
+            }
+        }
         Ok(Prepared::Due(Box::new(Due {
             host,
             config,
-            run,
+            begun: Begun {
+                running: order.running,
+                blocks: plan.blocks.into_iter().map(name_of).collect(),
+            },
+            in_doubt,
+            journals,
+            run_dir: self.places.run.clone(),
             _lock: lock,
         })))
     }
@@ -188,7 +219,11 @@ pub(crate) enum Prepared {
 pub(crate) struct Due {
     host: Live,
     config: Config,
-    run: String,
+    begun: Begun,
+    /// Commands that it will not come to, and that stay in doubt.
+    in_doubt: BTreeSet<String>,
+    journals: Journals,
+    run_dir: PathBuf,
     _lock: Lock,
 }
 
@@ -198,17 +233,31 @@ impl Due {
         self.config.scope.secrets.unwrap_or_default()
     }
 
-    fn perform(mut self, witness: &mut dyn Witness) -> End {
-        End::Report {
-            report: apply(&self.config, &mut self.host, witness),
-            run: self.run,
+    fn perform(mut self, hear: &mut dyn FnMut(Told)) -> Result<End, RunError> {
+        let run = self.begun.running.run.clone();
+        let cancel = cancel_path(&self.run_dir, &run);
+        let mut journal = Journal::begin(&self.journals, self.begun, self.in_doubt, cancel, hear)?;
+        let report = apply(&self.config, &mut self.host, &mut journal);
+        let end = End::Report { run, report };
+        // The run is over, whether its journal can say so or not.
+        if let Err(why) = journal.end(&end) {
+            tracing::error!("the end of the run cannot be recorded: {why}");
         }
+        Ok(end)
+    }
+}
+
+fn name_of(planned: Planned) -> BlockName {
+    BlockName {
+        id: planned.id,
+        file: planned.file,
+        line: planned.line,
     }
 }
 
 /// The report of a plan that leaves nothing to do.
 fn in_place(plan: &Plan) -> End {
-    let finished = |(block, planned): (usize, &hpt_provisioner::plan::Planned)| {
+    let finished = |(block, planned): (usize, &Planned)| {
         let (outcome, note) = match planned.verdict {
             Verdict::Skip => (Outcome::Skipped, planned.summary.clone()),
             _ => (Outcome::Ok, String::new()),

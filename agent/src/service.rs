@@ -18,9 +18,10 @@ use crate::blobs::Store;
 use crate::fit::fit;
 use crate::grants::Caller;
 use crate::intake::receive;
+use crate::journal::{Journals, Standing};
 use crate::lock;
 use crate::refusal::{bad, blocking, bug, failed, unplannable};
-use crate::run::Site;
+use crate::run::{RunError, Site};
 use crate::runner::Runner;
 use crate::state::StateError;
 
@@ -79,7 +80,7 @@ impl TargetService {
             .expect("the semaphore is never closed")
     }
 
-    async fn running(&self) -> Result<Option<Running>, Status> {
+    pub(crate) async fn running(&self) -> Result<Option<Running>, Status> {
         let places = self.0.places.clone();
         blocking(move || lock::holder(&places))
             .await?
@@ -94,13 +95,23 @@ impl Target for TargetService {
         _: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusReply>, Status> {
         let (site, places) = (self.0.site.clone(), self.0.places.clone());
-        let (facts, running) = blocking(move || (site.facts(), lock::holder(&places))).await?;
+        let looked = blocking(move || {
+            let running = lock::holder(&places)?;
+            let journals = Journals::open(&places)?;
+            let unfinished = match running {
+                Some(_) => None,
+                None => Standing::unfinished(&journals).map_err(RunError::Journal)?,
+            };
+            Ok::<_, RunError>((site.facts(), running, unfinished))
+        });
+        let (facts, running, unfinished) = looked.await?.map_err(|error| failed(&error))?;
         Ok(Response::new(wire::StatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: facts.hostname,
             system: facts.os_name,
             uptime: self.0.started.elapsed().as_secs(),
-            running: running.map_err(|error| failed(&error))?.map(Into::into),
+            running: running.map(Into::into),
+            interrupted: unfinished.map(|run| run.interrupted()),
         }))
     }
 
@@ -182,6 +193,33 @@ impl Target for TargetService {
             }
         });
         Ok(Response::new(ReceiverStream::new(told)))
+    }
+
+    type AttachStream = ReceiverStream<Result<ApplyEvent, Status>>;
+
+    async fn attach(
+        &self,
+        request: Request<wire::AttachRequest>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        let wire::AttachRequest { run, from } = request.into_inner();
+        let run = self.this_or_last(run).await?;
+        let (tell, told) = mpsc::channel(WAITING_EVENTS);
+        let service = self.clone();
+        tokio::spawn(async move {
+            if let Err(status) = service.follow(&run, from, tell.clone()).await {
+                let _ = tell.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(told)))
+    }
+
+    async fn cancel(
+        &self,
+        request: Request<wire::CancelRequest>,
+    ) -> Result<Response<wire::CancelReply>, Status> {
+        let running = self.stop_run(&request.get_ref().run).await?;
+        let run = Some(running.into());
+        Ok(Response::new(wire::CancelReply { run }))
     }
 }
 

@@ -58,7 +58,7 @@ async fn a_plan_an_apply_and_nothing_left_to_do() {
     let End::Report { run, report } = end else {
         panic!("{end:?}")
     };
-    assert_eq!(run.len(), 16);
+    assert_eq!(run.len(), 20);
     assert_eq!(report.count(Outcome::Changed), 2, "{report:?}");
     assert!(events.len() >= 2, "{events:?}");
     assert_eq!(fs::read(server.root().join("srv/logo")).unwrap(), logo);

@@ -39,6 +39,29 @@ fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
+/// A run has begun.
+#[derive(Serialize)]
+pub(crate) struct Begun<'a> {
+    event: &'static str,
+    target: &'a str,
+    run: &'a str,
+    by: &'a str,
+    since: u64,
+}
+
+impl<'a> Begun<'a> {
+    pub(crate) fn new(target: &'a str, begun: &'a hpt_proto::Begun) -> Self {
+        let hpt_proto::Running { run, by, since } = &begun.running;
+        Self {
+            event: "begun",
+            target,
+            run,
+            by,
+            since: *since,
+        }
+    }
+}
+
 /// A plan.
 #[derive(Serialize)]
 pub(crate) struct Plan<'a> {

@@ -20,6 +20,9 @@ pub struct StatusReply {
     /// the run that goes on, if one does
     #[prost(message, optional, tag = "5")]
     pub running: ::core::option::Option<Running>,
+    /// the last run, if it broke off
+    #[prost(message, optional, tag = "6")]
+    pub interrupted: ::core::option::Option<Interrupted>,
 }
 /// A run that holds the host.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -33,6 +36,21 @@ pub struct Running {
     /// seconds since 1970
     #[prost(uint64, tag = "3")]
     pub since: u64,
+}
+/// A run whose process ended before it did: it was killed, or the host lost its power.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Interrupted {
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Running>,
+    /// ids of blocks that have ended
+    #[prost(string, repeated, tag = "2")]
+    pub done: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// ids of blocks that had begun to change the host
+    #[prost(string, repeated, tag = "3")]
+    pub in_doubt: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// how many blocks were not reached
+    #[prost(uint32, tag = "4")]
+    pub not_started: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FactsRequest {}
@@ -318,6 +336,30 @@ pub struct ApplyRequest {
     /// the plan that was agreed to; without it, whatever is planned now
     #[prost(message, optional, tag = "2")]
     pub bound: ::core::option::Option<Bound>,
+    /// ids of blocks whose commands may run though it is in doubt whether they have
+    #[prost(string, repeated, tag = "3")]
+    pub rerun: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AttachRequest {
+    /// its id; the one that goes on or else the last one if empty
+    #[prost(string, tag = "1")]
+    pub run: ::prost::alloc::string::String,
+    /// so many events were heard already, Begun not counted
+    #[prost(uint64, tag = "2")]
+    pub from: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelRequest {
+    /// its id; the one that goes on if empty
+    #[prost(string, tag = "1")]
+    pub run: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelReply {
+    /// that will stop
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Running>,
 }
 /// A plan that an apply is bound to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -332,7 +374,7 @@ pub struct Bound {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ApplyEvent {
-    #[prost(oneof = "apply_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "apply_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub event: ::core::option::Option<apply_event::Event>,
 }
 /// Nested message and enum types in `ApplyEvent`.
@@ -363,7 +405,41 @@ pub mod apply_event {
         /// the end: these blobs must be sent first, nothing was done
         #[prost(message, tag = "9")]
         Missing(super::MissingBlobsReply),
+        /// the first: it is a run now, and goes on whoever listens
+        #[prost(message, tag = "10")]
+        Begun(super::Begun),
+        /// the end: nobody knows whether these commands have run, nothing was done
+        #[prost(message, tag = "11")]
+        InDoubt(super::InDoubt),
     }
+}
+/// A run has begun.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Begun {
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Running>,
+    /// in order
+    #[prost(message, repeated, tag = "2")]
+    pub blocks: ::prost::alloc::vec::Vec<BlockName>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlockName {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub file: ::prost::alloc::string::String,
+    /// of its header, from 1
+    #[prost(uint32, tag = "3")]
+    pub line: u32,
+}
+/// An earlier run broke off while commands ran.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InDoubt {
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Running>,
+    /// their ids
+    #[prost(string, repeated, tag = "2")]
+    pub blocks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A block is being brought about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -427,8 +503,9 @@ pub struct HealthReply {
     #[prost(bool, tag = "1")]
     pub ready: bool,
 }
-/// What `hpt serve` tells the process that performs a run, which answers with ApplyEvents on its
-/// standard output. Before each message stands its length, 4 bytes, big-endian.
+/// What `hpt serve` tells the process that performs a run, which answers with one ApplyEvent on its
+/// standard output: Begun, or an end if nothing is to be done. Before each message stands its length,
+/// 4 bytes, big-endian.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct RunRequest {
@@ -449,6 +526,58 @@ pub struct RunRequest {
     /// whether the config may run commands of its own
     #[prost(bool, tag = "6")]
     pub exec: bool,
+}
+/// What a run's journal holds, one after another (agent/src/journal). It is read by the hpt that wrote it
+/// and by later ones.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Record {
+    #[prost(oneof = "record::Record", tags = "1, 2, 3")]
+    pub record: ::core::option::Option<record::Record>,
+}
+/// Nested message and enum types in `Record`.
+pub mod record {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[prost(skip_debug)]
+    pub enum Record {
+        /// the first
+        #[prost(message, tag = "1")]
+        Header(super::Header),
+        /// on disk before any of it is done
+        #[prost(message, tag = "2")]
+        Intents(super::Intents),
+        /// what has finished is on disk before anybody is told
+        #[prost(message, tag = "3")]
+        Told(super::ApplyEvent),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Header {
+    /// of hpt
+    #[prost(string, tag = "1")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub begun: ::core::option::Option<Begun>,
+    /// ids of blocks whose commands an earlier run left in doubt
+    #[prost(string, repeated, tag = "3")]
+    pub in_doubt: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What is about to be done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Intents {
+    #[prost(message, repeated, tag = "1")]
+    pub intents: ::prost::alloc::vec::Vec<Intent>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Intent {
+    #[prost(uint32, tag = "1")]
+    pub block: u32,
+    /// without any content, such as "write /etc/motd"
+    #[prost(string, tag = "2")]
+    pub what: ::prost::alloc::string::String,
+    /// of the config, so that the host does not show whether it has run
+    #[prost(bool, tag = "3")]
+    pub command: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -718,8 +847,8 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Plan"));
             self.inner.unary(req, path, codec).await
         }
-        /// Brings a config about. The stream ends with exactly one of report, faults, busy, moved; a
-        /// stream that ends without one of them was cut, and says nothing about success.
+        /// Brings a config about. The stream ends with exactly one of the ends of ApplyEvent; a stream that
+        /// ends without one of them was cut, and says nothing about success: the run goes on.
         pub async fn apply(
             &mut self,
             request: impl tonic::IntoRequest<super::ApplyRequest>,
@@ -740,6 +869,47 @@ pub mod target_client {
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Apply"));
             self.inner.server_streaming(req, path, codec).await
+        }
+        /// What a run tells, from its beginning or from any later event on, until its end. First comes Begun.
+        pub async fn attach(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AttachRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ApplyEvent>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Attach");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Attach"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Has a run stop before its next block. It ends as every run does.
+        pub async fn cancel(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelRequest>,
+        ) -> std::result::Result<tonic::Response<super::CancelReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Cancel");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Cancel"));
+            self.inner.unary(req, path, codec).await
         }
         /// Whether the target is ready to take a run. For monitors.
         pub async fn health(
@@ -810,12 +980,28 @@ pub mod target_server {
             >
             + std::marker::Send
             + 'static;
-        /// Brings a config about. The stream ends with exactly one of report, faults, busy, moved; a
-        /// stream that ends without one of them was cut, and says nothing about success.
+        /// Brings a config about. The stream ends with exactly one of the ends of ApplyEvent; a stream that
+        /// ends without one of them was cut, and says nothing about success: the run goes on.
         async fn apply(
             &self,
             request: tonic::Request<super::ApplyRequest>,
         ) -> std::result::Result<tonic::Response<Self::ApplyStream>, tonic::Status>;
+        /// Server streaming response type for the Attach method.
+        type AttachStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ApplyEvent, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// What a run tells, from its beginning or from any later event on, until its end. First comes Begun.
+        async fn attach(
+            &self,
+            request: tonic::Request<super::AttachRequest>,
+        ) -> std::result::Result<tonic::Response<Self::AttachStream>, tonic::Status>;
+        /// Has a run stop before its next block. It ends as every run does.
+        async fn cancel(
+            &self,
+            request: tonic::Request<super::CancelRequest>,
+        ) -> std::result::Result<tonic::Response<super::CancelReply>, tonic::Status>;
         /// Whether the target is ready to take a run. For monitors.
         async fn health(
             &self,
@@ -1162,6 +1348,95 @@ pub mod target_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Attach" => {
+                    #[allow(non_camel_case_types)]
+                    struct AttachSvc<T: Target>(pub Arc<T>);
+                    impl<
+                        T: Target,
+                    > tonic::server::ServerStreamingService<super::AttachRequest>
+                    for AttachSvc<T> {
+                        type Response = super::ApplyEvent;
+                        type ResponseStream = T::AttachStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AttachRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::attach(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AttachSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Cancel" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::CancelRequest>
+                    for CancelSvc<T> {
+                        type Response = super::CancelReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::cancel(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

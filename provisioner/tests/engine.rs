@@ -1,6 +1,8 @@
 //! What the engine promises: a plan says what an apply does, an apply is verified, and a second one
 //! changes nothing. On hosts in memory.
 
+use std::io;
+
 use hpt_provisioner::config::scope::Scope;
 use hpt_provisioner::config::{self, Config, File};
 use hpt_provisioner::effect::{Access, Command, Content, Effect, WriteFile};
@@ -10,7 +12,7 @@ use hpt_provisioner::host::{Done, Entry, HostError, Mutate, Observe, Progress, S
 use hpt_provisioner::name::AbsPath;
 use hpt_provisioner::plan::{Plan, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome, Report};
-use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::run::{Intent, Witness, apply};
 
 /// Hears everything, and stops a run after so many blocks.
 #[derive(Default)]
@@ -20,6 +22,14 @@ struct Listener {
 }
 
 impl Witness for Listener {
+    fn intend(&mut self, _: &[Intent]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn tell(&mut self, event: Event) {
         self.events.push(event);
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io;
+
 use hpt_provisioner::config::scope::Scope;
 use hpt_provisioner::config::{self, Config, File};
 use hpt_provisioner::effect::Effect;
@@ -10,12 +12,20 @@ use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::name::UnitName;
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome, Report};
-use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::run::{Intent, Witness, apply};
 
 /// Hears nothing, and cancels after so many blocks.
 struct Until(usize);
 
 impl Witness for Until {
+    fn intend(&mut self, _: &[Intent]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn tell(&mut self, event: Event) {
         if matches!(event, Event::Finished(_)) {
             self.0 = self.0.saturating_sub(1);

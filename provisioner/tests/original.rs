@@ -9,18 +9,8 @@ use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::host::{EntryKind, Observe};
 use hpt_provisioner::name::AbsPath;
-use hpt_provisioner::report::{Event, Outcome, Report};
-use hpt_provisioner::run::{Witness, apply};
-
-struct Silent;
-
-impl Witness for Silent {
-    fn tell(&mut self, _: Event) {}
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
-}
+use hpt_provisioner::report::{Outcome, Report};
+use hpt_provisioner::run::apply;
 
 fn config(text: &str) -> Config {
     let files = vec![File {
@@ -36,7 +26,7 @@ fn config(text: &str) -> Config {
 }
 
 fn run(text: &str, host: &mut Memory) -> Report {
-    apply(&config(text), host, &mut Silent)
+    apply(&config(text), host, &mut ())
 }
 
 fn path(text: &str) -> AbsPath {

@@ -21,8 +21,8 @@ use hpt_provisioner::name::{
     UserName,
 };
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
-use hpt_provisioner::report::{Event, Outcome};
-use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::report::Outcome;
+use hpt_provisioner::run::apply;
 use hpt_provisioner::source::{Blob, Source};
 
 /// As many pairs of a config and a host.
@@ -267,16 +267,6 @@ fn parse(text: &str) -> Config {
     config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}\n{text}"))
 }
 
-struct Silent;
-
-impl Witness for Silent {
-    fn tell(&mut self, _: Event) {}
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
-}
-
 #[test]
 fn what_is_planned_is_what_happens_and_then_nothing_is_left() {
     let (mut changed, mut blocked, mut empty) = (0, 0, 0);
@@ -287,7 +277,7 @@ fn what_is_planned_is_what_happens_and_then_nothing_is_left() {
         let text = blocks(&mut r, &WORLD).concat();
         let config = parse(&text);
         let first = plan(&config, &host, Reveal::Content);
-        let report = apply(&config, &mut host, &mut Silent);
+        let report = apply(&config, &mut host, &mut ());
         let context = || {
             format!(
                 "seed {seed:#x}\n{text}\n{:#?}\n{:#?}",

@@ -267,6 +267,7 @@ pub fn apply_request(delivery: &Delivery, bound: Option<&Bound>) -> wire::ApplyR
     wire::ApplyRequest {
         request: Some(delivery.into()),
         bound: bound.map(Into::into),
+        rerun: Vec::new(),
     }
 }
 
@@ -285,6 +286,7 @@ pub async fn apply(
     while let Some(message) = stream.message().await? {
         assert!(end.is_none(), "nothing comes after the end");
         match Told::parse(message, &delivery.request.files, blocks).unwrap() {
+            Told::Begun(begun) => assert_eq!(begun.blocks.len(), blocks),
             Told::Event(event) => events.push(event),
             Told::End(told) => end = Some(told),
         }

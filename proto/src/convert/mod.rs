@@ -13,7 +13,7 @@ use crate::wire;
 pub use delivery::{Delivery, to_secrets};
 pub use fault::{faults, to_faults};
 pub use plan::{plan_reply, to_plan_reply};
-pub use told::{End, Running, Told};
+pub use told::{Begun, BlockName, End, Running, Told};
 
 /// What a message said that it must not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

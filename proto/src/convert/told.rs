@@ -6,6 +6,7 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::{Hash, Stream};
 use hpt_provisioner::plan::{Bound, Moved};
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
+use hpt_provisioner::run::Intent;
 
 use super::plan::digest;
 use super::{BadMessage, faults, hashes, index, number, to_faults, to_hashes};
@@ -21,6 +22,26 @@ pub struct Running {
     pub by: String,
     /// When it began, in unix seconds.
     pub since: u64,
+}
+
+/// A run that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// Whose it is.
+    pub running: Running,
+    /// Its blocks, in order.
+    pub blocks: Vec<BlockName>,
+}
+
+/// What a block is called, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockName {
+    /// Its id.
+    pub id: String,
+    /// The file that it stands in.
+    pub file: String,
+    /// The line of its header, from 1.
+    pub line: usize,
 }
 
 /// How an apply ended. Only [`End::Report`] has done anything.
@@ -41,10 +62,19 @@ pub enum End {
     Moved(Moved),
     /// These blobs must be sent first.
     Missing(Vec<Hash>),
+    /// Nobody knows whether the commands of these blocks have run in an earlier run, which broke off.
+    InDoubt {
+        /// The earlier run.
+        run: Running,
+        /// Their ids.
+        blocks: Vec<String>,
+    },
 }
 
 /// One message of an apply.
 pub enum Told {
+    /// It has begun, and goes on whoever listens.
+    Begun(Begun),
     /// It goes on.
     Event(Event),
     /// It is over.
@@ -63,6 +93,7 @@ impl Told {
     ) -> Result<Self, BadMessage> {
         let event = from.event.ok_or(BadMessage("an empty event"))?;
         Ok(match event {
+            Wire::Begun(begun) => Self::Begun(begun.try_into()?),
             Wire::Started(started) => Self::Event(Event::Started {
                 block: index(started.block, blocks)?,
             }),
@@ -92,6 +123,10 @@ impl Told {
                 blocks: moved.blocks,
             })),
             Wire::Missing(missing) => Self::End(End::Missing(hashes(&missing.hashes)?)),
+            Wire::InDoubt(doubt) => Self::End(End::InDoubt {
+                run: doubt.run.ok_or(UNNAMED)?.into(),
+                blocks: doubt.blocks,
+            }),
         })
     }
 }
@@ -99,6 +134,7 @@ impl Told {
 impl From<Told> for wire::ApplyEvent {
     fn from(told: Told) -> Self {
         let event = match told {
+            Told::Begun(begun) => Wire::Begun(begun.into()),
             Told::Event(event) => to_event(event),
             Told::End(end) => to_end(end),
         };
@@ -144,6 +180,52 @@ fn to_end(end: End) -> Wire {
         End::Missing(list) => Wire::Missing(wire::MissingBlobsReply {
             hashes: to_hashes(&list),
         }),
+        End::InDoubt { run, blocks } => Wire::InDoubt(wire::InDoubt {
+            run: Some(run.into()),
+            blocks,
+        }),
+    }
+}
+
+const UNNAMED: BadMessage = BadMessage("a run without a name");
+
+impl TryFrom<wire::Begun> for Begun {
+    type Error = BadMessage;
+
+    fn try_from(from: wire::Begun) -> Result<Self, BadMessage> {
+        let blocks = from.blocks.into_iter().map(|block| BlockName {
+            id: block.id,
+            file: block.file,
+            line: usize::try_from(block.line).unwrap_or(usize::MAX),
+        });
+        Ok(Self {
+            running: from.run.ok_or(UNNAMED)?.into(),
+            blocks: blocks.collect(),
+        })
+    }
+}
+
+impl From<Begun> for wire::Begun {
+    fn from(from: Begun) -> Self {
+        let blocks = from.blocks.into_iter().map(|block| wire::BlockName {
+            id: block.id,
+            file: block.file,
+            line: number(block.line),
+        });
+        Self {
+            run: Some(from.running.into()),
+            blocks: blocks.collect(),
+        }
+    }
+}
+
+impl From<&Intent> for wire::Intent {
+    fn from(intent: &Intent) -> Self {
+        Self {
+            block: number(intent.block),
+            what: intent.what.clone(),
+            command: intent.is_command,
+        }
     }
 }
 
@@ -278,11 +360,19 @@ mod tests {
                 blocks: vec!["file:/etc/motd".into()],
             }),
             End::Missing(vec![blake3::hash(b"x")]),
+            End::InDoubt {
+                run: Running {
+                    run: "4f".into(),
+                    by: "laptop".into(),
+                    since: 7,
+                },
+                blocks: vec!["exec:migrate".into()],
+            },
         ];
         for end in ends {
             match there_and_back(Told::End(end.clone())) {
                 Told::End(got) => assert_eq!(got, end),
-                Told::Event(_) => panic!("an end became an event"),
+                _ => panic!("an end became something else"),
             }
         }
     }
@@ -307,7 +397,7 @@ mod tests {
             let words = format!("{event:?}");
             match there_and_back(Told::Event(event)) {
                 Told::Event(got) => assert_eq!(format!("{got:?}"), words),
-                Told::End(_) => panic!("an event became an end"),
+                _ => panic!("an event became something else"),
             }
         }
     }

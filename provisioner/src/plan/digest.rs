@@ -9,7 +9,7 @@ use crate::plan::{Plan, Planned};
 use crate::view::Reads;
 
 /// The name of a plan: BLAKE3 over what it would do and what it read. Shown as `7f3a-c21e`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Digest(pub [u8; 32]);
 
 impl fmt::Display for Digest {

@@ -80,7 +80,7 @@ pub struct Planned {
 }
 
 /// What an apply would do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Names what was planned and what the host showed; an apply can be bound to it.
     pub digest: Digest,

@@ -1,6 +1,8 @@
 //! Performs the effects of a block or of a batch, and passes on what they say without secrets.
 
-use super::{Ended, Run, ended, not_run};
+use std::io;
+
+use super::{Ended, Intent, Run, Stop, ended, not_run};
 use crate::block::Action;
 use crate::effect::{Effect, Sort};
 use crate::host::{Done, HostError, Progress, Stream};
@@ -77,8 +79,8 @@ impl Run<'_> {
                 }
             }
             match failure {
-                _ if self.stopped.is_some() => self.finish(not_run(index)),
                 Some(error) => self.settle(index, Err(error.to_string())),
+                None if self.stopped.is_some() => self.finish(not_run(index)),
                 None if answered => {
                     let end = self.conclude(index, &action, done);
                     self.settle(index, end);
@@ -87,6 +89,7 @@ impl Run<'_> {
             }
         }
         self.forget_unmoved(new, &owners);
+        self.keep_ends();
     }
 
     /// What hides the secrets of this config in what programs say.
@@ -95,6 +98,14 @@ impl Run<'_> {
     }
 
     fn perform(&mut self, effects: &[Effect], owners: &[usize]) -> Vec<Result<Done, HostError>> {
+        let pairs = owners.iter().zip(effects);
+        let intents: Vec<_> = pairs
+            .map(|(owner, effect)| Intent::of(*owner, effect))
+            .collect();
+        if let Err(why) = self.witness.intend(&intents) {
+            self.stopped = Some(Stop::Unrecorded);
+            return vec![Err(unrecorded(&why))];
+        }
         self.opaque |= effects.iter().any(Effect::is_opaque);
         let mut masks = [(Stream::Stdout, self.mask()), (Stream::Stderr, self.mask())];
         let mut words = self.mask();
@@ -133,4 +144,10 @@ impl Run<'_> {
         }
         results
     }
+}
+
+fn unrecorded(why: &io::Error) -> HostError {
+    HostError::Refused(format!(
+        "nothing was done, for what is about to be done cannot be recorded: {why}"
+    ))
 }

@@ -4,7 +4,9 @@
 mod act;
 mod batch;
 mod due;
+mod intent;
 
+use std::io;
 use std::time::Duration;
 
 use self::batch::{BATCH, Batch, sort_of};
@@ -19,15 +21,45 @@ use crate::report::{Event, Finished, Outcome, Report};
 use crate::results::{self, Results};
 use crate::view::View;
 
+pub use self::intent::Intent;
+
 /// From one look to the next of a block that waits.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Who a run tells what it does, and who may stop it.
 pub trait Witness {
-    /// Hears an event.
+    /// Is told what is about to be done, and keeps it where a crash cannot take it away.
+    ///
+    /// # Errors
+    /// If it cannot be kept; then it is not done, and the run stops.
+    fn intend(&mut self, intents: &[Intent]) -> io::Result<()>;
+    /// Hears an event. What has finished need not be kept, nor shown to anybody, before
+    /// [`Witness::settle`].
     fn tell(&mut self, event: Event);
+    /// Keeps what has finished where a crash cannot take it away: the host holds it durably.
+    ///
+    /// # Errors
+    /// If it cannot be kept; then the run stops.
+    fn settle(&mut self) -> io::Result<()>;
     /// Whether to go on; asked between blocks.
     fn go_on(&mut self) -> bool;
+}
+
+/// Nobody: nothing is kept, for hosts that a crash takes away as a whole.
+impl Witness for () {
+    fn intend(&mut self, _: &[Intent]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn tell(&mut self, _: Event) {}
+
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn go_on(&mut self) -> bool {
+        true
+    }
 }
 
 /// Brings a config about on a host. Whoever is bound to a plan compares it first.
@@ -42,15 +74,18 @@ pub fn apply(config: &Config, host: &mut dyn Mutate, witness: &mut dyn Witness) 
         results: Results::default(),
         opaque: false,
         stopped: None,
+        unkept: false,
     };
     for block in 0..config.blocks.len() {
         run.step(block);
+        run.keep_ends();
     }
     run.flush();
     run.catch_up();
     if run.opaque {
         run.look_again();
     }
+    run.keep_ends();
     let blocks = run
         .finished
         .into_iter()
@@ -73,6 +108,8 @@ struct Run<'a> {
     opaque: bool,
     /// Why what follows is not run.
     stopped: Option<Stop>,
+    /// Something has finished that is not kept yet.
+    unkept: bool,
 }
 
 /// Why a run does not go on.
@@ -82,6 +119,8 @@ enum Stop {
     Failed,
     /// Whoever watches it wants no more.
     Cancelled,
+    /// What it does cannot be recorded.
+    Unrecorded,
 }
 
 impl Run<'_> {
@@ -320,10 +359,18 @@ impl Run<'_> {
         if !finished.note.is_empty() {
             finished.note = self.mask().whole(&finished.note);
         }
+        self.unkept |= matches!(finished.outcome, Outcome::Changed | Outcome::Failed);
         self.witness.tell(Event::Finished(finished.clone()));
         self.keep_result(&finished);
         let block = finished.block;
         self.finished[block] = Some(finished);
+    }
+
+    /// Has the witness keep what has finished, if it is worth that.
+    fn keep_ends(&mut self) {
+        if std::mem::take(&mut self.unkept) && self.witness.settle().is_err() {
+            self.stopped = Some(Stop::Unrecorded);
+        }
     }
 
     /// Keeps what a block has come to for those after it.

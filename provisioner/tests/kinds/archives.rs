@@ -75,7 +75,7 @@ fn an_archive_without_what_it_should_bring_fails() {
     let mut host = Host::new();
     let text = format!("{APP}creates = \"/opt/x/app/other\"\n");
     let config = with(&text, "1", &mut host);
-    let report = apply(&config, &mut host, &mut Deaf);
+    let report = apply(&config, &mut host, &mut ());
     assert_eq!(report.blocks[0].outcome, Outcome::Failed, "{report:?}");
 }
 

@@ -21,7 +21,7 @@ fn a_command_runs_as_its_guards_say() {
             Verdict::Maybe,
             "no guard runs in a plan"
         );
-        let report = apply(&config(&text), &mut host, &mut Deaf);
+        let report = apply(&config(&text), &mut host, &mut ());
         assert_eq!(report.blocks[0].outcome, outcome);
     }
     for (key, words) in [

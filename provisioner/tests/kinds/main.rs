@@ -38,20 +38,10 @@ use hpt_provisioner::name::{
     AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
 };
 use hpt_provisioner::plan::{Plan, Planned, Reveal, Verdict, plan};
-use hpt_provisioner::report::{Event, Outcome};
-use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::report::Outcome;
+use hpt_provisioner::run::apply;
 use hpt_provisioner::secret::Secret;
 use hpt_provisioner::source::{Blob, Source};
-
-struct Deaf;
-
-impl Witness for Deaf {
-    fn tell(&mut self, _: Event) {}
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
-}
 
 /// A memory host that lacks powers, or has units that the memory host cannot have.
 struct Host {
@@ -256,12 +246,12 @@ fn settles(text: &str, host: &mut Host) {
 }
 
 fn settles_with(config: &Config, host: &mut Host) {
-    let first = apply(config, host, &mut Deaf);
+    let first = apply(config, host, &mut ());
     assert!(first.succeeded(), "{first:#?}");
     assert!(first.count(Outcome::Changed) > 0, "{first:#?}");
     let left = look(config, host);
     assert!(left.is_empty(), "{left:#?}");
-    let second = apply(config, host, &mut Deaf);
+    let second = apply(config, host, &mut ());
     assert_eq!(
         second.count(Outcome::Ok),
         config.blocks.len(),

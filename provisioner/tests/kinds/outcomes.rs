@@ -8,13 +8,13 @@ fn outcomes_are_told_as_they_are() {
     // The original knew an outcome of users and groups alone.
     let mut host = Host::new();
     let text = "packages = [\"git\"]\n[[group]]\nname = \"g\"\n[[file]]\npath = \"/etc/x\"\ncontent = \"\"\n[[exec]]\nscript = \"x\"\nalways = true\n[[file]]\npath = \"/no/x\"\ncontent = \"\"\n[[group]]\nname = \"h\"\n";
-    let report = apply(&config(text), &mut host, &mut Deaf);
+    let report = apply(&config(text), &mut host, &mut ());
     let outcomes: Vec<_> = report.blocks.iter().map(|b| b.outcome).collect();
     assert_eq!(
         outcomes,
         [Changed, Changed, Changed, Changed, Failed, NotRun]
     );
-    let report = apply(&config(text), &mut host, &mut Deaf);
+    let report = apply(&config(text), &mut host, &mut ());
     let outcomes: Vec<_> = report.blocks.iter().map(|b| b.outcome).collect();
     assert_eq!(outcomes, [Ok, Ok, Ok, Changed, Failed, NotRun]);
 }

@@ -126,7 +126,7 @@ fn an_assertion_is_decided_when_planned_and_stops_a_run() {
     assert_eq!(planned(&assert("vars.workers < 4"), host).0, Verdict::Ok);
     assert_eq!(blocked(&assert("vars.workers < 3"), host), "too many");
     let text = assert("vars.workers < 3") + "[[file]]\npath = \"/etc/x\"\ncontent = \"\"\n";
-    let report = apply(&config(&text), host, &mut Deaf);
+    let report = apply(&config(&text), host, &mut ());
     let outcomes: Vec<_> = report.blocks.iter().map(|b| b.outcome).collect();
     assert_eq!(outcomes, [Outcome::Failed, Outcome::NotRun]);
     assert!(host.entry("/etc/x").is_none());

@@ -156,7 +156,7 @@ fn a_key_from_elsewhere_is_known_by_its_fingerprint() {
             format!("the key's fingerprint is {PRINT}, and not {other}")
         )
     );
-    let report = apply(&text(&other), &mut host, &mut Deaf);
+    let report = apply(&text(&other), &mut host, &mut ());
     assert!(!report.succeeded());
     assert_eq!(host.entry("/etc/apt/sources.list.d/lab.sources"), None);
 }

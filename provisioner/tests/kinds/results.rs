@@ -23,7 +23,7 @@ fn a_block_may_depend_on_what_another_came_to() {
         plan.blocks.iter().map(|b| b.verdict).collect::<Vec<_>>()
     };
     assert_eq!(verdicts(&host), [Verdict::Create, Verdict::Maybe]);
-    let report = apply(&config(SITE), &mut host, &mut Deaf);
+    let report = apply(&config(SITE), &mut host, &mut ());
     let outcomes = |report: &hpt_provisioner::report::Report| {
         report.blocks.iter().map(|b| b.outcome).collect::<Vec<_>>()
     };
@@ -34,7 +34,7 @@ fn a_block_may_depend_on_what_another_came_to() {
     );
     // In place, its result is known to a plan too.
     assert_eq!(verdicts(&host), [Verdict::Ok, Verdict::Skip]);
-    let report = apply(&config(SITE), &mut host, &mut Deaf);
+    let report = apply(&config(SITE), &mut host, &mut ());
     assert_eq!(outcomes(&report), [Outcome::Ok, Outcome::Skipped]);
 }
 
@@ -57,7 +57,7 @@ content = "{{ result.version.changed }}\n"
         before.blocks[1].summary,
         "known when applied: depends on version"
     );
-    let report = apply(&config(text), &mut host, &mut Deaf);
+    let report = apply(&config(text), &mut host, &mut ());
     let ended: Vec<_> = report.blocks.iter().map(|b| b.outcome).collect();
     assert_eq!(ended, [Outcome::Changed, Outcome::Changed], "{report:?}");
     let file = AbsPath::parse("/version").unwrap();

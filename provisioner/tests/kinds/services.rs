@@ -25,7 +25,7 @@ fn a_service_is_started_enabled_and_then_left_alone() {
     for again in ["restarted", "reloaded"] {
         let text = format!("[[service]]\nname = \"nginx\"\nstatus = \"{again}\"\n");
         for _ in 0..2 {
-            let report = apply(&config(&text), &mut host, &mut Deaf);
+            let report = apply(&config(&text), &mut host, &mut ());
             assert_eq!(report.count(Outcome::Changed), 1, "{again}: {report:?}");
         }
     }

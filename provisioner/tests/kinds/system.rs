@@ -518,7 +518,7 @@ fn a_wait_is_in_place_or_ends_when_its_time_is_up() {
         let (verdict, words) = planned(text, &host);
         assert_eq!(verdict, Verdict::Maybe, "{text}");
         assert!(words.contains("s at most for "), "{words}");
-        let report = apply(&config(text), &mut host, &mut Deaf);
+        let report = apply(&config(text), &mut host, &mut ());
         let note = &report.blocks[0].note;
         assert!(!report.succeeded() && note.contains("in vain"), "{note}");
     }

@@ -369,7 +369,7 @@ fn a_service_where_no_systemd_runs_is_a_matter_of_links() {
         planned(text, &host),
         (Verdict::Update, format!("enable, {not_started}"))
     );
-    let report = apply(&config(text), &mut host, &mut Deaf);
+    let report = apply(&config(text), &mut host, &mut ());
     assert!(report.succeeded(), "{report:?}");
     let link = host.entry("/etc/systemd/system/multi-user.target.wants/nginx.service");
     let to = "/usr/lib/systemd/system/nginx.service".to_owned();

@@ -6,8 +6,7 @@ use crate::config::{self, Config, File};
 use crate::host::setting::Setting;
 use crate::name::SysctlKey;
 use crate::plan::{Reveal, plan};
-use crate::report::Event;
-use crate::run::{self, Witness};
+use crate::run;
 
 /// Runs one of the tests below in new namespaces, where its `Effect::Set` reaches nobody else.
 fn apart(test: &str) {
@@ -143,16 +142,6 @@ fn a_file_system_is_mounted_by_its_line_and_unmounted() {
     set(&mut live, &at, None);
 }
 
-struct Deaf;
-
-impl Witness for Deaf {
-    fn tell(&mut self, _: Event) {}
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
-}
-
 fn config(text: &str) -> Config {
     let files = vec![File {
         name: "site.toml".to_owned(),
@@ -171,7 +160,7 @@ fn settles(live: &mut Live, text: &str) {
     let config = config(text);
     let first = plan(&config, live, Reveal::Content);
     assert!(!first.is_empty(), "{text}");
-    let report = run::apply(&config, live, &mut Deaf);
+    let report = run::apply(&config, live, &mut ());
     assert!(report.succeeded(), "{report:#?}\n{first:#?}");
     let left = plan(&config, live, Reveal::Content);
     assert!(left.is_empty(), "{left:#?}");
@@ -234,7 +223,7 @@ fn a_wait_goes_on_when_what_it_waits_for_has_come() {
         std::thread::sleep(Duration::from_millis(300));
         fs::write(file, "").unwrap();
     });
-    let report = run::apply(&config, &mut live, &mut Deaf);
+    let report = run::apply(&config, &mut live, &mut ());
     maker.join().unwrap();
     assert!(report.succeeded(), "{report:#?}");
     assert!(plan(&config, &live, Reveal::Content).is_empty());

@@ -7,18 +7,7 @@ use crate::config::scope::Scope;
 use crate::config::{self, File};
 use crate::host::live::command::Spawn;
 use crate::plan::{Reveal, plan};
-use crate::report::Event;
-use crate::run::{Witness, apply};
-
-struct Deaf;
-
-impl Witness for Deaf {
-    fn tell(&mut self, _: Event) {}
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
-}
+use crate::run::apply;
 
 const UNIT: &str = "[Service]\nExecStart=/bin/true\n\n[Install]\nWantedBy=multi-user.target a.target\n\
                     RequiredBy=b.service\nAlias=other.service\n";
@@ -81,7 +70,7 @@ fn links_are_those_that_systemctl_makes() {
             ..Scope::default()
         };
         let config = config::parse(vec![file], scope).unwrap_or_else(|f| panic!("{f:#?}"));
-        let report = apply(&config, &mut live, &mut Deaf);
+        let report = apply(&config, &mut live, &mut ());
         assert!(report.succeeded(), "{report:#?}");
         let left = plan(&config, &live, Reveal::Outline);
         assert!(left.is_empty(), "{left:#?}");

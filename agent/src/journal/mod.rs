@@ -1,0 +1,128 @@
+//! What runs write down: one file per run, of what is about to be done and of what was told (J1).
+//!
+//! A run's file is `runs/ID.open` while it goes on and `runs/ID.run` once it has ended; one whose
+//! process ended before it did stays open until the next run begins, and is `runs/ID.cut` from then on.
+//! Ids begin with the time, so that names are in the order of runs. A journal holds what commands wrote
+//! with secrets masked, and no content of any file; all of it is for root alone.
+
+pub(crate) mod follow;
+mod frame;
+mod id;
+mod read;
+mod write;
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::Places;
+use crate::state::{StateError, private_dir};
+
+use self::id::is_id;
+pub use self::id::name_run;
+pub(crate) use self::read::Standing;
+pub(crate) use self::write::Journal;
+
+/// Runs that are kept besides the newest.
+const KEPT: usize = 100;
+
+/// The file whose being there tells a run to stop.
+pub(crate) fn cancel_path(run_dir: &Path, id: &str) -> PathBuf {
+    run_dir.join(format!("cancel-{id}"))
+}
+
+/// The runs of one host.
+#[derive(Debug, Clone)]
+pub(crate) struct Journals {
+    dir: PathBuf,
+}
+
+/// How a run's file is called by what has become of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Ended,
+    Cut,
+}
+
+impl State {
+    const ALL: [Self; 3] = [Self::Open, Self::Ended, Self::Cut];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Ended => "run",
+            Self::Cut => "cut",
+        }
+    }
+}
+
+impl Journals {
+    /// Makes their directory if it is missing.
+    pub(crate) fn open(places: &Places) -> Result<Self, StateError> {
+        let dir = places.of_root().join("runs");
+        private_dir(&dir)?;
+        Ok(Self { dir })
+    }
+
+    /// The ids of all runs, oldest first, with what has become of each.
+    fn all(&self) -> io::Result<Vec<(String, State)>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let Some((id, suffix)) = name.to_str().and_then(|name| name.rsplit_once('.')) else {
+                continue;
+            };
+            if let Some(state) = State::ALL.into_iter().find(|s| s.suffix() == suffix) {
+                all.push((id.to_owned(), state));
+            }
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(all)
+    }
+
+    /// The newest run.
+    pub(crate) fn last(&self) -> io::Result<Option<String>> {
+        Ok(self.all()?.pop().map(|(id, _)| id))
+    }
+
+    fn path(&self, id: &str, state: State) -> PathBuf {
+        self.dir.join(format!("{id}.{}", state.suffix()))
+    }
+
+    /// The file of a run, whatever has become of it; `None` if there is no such run.
+    fn find(&self, id: &str) -> io::Result<Option<fs::File>> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        // It may end between two looks, but it does not go back.
+        for state in State::ALL {
+            match fs::File::open(self.path(id, state)) {
+                Ok(file) => return Ok(Some(file)),
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_last_open(&self) -> io::Result<bool> {
+        Ok(self
+            .all()?
+            .pop()
+            .is_some_and(|(_, state)| state == State::Open))
+    }
+
+    /// Marks all unfinished runs as cut, and drops the oldest.
+    fn put_away(&self) -> io::Result<()> {
+        let all = self.all()?;
+        for (id, _) in all.iter().filter(|(_, state)| *state == State::Open) {
+            fs::rename(self.path(id, State::Open), self.path(id, State::Cut))?;
+        }
+        let all = self.all()?;
+        for (id, state) in &all[..all.len().saturating_sub(KEPT)] {
+            fs::remove_file(self.path(id, *state))?;
+        }
+        Ok(())
+    }
+}

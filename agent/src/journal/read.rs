@@ -1,0 +1,169 @@
+//! What a run's journal says of it: told events, and how far it had got when it broke off.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+
+use bytes::Bytes;
+use hpt_proto::Running;
+use hpt_proto::wire::apply_event::Event;
+use hpt_proto::wire::record::Record as Kind;
+use hpt_proto::wire::{Begun, Header, Interrupted, Outcome, Record};
+use prost::Message;
+
+use super::Journals;
+use super::frame::Frames;
+
+/// Bytes that are read at once.
+const CHUNK: usize = 64 << 10;
+
+/// Reads the records of a file from its beginning on, also while it grows.
+pub(super) struct Reader {
+    file: File,
+    frames: Frames,
+}
+
+impl Reader {
+    pub(super) fn new(file: File) -> Self {
+        Self {
+            file,
+            frames: Frames::default(),
+        }
+    }
+
+    /// The next record; `None` if there is no more of it yet.
+    pub(super) fn next(&mut self) -> io::Result<Option<Kind>> {
+        loop {
+            if let Some(record) = self.frames.next() {
+                let record = Record::decode(Bytes::copy_from_slice(record))
+                    .map_err(|why| io::Error::new(ErrorKind::InvalidData, why))?;
+                // What a later hpt wrote is passed over.
+                if let Some(kind) = record.record {
+                    return Ok(Some(kind));
+                }
+                continue;
+            }
+            let mut chunk = [0; CHUNK];
+            match self.file.read(&mut chunk)? {
+                0 => return Ok(None),
+                read => self.frames.feed(&chunk[..read]),
+            }
+        }
+    }
+
+    /// What every journal begins with; `None` if its run never began.
+    pub(super) fn header(&mut self) -> io::Result<Option<(Header, Begun)>> {
+        let Some(Kind::Header(mut header)) = self.next()? else {
+            return Ok(None);
+        };
+        Ok(header.begun.take().map(|begun| (header, begun)))
+    }
+}
+
+/// How far a run had got.
+pub(crate) struct Standing {
+    begun: Begun,
+    /// Blocks that have ended.
+    done: BTreeSet<u32>,
+    /// Blocks that were about to change the host, and whether by a command of their own.
+    doubted: BTreeMap<u32, bool>,
+    /// What earlier runs left in doubt and this one has not come to.
+    carried: BTreeSet<String>,
+    /// It has told its end.
+    pub(crate) is_over: bool,
+}
+
+impl Standing {
+    /// Reads a journal to its end.
+    pub(crate) fn read(journals: &Journals, id: &str) -> io::Result<Option<Self>> {
+        let Some(file) = journals.find(id)? else {
+            return Ok(None);
+        };
+        let mut reader = Reader::new(file);
+        let Some((header, begun)) = reader.header()? else {
+            return Ok(None);
+        };
+        let mut this = Self {
+            begun,
+            done: BTreeSet::new(),
+            doubted: BTreeMap::new(),
+            carried: header.in_doubt.into_iter().collect(),
+            is_over: false,
+        };
+        while let Some(kind) = reader.next()? {
+            this.hear(kind);
+        }
+        Ok(Some(this))
+    }
+
+    /// Of the newest run.
+    pub(crate) fn last(journals: &Journals) -> io::Result<Option<Self>> {
+        match journals.last()? {
+            Some(id) => Self::read(journals, &id),
+            None => Ok(None),
+        }
+    }
+
+    /// Of the newest run, if it has no end. It is one that broke off if it does not hold the host.
+    pub(crate) fn unfinished(journals: &Journals) -> io::Result<Option<Self>> {
+        if !journals.is_last_open()? {
+            return Ok(None);
+        }
+        Ok(Self::last(journals)?.filter(|run| !run.is_over))
+    }
+
+    pub(crate) fn running(&self) -> Running {
+        self.begun.run.clone().unwrap_or_default().into()
+    }
+
+    fn hear(&mut self, kind: Kind) {
+        match kind {
+            Kind::Intents(intents) => {
+                for intent in intents.intents {
+                    *self.doubted.entry(intent.block).or_default() |= intent.command;
+                }
+            }
+            Kind::Told(told) => match told.event {
+                Some(Event::Finished(end)) if end.outcome() != Outcome::NotRun => {
+                    self.doubted.remove(&end.block);
+                    if let Some(block) = self.id(end.block) {
+                        self.carried.remove(&block);
+                    }
+                    self.done.insert(end.block);
+                }
+                Some(Event::Report(_)) => self.is_over = true,
+                _ => {}
+            },
+            Kind::Header(_) => {}
+        }
+    }
+
+    fn id(&self, block: u32) -> Option<String> {
+        let block = usize::try_from(block).ok()?;
+        Some(self.begun.blocks.get(block)?.id.clone())
+    }
+
+    /// The ids of blocks whose command may have run or not, and nobody can tell.
+    pub(crate) fn commands_in_doubt(&self) -> BTreeSet<String> {
+        let commands = self.doubted.iter().filter(|(_, command)| **command);
+        commands
+            .filter_map(|(block, _)| self.id(*block))
+            .chain(self.carried.iter().cloned())
+            .collect()
+    }
+
+    /// What is to be said of a run that broke off.
+    pub(crate) fn interrupted(&self) -> Interrupted {
+        let ids = |blocks: &mut dyn Iterator<Item = &u32>| -> Vec<String> {
+            blocks.filter_map(|block| self.id(*block)).collect()
+        };
+        let known = self.done.len() + self.doubted.len();
+        let left = self.begun.blocks.len().saturating_sub(known);
+        Interrupted {
+            run: self.begun.run.clone(),
+            done: ids(&mut self.done.iter()),
+            in_doubt: ids(&mut self.doubted.keys()),
+            not_started: u32::try_from(left).unwrap_or(u32::MAX),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Writing a run's journal: the witness that every run on a real host has.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use hpt_proto::wire::record::Record as Kind;
+use hpt_proto::wire::{ApplyEvent, Header, Intents, Record};
+use hpt_proto::{Begun, End, Told};
+use hpt_provisioner::report::{Event, Outcome};
+use hpt_provisioner::run::{Intent, Witness};
+use prost::Message;
+
+use super::frame::Chain;
+use super::{Journals, State};
+
+/// How much of what commands write is kept, in bytes.
+const OUTPUT: usize = 16 << 20;
+
+/// The journal of a run that goes on.
+pub(crate) struct Journal<'a> {
+    file: File,
+    length: u64,
+    chain: Chain,
+    open: PathBuf,
+    ended: PathBuf,
+    /// What has finished and is not on disk yet.
+    held: Vec<Event>,
+    output: usize,
+    /// The file that says that the run is to stop.
+    cancel: PathBuf,
+    listener: &'a mut dyn FnMut(Told),
+}
+
+impl<'a> Journal<'a> {
+    /// Begins the journal of a run that holds the host. What earlier runs left open is put away.
+    pub(crate) fn begin(
+        journals: &Journals,
+        begun: Begun,
+        in_doubt: BTreeSet<String>,
+        cancel: PathBuf,
+        listener: &'a mut dyn FnMut(Told),
+    ) -> io::Result<Self> {
+        journals.put_away()?;
+        let id = &begun.running.run;
+        let open = journals.path(id, State::Open);
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&open)?;
+        let mut this = Self {
+            ended: journals.path(id, State::Ended),
+            file,
+            length: 0,
+            chain: Chain::default(),
+            open,
+            held: Vec::new(),
+            output: 0,
+            cancel,
+            listener,
+        };
+        let header = Header {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            begun: Some(begun.clone().into()),
+            in_doubt: in_doubt.into_iter().collect(),
+        };
+        this.append([Kind::Header(header)])?;
+        this.file.sync_data()?;
+        File::open(&journals.dir)?.sync_all()?;
+        (this.listener)(Told::Begun(begun));
+        Ok(this)
+    }
+
+    /// Ends the journal with the end of its run.
+    pub(crate) fn end(mut self, end: &End) -> io::Result<()> {
+        let mut records = self.held();
+        records.push(Kind::Told(Told::End(end.clone()).into()));
+        self.keep(records)?;
+        fs::rename(&self.open, &self.ended)?;
+        let _ = fs::remove_file(&self.cancel);
+        Ok(())
+    }
+
+    /// Adds records, all of them or none.
+
+    fn append(&mut self, records: impl IntoIterator<Item = Kind>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let mut chain = self.chain;
+        for record in records {
+            let record = Some(record);
+            chain.write(&Record { record }.encode_to_vec(), &mut bytes);
+        }
+        if let Err(why) = self.file.write_all(&bytes) {
+            // What follows half a record could not be read.
+            self.file.set_len(self.length)?;
+            return Err(why);
+        }
+        self.length += u64::try_from(bytes.len()).expect("a length");
+        self.chain = chain;
+        Ok(())
+    }
+
+    /// An event, if it is not more output than is kept.
+    fn within_bounds(&mut self, event: Event) -> Option<Event> {
+        let Event::Output { block, bytes, .. } = &event else {
+            return Some(event);
+        };
+        let before = self.output;
+        self.output += bytes.len();
+        let text = || "no more of what commands write is kept".to_owned();
+        match (before > OUTPUT, self.output > OUTPUT) {
+            (_, false) => Some(event),
+            (false, true) => Some(Event::Note {
+                block: *block,
+                text: text(),
+            }),
+            (true, true) => None,
+        }
+    }
+
+    /// What is held, in records.
+    fn held(&self) -> Vec<Kind> {
+        let told = |event: &Event| Kind::Told(ApplyEvent::from(Told::Event(event.clone())));
+        self.held.iter().map(told).collect()
+    }
+
+    /// Makes records durable, and then tells what was held.
+    fn keep(&mut self, records: Vec<Kind>) -> io::Result<()> {
+        self.append(records)?;
+        self.file.sync_data()?;
+        for event in self.held.drain(..) {
+            (self.listener)(Told::Event(event));
+        }
+        Ok(())
+    }
+}
+
+impl Witness for Journal<'_> {
+    fn intend(&mut self, intents: &[Intent]) -> io::Result<()> {
+        let intents = intents.iter().map(Into::into).collect();
+        let mut records = self.held();
+        records.push(Kind::Intents(Intents { intents }));
+        self.keep(records)
+    }
+
+    fn tell(&mut self, event: Event) {
+        if let Event::Finished(end) = &event
+            && (matches!(end.outcome, Outcome::Changed | Outcome::Failed) || !self.held.is_empty())
+        {
+            return self.held.push(event);
+        }
+        let Some(event) = self.within_bounds(event) else {
+            return;
+        };
+        // What is lost of it is not what the run has done.
+        let _ = self.append([Kind::Told(Told::Event(event.clone()).into())]);
+        (self.listener)(Told::Event(event));
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        let records = self.held();
+        self.keep(records)
+    }
+
+    fn go_on(&mut self) -> bool {
+        !self.cancel.exists()
+    }
+}

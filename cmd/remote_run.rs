@@ -1,0 +1,248 @@
+//! Runs over the channel: started or found, heard to their end, and taken up again after a cut.
+
+use std::time::Duration;
+
+use hpt_proto::wire::{ApplyEvent, ApplyRequest, AttachRequest, CancelRequest};
+use hpt_proto::{Begun, End, Running, Told};
+use hpt_provisioner::config::File;
+use hpt_provisioner::plan::Bound;
+use hpt_provisioner::report::Event;
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Status, Streaming};
+
+use crate::error::{CommandError, Exit};
+use crate::remote::{Remote, was_cut};
+use crate::site::Job;
+use crate::terminal::visible;
+
+/// How long a lost session is tried to be had again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// From one try to the next.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What a run on a target tells, and to whom.
+struct Hearing<'a> {
+    /// Is told each event once.
+    hear: &'a mut dyn FnMut(Heard),
+    /// The files of the config, for faults in them.
+    files: &'a [File],
+    begun: Option<Begun>,
+    /// How many blocks it is about.
+    blocks: usize,
+    /// How many events were heard.
+    events: u64,
+}
+
+/// What there is to show.
+pub(crate) enum Heard {
+    /// The run, and its blocks; also when it is another session's run that is heard from now on.
+    Begun(Begun),
+    /// What it does.
+    Event(Event),
+    /// The session was lost, and a new one is tried for.
+    Lost,
+    /// There is a new one.
+    Found,
+}
+
+/// Why a stream did not come to an end.
+enum Broken {
+    /// The connection did.
+    Cut,
+    Said(CommandError),
+}
+
+impl<'a> Hearing<'a> {
+    fn new(files: &'a [File], blocks: usize, hear: &'a mut dyn FnMut(Heard)) -> Self {
+        Self {
+            hear,
+            files,
+            begun: None,
+            blocks,
+            events: 0,
+        }
+    }
+}
+
+impl Remote {
+    /// Brings a config about.
+    pub(crate) async fn apply(
+        &mut self,
+        job: &Job,
+        bound: Option<&Bound>,
+        rerun: &[String],
+        blocks: usize,
+        hear: &mut dyn FnMut(Heard),
+    ) -> Result<End, CommandError> {
+        let request = ApplyRequest {
+            request: Some(job.delivery().into()),
+            bound: bound.map(Into::into),
+            rerun: rerun.to_vec(),
+        };
+        tracing::debug!("asking {} to apply", self.name);
+        let reply = self.client.apply(request).await;
+        let events = reply.map_err(|status| self.refused(&status))?.into_inner();
+        let hearing = Hearing::new(&job.files, blocks, hear);
+        self.hear_out(hearing, events).await
+    }
+
+    /// Hears a run from its beginning on: the one that goes on, or else the last one, or this one.
+    pub(crate) async fn attach(
+        &mut self,
+        run: &str,
+        hear: &mut dyn FnMut(Heard),
+    ) -> Result<End, CommandError> {
+        let events = self.follow(run, 0).await;
+        let events = events.map_err(|status| self.refused(&status))?;
+        self.hear_out(Hearing::new(&[], 0, hear), events).await
+    }
+
+    /// Has a run stop before its next block: this one, or the one that goes on.
+    pub(crate) async fn cancel(&mut self, run: &str) -> Result<Running, CommandError> {
+        let request = CancelRequest {
+            run: run.to_owned(),
+        };
+        let reply = self.client.cancel(request).await;
+        let reply = reply.map_err(|status| self.refused(&status))?.into_inner();
+        Ok(reply.run.unwrap_or_default().into())
+    }
+
+    async fn follow(&mut self, run: &str, from: u64) -> Result<Streaming<ApplyEvent>, Status> {
+        let run = run.to_owned();
+        let reply = self.client.attach(AttachRequest { run, from }).await?;
+        Ok(reply.into_inner())
+    }
+
+    async fn hear_out(
+        &mut self,
+        mut hearing: Hearing<'_>,
+        mut events: Streaming<ApplyEvent>,
+    ) -> Result<End, CommandError> {
+        loop {
+            match self.hear(&mut hearing, &mut events).await {
+                Ok(end) => return Ok(end),
+                Err(Broken::Said(error)) => return Err(error),
+                Err(Broken::Cut) => {}
+            }
+            let Some(run) = hearing
+                .begun
+                .as_ref()
+                .map(|begun| begun.running.run.clone())
+            else {
+                let what = format!(
+                    "{}: the session was lost before a run was heard of",
+                    self.name
+                );
+                let hint = format!("`hpt --target {} status` says whether it began", self.name);
+                return Err(CommandError::new(Exit::Lost, what).hint(hint));
+            };
+            (hearing.hear)(Heard::Lost);
+            events = self.find_again(&run, hearing.events).await?;
+            (hearing.hear)(Heard::Found);
+        }
+    }
+
+    /// A new session with the target, and the rest of what the run tells.
+    async fn find_again(
+        &mut self,
+        run: &str,
+        from: u64,
+    ) -> Result<Streaming<ApplyEvent>, CommandError> {
+        let began = Instant::now();
+        loop {
+            let found = tokio::select! {
+                found = self.try_again(run, from) => found?,
+                _ = tokio::signal::ctrl_c() => return Err(self.lost(run, "interrupted")),
+            };
+            match found {
+                Some(events) => return Ok(events),
+                None if began.elapsed() > PATIENCE => {
+                    let why = format!("there was no new session within {} s", PATIENCE.as_secs());
+                    return Err(self.lost(run, &why));
+                }
+                None => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn try_again(
+        &mut self,
+        run: &str,
+        from: u64,
+    ) -> Result<Option<Streaming<ApplyEvent>>, CommandError> {
+        if let Err(why) = self.reconnect().await {
+            tracing::debug!("no new session with {}: {why}", self.name);
+            return Ok(None);
+        }
+        match self.follow(run, from).await {
+            Ok(events) => Ok(Some(events)),
+            Err(status) if was_cut(&status) => Ok(None),
+            Err(status) if status.code() == Code::PermissionDenied => {
+                let hint = format!(
+                    "`hpt --target {} status` tells when it has ended",
+                    self.name
+                );
+                let error = self.lost(run, "this client may not attach to it");
+                Err(CommandError {
+                    hints: vec![hint],
+                    ..error
+                })
+            }
+            Err(status) => Err(self.refused(&status)),
+        }
+    }
+
+    async fn hear(
+        &self,
+        hearing: &mut Hearing<'_>,
+        events: &mut Streaming<ApplyEvent>,
+    ) -> Result<End, Broken> {
+        loop {
+            let begun = hearing.begun.as_ref();
+            let next = tokio::select! {
+                next = events.message() => next,
+                _ = tokio::signal::ctrl_c(), if begun.is_some() => {
+                    let run = begun.map_or("", |begun| &begun.running.run);
+                    return Err(Broken::Said(self.lost(run, "interrupted")));
+                }
+            };
+            let event = match next {
+                Ok(Some(event)) => event,
+                Ok(None) => return Err(Broken::Cut),
+                Err(status) if was_cut(&status) => return Err(Broken::Cut),
+                Err(status) if status.code() == Code::Aborted => {
+                    return Err(Broken::Said(self.broken(&status)));
+                }
+                Err(status) => return Err(Broken::Said(self.refused(&status))),
+            };
+            let told = Told::parse(event, hearing.files, hearing.blocks);
+            match told.map_err(|bad| Broken::Said(self.bad(bad)))? {
+                Told::Begun(begun) if hearing.begun.is_none() => {
+                    hearing.blocks = begun.blocks.len();
+                    hearing.begun = Some(begun.clone());
+                    (hearing.hear)(Heard::Begun(begun));
+                }
+                Told::Begun(_) => {} // of the run that is heard already
+                Told::Event(event) => {
+                    hearing.events += 1;
+                    (hearing.hear)(Heard::Event(event));
+                }
+                Told::End(end) => return Ok(end),
+            }
+        }
+    }
+
+    fn broken(&self, status: &Status) -> CommandError {
+        let (name, words) = (&self.name, visible(status.message()));
+        CommandError::new(Exit::InDoubt, format!("{name}: {words}")).hint(format!(
+            "`hpt --target {name} status` says how far it had come"
+        ))
+    }
+
+    fn lost(&self, run: &str, why: &str) -> CommandError {
+        let (name, run) = (&self.name, visible(run));
+        let what = format!("{name}: {why}; run {run} goes on there");
+        CommandError::new(Exit::Lost, what)
+            .hint(format!("`hpt --target {name} attach` shows the rest of it"))
+    }
+}
