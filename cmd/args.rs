@@ -14,7 +14,7 @@ use crate::terminal::{Form, Terminal, visible};
 use crate::{
     attach, backup, cancel, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys,
     list_target_keys, passphrase, plan, provision, remove, rename, restore, run, schema, seal,
-    serve, show, status, unit_file,
+    serve, show, status, undo, unit_file,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -198,6 +198,8 @@ pub(crate) enum Verb {
     Attach(attach::Args),
     /// Have a run stop before its next block
     Cancel(cancel::Args),
+    /// Put back what a run replaced
+    Undo(undo::Args),
     /// Show what a host knows of itself
     Facts(facts::Args),
     /// Make your own keys

@@ -7,6 +7,7 @@ use hpt_agent::blobs::Store;
 use hpt_agent::journal::name_run;
 use hpt_agent::run::{Order, RunError, Site};
 use hpt_agent::state::StateError;
+use hpt_proto::wire::PlanUndoReply;
 use hpt_proto::{End, Running, Told};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::{Bound, Reveal};
@@ -101,24 +102,50 @@ impl Local {
         rerun: &[String],
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
-        let now = now();
         let order = Order {
             delivery: job.delivery().clone(),
             bound,
-            running: Running {
-                run: name_run(now),
-                by: "local".into(),
-                since: now,
-            },
+            running: running(),
             exec: true,
             rerun: rerun.iter().cloned().collect(),
         };
-        let mut pass_on = |told| match told {
-            Told::Begun(begun) => hear(Heard::Begun(begun)),
-            Told::Event(event) => hear(Heard::Event(event)),
-            Told::End(_) => {} // it is what `execute` gives back
-        };
-        self.site.execute(order, &mut pass_on).map_err(failed)
+        self.site.execute(order, &mut pass_on(hear)).map_err(failed)
+    }
+}
+
+impl Local {
+    /// What an undo of this run would do, or of the last one that has changed something.
+    pub(crate) fn plan_undo(&self, run: &str) -> Result<PlanUndoReply, CommandError> {
+        let plan = self.site.plan_undo(run).map_err(failed)?;
+        plan.ok_or_else(|| {
+            let what = "there is no such run, or none that changed anything";
+            CommandError::new(Exit::Failed, what)
+        })
+    }
+
+    /// Undoes a run.
+    pub(crate) fn undo(&self, run: &str, hear: &mut dyn FnMut(Heard)) -> Result<End, CommandError> {
+        self.site
+            .undo(run, running(), &mut pass_on(hear))
+            .map_err(failed)
+    }
+}
+
+/// A run that begins now.
+fn running() -> Running {
+    let now = now();
+    Running {
+        run: name_run(now),
+        by: "local".into(),
+        since: now,
+    }
+}
+
+fn pass_on(hear: &mut dyn FnMut(Heard)) -> impl FnMut(Told) {
+    move |told| match told {
+        Told::Begun(begun) => hear(Heard::Begun(begun)),
+        Told::Event(event) => hear(Heard::Event(event)),
+        Told::End(_) => {} // it is what the call gives back
     }
 }
 

@@ -57,6 +57,7 @@ mod site;
 mod sources;
 mod status;
 mod terminal;
+mod undo;
 mod unit_file;
 mod upload;
 
@@ -127,6 +128,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Status(args) => status::run(&args, context),
         Verb::Attach(args) => attach::run(&args, context),
         Verb::Cancel(args) => cancel::run(&args, context),
+        Verb::Undo(args) => undo::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),
         Verb::GenTargetKeys(args) => gen_target_keys::run(&args, context),

@@ -250,7 +250,7 @@ fn in_doubt(name: &str, run: &Running, blocks: &[String]) -> CommandError {
         .hint(format!("`hpt provision{}`", ids.collect::<String>()))
 }
 
-fn busy(name: &str, running: &Running) -> CommandError {
+pub(crate) fn busy(name: &str, running: &Running) -> CommandError {
     let by = visible(&running.by);
     let since = span(now().saturating_sub(running.since));
     let what = format!(

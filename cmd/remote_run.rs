@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use hpt_proto::wire::{ApplyEvent, ApplyRequest, AttachRequest, CancelRequest};
+use hpt_proto::wire::{
+    ApplyEvent, ApplyRequest, AttachRequest, CancelRequest, PlanUndoReply, PlanUndoRequest,
+    UndoRequest,
+};
 use hpt_proto::{Begun, End, Running, Told};
 use hpt_provisioner::config::File;
 use hpt_provisioner::plan::Bound;
@@ -94,6 +97,29 @@ impl Remote {
     ) -> Result<End, CommandError> {
         let events = self.follow(run, 0).await;
         let events = events.map_err(|status| self.refused(&status))?;
+        self.hear_out(Hearing::new(&[], 0, hear), events).await
+    }
+
+    /// What an undo of this run would do, or of the last one that has changed something.
+    pub(crate) async fn plan_undo(&mut self, run: &str) -> Result<PlanUndoReply, CommandError> {
+        let request = PlanUndoRequest {
+            run: run.to_owned(),
+        };
+        let reply = self.client.plan_undo(request).await;
+        Ok(reply.map_err(|status| self.refused(&status))?.into_inner())
+    }
+
+    /// Undoes a run.
+    pub(crate) async fn undo(
+        &mut self,
+        run: &str,
+        hear: &mut dyn FnMut(Heard),
+    ) -> Result<End, CommandError> {
+        let request = UndoRequest {
+            run: run.to_owned(),
+        };
+        let reply = self.client.undo(request).await;
+        let events = reply.map_err(|status| self.refused(&status))?.into_inner();
         self.hear_out(Hearing::new(&[], 0, hear), events).await
     }
 

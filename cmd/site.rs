@@ -1,5 +1,6 @@
 //! Where a config is brought about: a target over the channel, or this machine.
 
+use hpt_proto::wire::PlanUndoReply;
 use hpt_proto::{Delivery, End};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
@@ -111,6 +112,26 @@ impl Site {
         match self {
             Self::Local(local) => local.keep(missing, job),
             Self::Remote(remote) => remote.send(missing, job, terminal).await,
+        }
+    }
+
+    /// What an undo of a run would do.
+    pub(crate) async fn plan_undo(&mut self, run: &str) -> Result<PlanUndoReply, CommandError> {
+        match self {
+            Self::Local(local) => local.plan_undo(run),
+            Self::Remote(remote) => remote.plan_undo(run).await,
+        }
+    }
+
+    /// Undoes a run; `hear` is told what happens.
+    pub(crate) async fn undo(
+        &mut self,
+        run: &str,
+        hear: &mut dyn FnMut(Heard),
+    ) -> Result<End, CommandError> {
+        match self {
+            Self::Local(local) => local.undo(run, hear),
+            Self::Remote(remote) => remote.undo(run, hear).await,
         }
     }
 

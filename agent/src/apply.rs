@@ -63,7 +63,37 @@ impl TargetService {
             // The run's process has no key, and is given what was opened with it here.
             config.secrets = to_secrets(&secrets);
         }
-        let order = self.order(caller, request, &running);
+        let order = RunRequest {
+            apply: Some(request),
+            exec: caller.may_exec(),
+            ..self.order(&running)
+        };
+        self.run(order, &running, tell).await
+    }
+
+    /// Undoes a run, in a process of its own.
+    pub(crate) async fn undo_run(
+        &self,
+        caller: &Caller,
+        run: String,
+        tell: Sender<Result<ApplyEvent, Status>>,
+    ) -> Result<(), Status> {
+        let running = self.name_run(&caller.name);
+        tracing::info!("run {} of {} undoes run {run}", running.run, running.by);
+        let order = RunRequest {
+            undo: run,
+            ..self.order(&running)
+        };
+        self.run(order, &running, tell).await
+    }
+
+    /// Starts the process of a run, and tells what the run tells.
+    async fn run(
+        &self,
+        order: RunRequest,
+        running: &Running,
+        tell: Sender<Result<ApplyEvent, Status>>,
+    ) -> Result<(), Status> {
         let started = self.0.runner.start(order, &running.run).await;
         let answer = started.map_err(|why| {
             tracing::error!("run {} did not begin: {why}", running.run);
@@ -137,15 +167,14 @@ impl TargetService {
         }
     }
 
-    fn order(&self, caller: &Caller, apply: ApplyRequest, running: &Running) -> RunRequest {
+    fn order(&self, running: &Running) -> RunRequest {
         let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
         RunRequest {
-            apply: Some(apply),
             running: Some(running.clone().into()),
             root: text(&self.0.places.root),
             state: text(&self.0.places.state),
             lock: text(&self.0.places.run),
-            exec: caller.may_exec(),
+            ..RunRequest::default()
         }
     }
 }

@@ -40,31 +40,38 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let request = read_order(from).map_err(ChildError::Order)?;
     let missing = BadMessage("an order without a request");
-    let apply = request.apply.ok_or(missing)?;
     let places = Places {
         root: request.root.into(),
         state: request.state.into(),
         run: request.lock.into(),
     };
-    let order = Order {
-        bound: apply.bound()?,
-        delivery: Delivery::try_from(apply.request.ok_or(missing)?)?,
-        running: request.running.ok_or(missing)?.into(),
-        exec: request.exec,
-        rerun: apply.rerun.into_iter().collect(),
-    };
+    let site = Site::new(places);
+    let running = request.running.ok_or(missing)?.into();
     // A server that is gone changes nothing about the run (J2); the rest it reads in the journal.
     let mut answer = |told: Told| {
         let message = framed(&ApplyEvent::from(told));
         let _ = to.write_all(&message).and_then(|()| to.flush());
     };
     let mut begun = false;
-    let end = Site::new(places).execute(order, &mut |told| {
+    let mut hear = |told| {
         if matches!(told, Told::Begun(_)) {
             begun = true;
             answer(told);
         }
-    })?;
+    };
+    let end = if request.undo.is_empty() {
+        let apply = request.apply.ok_or(missing)?;
+        let order = Order {
+            bound: apply.bound()?,
+            delivery: Delivery::try_from(apply.request.ok_or(missing)?)?,
+            running,
+            exec: request.exec,
+            rerun: apply.rerun.into_iter().collect(),
+        };
+        site.execute(order, &mut hear)?
+    } else {
+        site.undo(&request.undo, running, &mut hear)?
+    };
     if !begun {
         answer(Told::End(end));
     }

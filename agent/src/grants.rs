@@ -10,7 +10,7 @@ pub(crate) struct Caller {
 }
 
 /// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 9] = [
+const TABLE: [(&str, Grant); 11] = [
     ("Status", Grant::Status),
     ("Facts", Grant::Facts),
     ("MissingBlobs", Grant::Apply),
@@ -19,6 +19,8 @@ const TABLE: [(&str, Grant); 9] = [
     ("Apply", Grant::Apply),
     ("Attach", Grant::Attach),
     ("Cancel", Grant::Cancel),
+    ("PlanUndo", Grant::Undo),
+    ("Undo", Grant::Undo),
     ("Health", Grant::Status),
 ];
 

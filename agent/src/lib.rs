@@ -28,6 +28,7 @@ mod service;
 mod sink;
 pub mod state;
 mod systemd;
+mod undo;
 pub mod unit_file;
 
 use std::path::{Path, PathBuf};

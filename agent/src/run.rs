@@ -41,6 +41,9 @@ pub enum RunError {
         /// The id of the first such block.
         block: String,
     },
+    /// There is no journal of this run.
+    #[error("there is no run {0}")]
+    NoRun(String),
     /// What its runs write down cannot be read or written.
     #[error("nothing was done, for the journal of runs cannot be used: {0}")]
     Journal(#[from] io::Error),
@@ -184,16 +187,24 @@ impl Site {
         })))
     }
 
-    fn open(&self, delivery: Delivery) -> Result<(Live, Result<Config, Vec<Fault>>), RunError> {
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    pub(crate) fn host(&self) -> Result<Live, RunError> {
         let state = State::open(&self.places)?;
-        let host = Live::open(live::Options {
+        Ok(Live::open(live::Options {
             root: self.places.root.clone(),
             blobs: state.blobs(),
             memos: state.memos(),
+            pre_images: state.pre_images(),
             fingerprint_key: state.fingerprint_key()?,
             kept: Arc::clone(&self.kept),
-        })?;
-        let host = host.lend(delivery.contents);
+        })?)
+    }
+
+    fn open(&self, delivery: Delivery) -> Result<(Live, Result<Config, Vec<Fault>>), RunError> {
+        let host = self.host()?.lend(delivery.contents);
         let config = delivery.request.parse(host.facts(), self.opener.clone());
         Ok((host, config))
     }

@@ -221,6 +221,37 @@ impl Target for TargetService {
         let run = Some(running.into());
         Ok(Response::new(wire::CancelReply { run }))
     }
+
+    async fn plan_undo(
+        &self,
+        request: Request<wire::PlanUndoRequest>,
+    ) -> Result<Response<wire::PlanUndoReply>, Status> {
+        let (site, run) = (self.0.site.clone(), request.into_inner().run);
+        let _turn = self.turn().await;
+        let reply = blocking(move || site.plan_undo(&run)).await?;
+        let reply = reply.map_err(|error| unplannable(&error))?;
+        reply
+            .map(Response::new)
+            .ok_or_else(|| Status::not_found("there is no such run, or none that changed anything"))
+    }
+
+    type UndoStream = ReceiverStream<Result<ApplyEvent, Status>>;
+
+    async fn undo(
+        &self,
+        request: Request<wire::UndoRequest>,
+    ) -> Result<Response<Self::UndoStream>, Status> {
+        let caller = caller(&request)?;
+        let run = request.into_inner().run;
+        let (tell, told) = mpsc::channel(WAITING_EVENTS);
+        let service = self.clone();
+        tokio::spawn(async move {
+            if let Err(status) = service.undo_run(&caller, run, tell.clone()).await {
+                let _ = tell.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(told)))
+    }
 }
 
 fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {

@@ -63,6 +63,11 @@ impl State {
         self.0.join("blobs")
     }
 
+    /// Where the contents of files are that runs have replaced.
+    pub(crate) fn pre_images(&self) -> PathBuf {
+        self.0.join("pre-images")
+    }
+
     /// Where what is remembered between runs is.
     pub(crate) fn memos(&self) -> PathBuf {
         self.0.join("memos")

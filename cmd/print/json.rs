@@ -36,6 +36,7 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Skipped => "skipped",
         Outcome::Failed => "failed",
         Outcome::NotRun => "not run",
+        Outcome::Reverted => "reverted",
     }
 }
 

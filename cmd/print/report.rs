@@ -83,6 +83,7 @@ fn word(outcome: Outcome) -> (&'static str, Style) {
         Outcome::Skipped => ("skipped", DIM),
         Outcome::Failed => ("failed", FAILED),
         Outcome::NotRun => ("not run", DIM),
+        Outcome::Reverted => ("reverted", CHANGED),
     }
 }
 
@@ -95,6 +96,7 @@ pub(crate) fn summary(target: &str, report: &Report, time: Duration) -> String {
         ("skipped", Outcome::Skipped, false),
         ("failed", Outcome::Failed, true),
         ("not run", Outcome::NotRun, false),
+        ("reverted", Outcome::Reverted, false),
     ];
     for (word, outcome, always) in all {
         let count = report.count(outcome);

@@ -22,8 +22,8 @@ macro_rules! read {
 }
 
 read!(true: StatusRequest, FactsRequest, MissingBlobsRequest, PutBlobsRequest, PlanRequest);
-read!(true: ApplyRequest, AttachRequest, CancelRequest, HealthRequest);
-read!(false: StatusReply, FactsReply, MissingBlobsReply, PutBlobsReply, PlanReply, ApplyEvent, CancelReply);
+read!(true: ApplyRequest, AttachRequest, CancelRequest, PlanUndoRequest, UndoRequest, HealthRequest);
+read!(false: StatusReply, FactsReply, MissingBlobsReply, PutBlobsReply, PlanReply, ApplyEvent, CancelReply, PlanUndoReply);
 read!(false: HealthReply);
 
 /// prost, which passes over fields that it does not know. In a request such a field asks for

@@ -413,6 +413,39 @@ pub mod apply_event {
         InDoubt(super::InDoubt),
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlanUndoRequest {
+    /// its id; the last one that has changed something if empty
+    #[prost(string, tag = "1")]
+    pub run: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PlanUndoReply {
+    /// that would be undone
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Running>,
+    /// newest first; those that changed something
+    #[prost(message, repeated, tag = "2")]
+    pub blocks: ::prost::alloc::vec::Vec<Undoing>,
+}
+/// What would become of one block's changes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Undoing {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// nothing is left of them
+    #[prost(bool, tag = "2")]
+    pub gone: bool,
+    /// what of them stays, and why
+    #[prost(string, repeated, tag = "3")]
+    pub stays: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UndoRequest {
+    /// its id
+    #[prost(string, tag = "1")]
+    pub run: ::prost::alloc::string::String,
+}
 /// A run has begun.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Begun {
@@ -526,6 +559,9 @@ pub struct RunRequest {
     /// whether the config may run commands of its own
     #[prost(bool, tag = "6")]
     pub exec: bool,
+    /// the id of the run to undo, instead of an apply
+    #[prost(string, tag = "7")]
+    pub undo: ::prost::alloc::string::String,
 }
 /// What a run's journal holds, one after another (agent/src/journal). It is read by the hpt that wrote it
 /// and by later ones.
@@ -578,6 +614,9 @@ pub struct Intent {
     /// of the config, so that the host does not show whether it has run
     #[prost(bool, tag = "3")]
     pub command: bool,
+    /// JSON: what it replaces, one object for each thing (provisioner/src/undo)
+    #[prost(string, repeated, tag = "4")]
+    pub before: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -635,6 +674,7 @@ pub enum Outcome {
     Skipped = 3,
     Failed = 4,
     NotRun = 5,
+    Reverted = 6,
 }
 impl Outcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -649,6 +689,7 @@ impl Outcome {
             Self::Skipped => "OUTCOME_SKIPPED",
             Self::Failed => "OUTCOME_FAILED",
             Self::NotRun => "OUTCOME_NOT_RUN",
+            Self::Reverted => "OUTCOME_REVERTED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -660,6 +701,7 @@ impl Outcome {
             "OUTCOME_SKIPPED" => Some(Self::Skipped),
             "OUTCOME_FAILED" => Some(Self::Failed),
             "OUTCOME_NOT_RUN" => Some(Self::NotRun),
+            "OUTCOME_REVERTED" => Some(Self::Reverted),
             _ => None,
         }
     }
@@ -911,6 +953,47 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Cancel"));
             self.inner.unary(req, path, codec).await
         }
+        /// What an undo of a run would put back, and what it could not. Changes nothing.
+        pub async fn plan_undo(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PlanUndoRequest>,
+        ) -> std::result::Result<tonic::Response<super::PlanUndoReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/PlanUndo");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "PlanUndo"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts back what a run replaced, newest block first. It is a run by itself.
+        pub async fn undo(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UndoRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ApplyEvent>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Undo");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Undo"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Whether the target is ready to take a run. For monitors.
         pub async fn health(
             &mut self,
@@ -1002,6 +1085,22 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::CancelRequest>,
         ) -> std::result::Result<tonic::Response<super::CancelReply>, tonic::Status>;
+        /// What an undo of a run would put back, and what it could not. Changes nothing.
+        async fn plan_undo(
+            &self,
+            request: tonic::Request<super::PlanUndoRequest>,
+        ) -> std::result::Result<tonic::Response<super::PlanUndoReply>, tonic::Status>;
+        /// Server streaming response type for the Undo method.
+        type UndoStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ApplyEvent, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Puts back what a run replaced, newest block first. It is a run by itself.
+        async fn undo(
+            &self,
+            request: tonic::Request<super::UndoRequest>,
+        ) -> std::result::Result<tonic::Response<Self::UndoStream>, tonic::Status>;
         /// Whether the target is ready to take a run. For monitors.
         async fn health(
             &self,
@@ -1437,6 +1536,95 @@ pub mod target_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/PlanUndo" => {
+                    #[allow(non_camel_case_types)]
+                    struct PlanUndoSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::PlanUndoRequest>
+                    for PlanUndoSvc<T> {
+                        type Response = super::PlanUndoReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PlanUndoRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::plan_undo(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PlanUndoSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Undo" => {
+                    #[allow(non_camel_case_types)]
+                    struct UndoSvc<T: Target>(pub Arc<T>);
+                    impl<
+                        T: Target,
+                    > tonic::server::ServerStreamingService<super::UndoRequest>
+                    for UndoSvc<T> {
+                        type Response = super::ApplyEvent;
+                        type ResponseStream = T::UndoStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UndoRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::undo(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UndoSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -29,6 +29,7 @@ pub mod run;
 pub mod secret;
 pub mod source;
 mod time;
+pub mod undo;
 mod unit_file;
 pub mod view;
 

@@ -15,6 +15,8 @@ pub enum Outcome {
     Failed,
     /// The run stopped before it.
     NotRun,
+    /// It is again what it was before the run that was undone.
+    Reverted,
 }
 
 /// One thing that a run tells. Blocks are named by their index in the plan.

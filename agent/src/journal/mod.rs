@@ -5,6 +5,7 @@
 //! Ids begin with the time, so that names are in the order of runs. A journal holds what commands wrote
 //! with secrets masked, and no content of any file; all of it is for root alone.
 
+mod changes;
 pub(crate) mod follow;
 mod frame;
 mod id;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::Places;
 use crate::state::{StateError, private_dir};
 
+pub(crate) use self::changes::Past;
 use self::id::is_id;
 pub use self::id::name_run;
 pub(crate) use self::read::Standing;
@@ -81,9 +83,14 @@ impl Journals {
         Ok(all)
     }
 
+    /// The ids of all runs, oldest first.
+    pub(crate) fn ids(&self) -> io::Result<Vec<String>> {
+        Ok(self.all()?.into_iter().map(|(id, _)| id).collect())
+    }
+
     /// The newest run.
     pub(crate) fn last(&self) -> io::Result<Option<String>> {
-        Ok(self.all()?.pop().map(|(id, _)| id))
+        Ok(self.ids()?.pop())
     }
 
     fn path(&self, id: &str, state: State) -> PathBuf {

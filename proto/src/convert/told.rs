@@ -7,6 +7,7 @@ use hpt_provisioner::host::{Hash, Stream};
 use hpt_provisioner::plan::{Bound, Moved};
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 use hpt_provisioner::run::Intent;
+use hpt_provisioner::undo::Before;
 
 use super::plan::digest;
 use super::{BadMessage, faults, hashes, index, number, to_faults, to_hashes};
@@ -225,6 +226,7 @@ impl From<&Intent> for wire::Intent {
             block: number(intent.block),
             what: intent.what.clone(),
             command: intent.is_command,
+            before: intent.before.iter().map(Before::to_json).collect(),
         }
     }
 }
@@ -254,6 +256,7 @@ fn finished(from: wire::Finished, blocks: usize) -> Result<Finished, BadMessage>
         wire::Outcome::Skipped => Outcome::Skipped,
         wire::Outcome::Failed => Outcome::Failed,
         wire::Outcome::NotRun => Outcome::NotRun,
+        wire::Outcome::Reverted => Outcome::Reverted,
     };
     let block = index(from.block, blocks)?;
     Ok(Finished {
@@ -271,6 +274,7 @@ fn to_finished(from: Finished) -> wire::Finished {
         Outcome::Skipped => wire::Outcome::Skipped,
         Outcome::Failed => wire::Outcome::Failed,
         Outcome::NotRun => wire::Outcome::NotRun,
+        Outcome::Reverted => wire::Outcome::Reverted,
     };
     wire::Finished {
         block: number(from.block),

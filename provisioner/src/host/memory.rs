@@ -15,6 +15,7 @@ use crate::host::{
     Package, Powers, Progress, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitName, UserName};
+use crate::undo::PreImages;
 
 /// A whole host in memory: the overlay over nothing. An honest second implementation, for
 /// properties that need many hosts.
@@ -254,6 +255,20 @@ impl Observe for Memory {
 }
 
 impl Mutate for Memory {
+    fn keep(&mut self, paths: &[&AbsPath]) -> Result<PreImages, HostError> {
+        let mut kept = PreImages::new();
+        for path in paths {
+            let is_file = |entry: Entry| matches!(entry.kind, EntryKind::File { .. });
+            if self.path(path)?.is_some_and(is_file)
+                && let Some(bytes) = self.read(path)?
+            {
+                let size = u64::try_from(bytes.len()).expect("a length fits 64 bits");
+                kept.insert((*path).clone(), Ok((self.put_blob(&bytes), size)));
+            }
+        }
+        Ok(kept)
+    }
+
     fn perform(
         &mut self,
         batch: &[Effect],

@@ -16,6 +16,8 @@ use crate::name::{
     AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
 };
 
+use crate::undo::PreImages;
+
 use self::facts::Facts;
 use self::setting::Setting;
 
@@ -465,6 +467,12 @@ pub trait Mutate: Observe {
         batch: &[Effect],
         tell: &mut dyn FnMut(usize, Progress),
     ) -> Vec<Result<Done, HostError>>;
+    /// Keeps the content of the regular files among these paths, durably, so that it can be put back:
+    /// the hash and length of each, as a blob; or why it is not kept, because it is too much.
+    ///
+    /// # Errors
+    /// If one cannot be read or kept.
+    fn keep(&mut self, paths: &[&AbsPath]) -> Result<PreImages, HostError>;
     /// Runs a guard; whether it exited 0.
     ///
     /// # Errors

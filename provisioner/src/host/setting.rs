@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::name::{AbsPath, LocaleName, ModuleName, SysctlKey};
 
 /// A setting of a running host. Its value is a text, or `None` where the host has no such thing.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Setting {
     /// A kernel parameter; its value with single spaces between words. `None`: the kernel has none.
     Sysctl(SysctlKey),

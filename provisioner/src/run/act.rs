@@ -8,6 +8,7 @@ use crate::effect::{Effect, Sort};
 use crate::host::{Done, HostError, Progress, Stream};
 use crate::mask::Mask;
 use crate::report::{Event, Outcome};
+use crate::undo;
 
 impl Run<'_> {
     /// Performs the effects of one block, adjacent ones of a sort together.
@@ -97,11 +98,24 @@ impl Run<'_> {
         self.config.mask()
     }
 
-    fn perform(&mut self, effects: &[Effect], owners: &[usize]) -> Vec<Result<Done, HostError>> {
+    /// What is about to be done, and what it replaces: the content of files is kept.
+    fn intents(&mut self, effects: &[Effect], owners: &[usize]) -> Result<Vec<Intent>, HostError> {
+        let replaced: Vec<_> = effects.iter().filter_map(undo::replaces).collect();
+        let kept = self.host.keep(&replaced)?;
         let pairs = owners.iter().zip(effects);
-        let intents: Vec<_> = pairs
-            .map(|(owner, effect)| Intent::of(*owner, effect))
-            .collect();
+        pairs
+            .map(|(owner, effect)| {
+                let before = undo::before(effect, &*self.host, &kept)?;
+                Ok(Intent::of(*owner, effect, before))
+            })
+            .collect()
+    }
+
+    fn perform(&mut self, effects: &[Effect], owners: &[usize]) -> Vec<Result<Done, HostError>> {
+        let intents = match self.intents(effects, owners) {
+            Ok(intents) => intents,
+            Err(error) => return vec![Err(error)],
+        };
         if let Err(why) = self.witness.intend(&intents) {
             self.stopped = Some(Stop::Unrecorded);
             return vec![Err(unrecorded(&why))];

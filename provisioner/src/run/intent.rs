@@ -1,6 +1,7 @@
 //! What a run is about to do, in words that can be kept and read again after a crash.
 
 use crate::effect::{Effect, GroupEdit, UnitJob, UserEdit};
+use crate::undo::Before;
 
 /// One change that is about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,14 +12,17 @@ pub struct Intent {
     pub what: String,
     /// Whether it is a command of the config: nobody can see on the host whether it has run.
     pub is_command: bool,
+    /// What it replaces.
+    pub before: Vec<Before>,
 }
 
 impl Intent {
-    pub(super) fn of(block: usize, effect: &Effect) -> Self {
+    pub(crate) fn of(block: usize, effect: &Effect, before: Vec<Before>) -> Self {
         Self {
             block,
             what: words(effect),
             is_command: matches!(effect, Effect::Run(_)),
+            before,
         }
     }
 }

@@ -18,6 +18,8 @@ use super::{
 };
 use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
 use crate::host::{Done, HostError, Mutate, Progress, Stream};
+use crate::name::AbsPath;
+use crate::undo::PreImages;
 use crate::unit_file;
 
 /// As much of a command's standard output as is kept for `changed_if` and `result`, in bytes.
@@ -44,6 +46,10 @@ impl Mutate for Live {
         // What was looked at in order to act is old by now.
         self.forget();
         answers
+    }
+
+    fn keep(&mut self, paths: &[&AbsPath]) -> Result<PreImages, HostError> {
+        self.keep_files(paths)
     }
 
     fn guard(&mut self, command: &Command) -> Result<bool, HostError> {

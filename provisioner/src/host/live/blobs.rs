@@ -7,7 +7,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,6 +31,11 @@ impl Blobs {
     /// Adds contents that are never stored.
     pub(super) fn lend(&mut self, contents: HashMap<Hash, Arc<[u8]>>) {
         self.lent.extend(contents);
+    }
+
+    /// Where they are.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn path(&self, hash: &Hash) -> PathBuf {

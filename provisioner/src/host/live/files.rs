@@ -106,7 +106,7 @@ pub(super) fn read_up_to(
     Ok(Some(all))
 }
 
-fn open(spot: &Spot, path: &AbsPath) -> Result<Option<(OwnedFd, Statx)>, HostError> {
+pub(super) fn open(spot: &Spot, path: &AbsPath) -> Result<Option<(OwnedFd, Statx)>, HostError> {
     let file = match spot.open() {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),

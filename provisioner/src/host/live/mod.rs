@@ -18,6 +18,7 @@ mod files;
 mod fresh;
 mod git;
 mod git_auth;
+mod keep;
 mod locks;
 mod managers;
 mod memos;
@@ -79,6 +80,8 @@ pub struct Options {
     pub blobs: PathBuf,
     /// The directory of what hpt remembers between runs; made when it is needed.
     pub memos: PathBuf,
+    /// The directory of the contents of files that runs have replaced; made when it is needed.
+    pub pre_images: PathBuf,
     /// The host's own key for fingerprints of secrets.
     pub fingerprint_key: [u8; 32],
     /// What earlier plans have read.
@@ -105,6 +108,8 @@ pub struct Live {
     key: [u8; 32],
     kept: Arc<Kept>,
     blobs: Blobs,
+    /// What runs have replaced.
+    pre_images: Blobs,
     memos: Memos,
     temps: Temps,
     accounts: Parsed<Accounts>,
@@ -131,6 +136,7 @@ impl Live {
             key: options.fingerprint_key,
             kept: options.kept,
             blobs: Blobs::new(options.blobs),
+            pre_images: Blobs::new(options.pre_images),
             memos: Memos::new(options.memos),
             temps: Temps::new(),
             accounts: Parsed::default(),

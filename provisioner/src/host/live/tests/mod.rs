@@ -42,6 +42,7 @@ pub(in super::super) fn open(root: &Path) -> Live {
         root: root.to_owned(),
         blobs: root.join("blobs"),
         memos: root.join("memos"),
+        pre_images: root.join("pre-images"),
         fingerprint_key: [7; 32],
         kept: Arc::default(),
     };

@@ -1,0 +1,84 @@
+//! Undoing a run on this host: what it would come to, and the run that does it.
+
+use std::collections::BTreeSet;
+
+use hpt_proto::wire::{PlanUndoReply, Undoing};
+use hpt_proto::{Begun, End, Running, Told};
+use hpt_provisioner::undo::{Fate, foresee, undo};
+
+use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
+use crate::lock::{Lock, LockError};
+use crate::run::{RunError, Site};
+
+impl Site {
+    /// What an undo of this run would put back, or of the last one that has changed something; `None`
+    /// if there is no such run.
+    ///
+    /// # Errors
+    /// If the host cannot be opened, or its journals cannot be read.
+    pub fn plan_undo(&self, run: &str) -> Result<Option<PlanUndoReply>, RunError> {
+        let journals = Journals::open(self.places())?;
+        let past = match run {
+            "" => Past::last(&journals)?,
+            run => Past::of(&journals, run)?,
+        };
+        let Some(past) = past else {
+            return Ok(None);
+        };
+        let fates = foresee(&past.changes, &self.host()?);
+        let blocks = past
+            .blocks
+            .into_iter()
+            .zip(fates)
+            .map(|(block, fate)| Undoing {
+                id: block.id,
+                gone: fate == Fate::Gone,
+                stays: match fate {
+                    Fate::Stays(why) => why,
+                    Fate::Reverts | Fate::Gone => Vec::new(),
+                },
+            });
+        Ok(Some(PlanUndoReply {
+            blocks: blocks.collect(),
+            run: Some(past.begun.running.into()),
+        }))
+    }
+
+    /// Puts back what a run replaced, as a run of its own.
+    ///
+    /// # Errors
+    /// If the host cannot be opened, or there is no such run.
+    pub fn undo(
+        &self,
+        run: &str,
+        running: Running,
+        hear: &mut dyn FnMut(Told),
+    ) -> Result<End, RunError> {
+        let lock = match Lock::take(self.places(), &running) {
+            Ok(lock) => lock,
+            Err(LockError::Busy(holder)) => return Ok(End::Busy(holder)),
+            Err(LockError::State(error)) => return Err(error.into()),
+        };
+        let journals = Journals::open(self.places())?;
+        let past = Past::of(&journals, run)?.ok_or_else(|| RunError::NoRun(run.to_owned()))?;
+        let in_doubt = match Standing::last(&journals)? {
+            Some(last) => last.commands_in_doubt(),
+            None => BTreeSet::new(),
+        };
+        let mut host = self.host()?;
+        let cancel = cancel_path(&self.places().run, &running.run);
+        let id = running.run.clone();
+        let begun = Begun {
+            running,
+            blocks: past.blocks,
+        };
+        let mut journal = Journal::begin(&journals, begun, in_doubt, cancel, hear)?;
+        let report = undo(&past.changes, &mut host, &mut journal);
+        let end = End::Report { run: id, report };
+        if let Err(why) = journal.end(&end) {
+            tracing::error!("the end of the run cannot be recorded: {why}");
+        }
+        drop(lock);
+        Ok(end)
+    }
+}

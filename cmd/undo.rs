@@ -1,0 +1,150 @@
+//! `hpt undo`: puts back what a run replaced.
+
+use std::time::Instant;
+
+use hpt_proto::wire::Undoing;
+use hpt_proto::{End, Running};
+use hpt_provisioner::report::Outcome;
+use serde::Serialize;
+
+use crate::context::{Context, now, runtime};
+use crate::error::{CommandError, Exit};
+use crate::follower::Follower;
+use crate::print::style::{BOLD, DIM};
+use crate::print::{plural, span};
+use crate::provision::busy;
+use crate::site::Site;
+use crate::terminal::{Terminal, visible};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Newest first, files get back what they held, what was made is removed, and units
+run as they did. What cannot be put back is shown before anything is done: what
+a command did, a version before, the data of a removed account. An undo is a run
+and can be undone.
+
+Examples:
+  hpt --target web1 undo                          the last run that changed something
+  hpt --target web1 undo 20261121-171501-3f7a     this one
+  sudo hpt undo                                   on this host, when no client gets in")]
+pub(crate) struct Args {
+    /// The run; the last one that has changed something if it is not given
+    run: Option<String>,
+
+    /// Show what would be put back, and do nothing
+    #[arg(long)]
+    plan: bool,
+
+    /// Undo without asking
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Serialize)]
+struct Plan<'a> {
+    event: &'static str,
+    target: &'a str,
+    run: &'a str,
+    by: &'a str,
+    since: u64,
+    blocks: Vec<Block<'a>>,
+}
+
+#[derive(Serialize)]
+struct Block<'a> {
+    id: &'a str,
+    reverts: bool,
+    stays: &'a [String],
+}
+
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let asked = args.run.as_deref().unwrap_or_default();
+    runtime()?.block_on(async {
+        let mut site = Site::open(context).await?;
+        let plan = site.plan_undo(asked).await?;
+        let running: Running = plan.run.clone().unwrap_or_default().into();
+        let name = site.name().to_owned();
+        show(&name, &running, &plan.blocks, &mut context.terminal);
+        if args.plan || plan.blocks.iter().all(|block| block.gone) {
+            return Ok(Exit::Done);
+        }
+        let asks = !args.yes && Terminal::can_ask();
+        if asks && !context.terminal.ask(format_args!("\nUndo it on {name}?")) {
+            context.terminal.note("nothing was changed");
+            return Ok(Exit::Done);
+        }
+        context.terminal.say("");
+        let began = Instant::now();
+        let verbose = context.is_verbose();
+        let mut follower = Follower::of_run(&name, false, verbose, &mut context.terminal);
+        let end = site
+            .undo(&running.run, &mut |heard| follower.hear(&heard))
+            .await?;
+        match end {
+            End::Report { run, report } => {
+                follower.finish(&run, &report, began.elapsed());
+                Ok(if report.count(Outcome::Failed) == 0 {
+                    Exit::Done
+                } else {
+                    Exit::Failed
+                })
+            }
+            End::Busy(running) => Err(busy(&name, &running)),
+            _ => {
+                let what = format!("{name} tells no report; is the hpt there of another version?");
+                Err(CommandError::new(Exit::Failed, what))
+            }
+        }
+    })
+}
+
+fn show(name: &str, running: &Running, blocks: &[Undoing], terminal: &mut Terminal) {
+    let Running { run, by, since } = running;
+    terminal.json(&Plan {
+        event: "undo",
+        target: name,
+        run,
+        by,
+        since: *since,
+        blocks: blocks.iter().map(block).collect(),
+    });
+    let ago = span(now().saturating_sub(*since));
+    let (run, by) = (visible(run), visible(by));
+    terminal.say(format_args!(
+        "{BOLD}{}{BOLD:#}  run {run} of {by}, {ago} ago\n",
+        visible(name)
+    ));
+    for block in blocks {
+        let id = visible(&block.id);
+        match (&block.stays[..], block.gone) {
+            ([], true) => terminal.say(format_args!("{DIM}= {id}  nothing is left of it{DIM:#}")),
+            ([], false) => terminal.say(format_args!("~ {id}")),
+            (stays, _) => {
+                terminal.say(format_args!("x {id}"));
+                for why in stays {
+                    terminal.say(format_args!("      stays: {}", visible(why)));
+                }
+            }
+        }
+    }
+    let stay = blocks
+        .iter()
+        .filter(|block| !block.stays.is_empty())
+        .count();
+    let back = blocks
+        .iter()
+        .filter(|block| block.stays.is_empty() && !block.gone)
+        .count();
+    terminal.say(format_args!(
+        "\n{} to put back, {stay} not or not wholly",
+        plural(back, "block")
+    ));
+}
+
+fn block(undoing: &Undoing) -> Block<'_> {
+    Block {
+        id: &undoing.id,
+        reverts: undoing.stays.is_empty() && !undoing.gone,
+        stays: &undoing.stays,
+    }
+}

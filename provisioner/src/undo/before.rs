@@ -1,0 +1,385 @@
+//! What a change is about to replace, in values that can be kept until it is undone.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::effect::{Effect, GroupEdit, Transaction, UnitJob, UserEdit, WriteFile};
+use crate::host::setting::Setting;
+use crate::host::{Entry, EntryKind, Hash, HostError, Observe, Owner, Unit};
+use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+
+/// One thing as it was before a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "kebab-case")]
+pub enum Before {
+    /// What lay at a path.
+    Path {
+        /// The path.
+        path: AbsPath,
+        /// What lay there.
+        was: Lay,
+        /// The BLAKE3 hash of the content that the change puts there, if it does.
+        wrote: Option<String>,
+    },
+    /// A package.
+    Package {
+        /// Its name.
+        name: PackageName,
+        /// Whether it was installed.
+        installed: bool,
+        /// Whether it is installed afterwards.
+        wanted: bool,
+    },
+    /// Whether a package was held.
+    Held {
+        /// Its name.
+        name: PackageName,
+        /// Whether it was.
+        held: bool,
+    },
+    /// A group.
+    Group {
+        /// Its name.
+        name: GroupName,
+        /// Its number, and its members; `None` if there was none.
+        was: Option<GroupWas>,
+    },
+    /// A user.
+    User {
+        /// Its name.
+        name: UserName,
+        /// `None` if there was none.
+        was: Option<UserWas>,
+        /// Whether the password's hash changes, which was not kept.
+        password: bool,
+    },
+    /// A unit.
+    Unit {
+        /// Its name.
+        name: UnitName,
+        /// Whether it ran.
+        running: bool,
+        /// Whether it started at boot.
+        enabled: bool,
+        /// Whether nothing could start it.
+        masked: bool,
+        /// Whether it is only told to take its files anew.
+        again: Option<Again>,
+    },
+    /// A setting of the running kernel or host.
+    Setting {
+        /// Which.
+        setting: Setting,
+        /// Its value.
+        was: Option<String>,
+    },
+    /// Something that cannot be had back, and why.
+    Gone {
+        /// The words: "its command has run".
+        why: String,
+    },
+}
+
+impl Before {
+    /// As it is kept.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers")
+    }
+
+    /// As it was kept; what cannot be read was kept by a later hpt.
+    pub fn from_json(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|_| Self::Gone {
+            why: "this hpt cannot read what was kept of it".to_owned(),
+        })
+    }
+}
+
+/// How a running unit is told to take its files anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Again {
+    /// By a restart.
+    Restart,
+    /// By a reload.
+    Reload,
+}
+
+/// What lay at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Lay {
+    /// Nothing.
+    Absent,
+    /// A file whose content was kept.
+    File {
+        /// BLAKE3 of its content, in hexadecimal digits.
+        hash: String,
+        /// Its length in bytes.
+        size: u64,
+        /// Who could do what with it.
+        access: Rights,
+    },
+    /// A directory without anything in it.
+    Dir {
+        /// Who could do what with it.
+        access: Rights,
+    },
+    /// What stays, with these rights.
+    Rights {
+        /// Who could do what with it.
+        access: Rights,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it pointed.
+        to: String,
+    },
+    /// Something that was not kept, and why.
+    Lost {
+        /// The words: "it held other files".
+        why: String,
+    },
+}
+
+/// Owner, group and mode by number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// The owning user's number.
+    pub uid: u32,
+    /// The owning group's number.
+    pub gid: u32,
+    /// Permission bits, as "0644".
+    pub mode: String,
+}
+
+/// A group as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupWas {
+    /// Its number.
+    pub gid: Option<u32>,
+    /// Its members.
+    pub members: Vec<UserName>,
+}
+
+/// A user as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserWas {
+    /// Its number.
+    pub uid: Option<u32>,
+    /// Its primary group.
+    pub group: Option<GroupName>,
+    /// GECOS.
+    pub comment: String,
+    /// Home directory.
+    pub home: String,
+    /// Login shell.
+    pub shell: String,
+    /// Supplementary groups.
+    pub groups: Vec<GroupName>,
+    /// Whether the password was locked.
+    pub locked: bool,
+}
+
+/// The kept content of files that are about to be replaced, as a hash and a length in bytes; or why a
+/// file's is not kept.
+pub type PreImages = BTreeMap<AbsPath, Result<(Hash, u64), String>>;
+
+/// The files whose content an effect replaces or removes.
+pub(crate) fn replaces(effect: &Effect) -> Option<&AbsPath> {
+    match effect {
+        Effect::WriteFile(file) => Some(&file.path),
+        Effect::Link { path, .. } | Effect::Remove { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+/// What an effect is about to replace.
+pub(crate) fn before(
+    effect: &Effect,
+    host: &dyn Observe,
+    kept: &PreImages,
+) -> Result<Vec<Before>, HostError> {
+    let gone = |why: &str| Before::Gone {
+        why: why.to_owned(),
+    };
+    Ok(match effect {
+        Effect::WriteFile(WriteFile { path, .. })
+        | Effect::MakeDir { path, .. }
+        | Effect::Link { path, .. }
+        | Effect::SetAccess { path, .. }
+        | Effect::Remove { path, .. } => vec![path_before(effect, path, host, kept)?],
+        Effect::Packages(transaction) => packages(transaction, host)?,
+        Effect::Group(edit) => vec![group(edit, host)?],
+        Effect::User(edit) => vec![user(edit, host)?],
+        Effect::Unit { name, job } => unit(name, *job, host)?.into_iter().collect(),
+        Effect::Set { setting, .. } => vec![Before::Setting {
+            was: host.setting(setting)?,
+            setting: setting.clone(),
+        }],
+        Effect::Unpack(_) => vec![gone(
+            "what an archive holds was unpacked over what was there",
+        )],
+        Effect::Clone(job) => match host.path(&job.dest)? {
+            None => vec![Before::Path {
+                path: job.dest.clone(),
+                was: Lay::Absent,
+                wrote: None,
+            }],
+            Some(_) => vec![gone("the working tree has moved to another commit")],
+        },
+        Effect::Run(_) => vec![gone("its command has run")],
+        Effect::Remember { .. } => Vec::new(),
+    })
+}
+
+fn path_before(
+    effect: &Effect,
+    path: &AbsPath,
+    host: &dyn Observe,
+    kept: &PreImages,
+) -> Result<Before, HostError> {
+    let wrote = match effect {
+        Effect::WriteFile(file) => Some(file.content.hash().to_hex().to_string()),
+        _ => None,
+    };
+    let was = match host.path(path)? {
+        None => Lay::Absent,
+        Some(entry) => lay(effect, path, &entry, host, kept)?,
+    };
+    let path = path.clone();
+    Ok(Before::Path { path, was, wrote })
+}
+
+fn lay(
+    effect: &Effect,
+    path: &AbsPath,
+    entry: &Entry,
+    host: &dyn Observe,
+    kept: &PreImages,
+) -> Result<Lay, HostError> {
+    let access = Rights::of(entry);
+    if matches!(effect, Effect::SetAccess { .. }) {
+        return Ok(Lay::Rights { access });
+    }
+    let lost = |why: &str| Lay::Lost {
+        why: why.to_owned(),
+    };
+    Ok(match &entry.kind {
+        EntryKind::File { .. } => match kept.get(path) {
+            Some(Ok((hash, size))) => Lay::File {
+                hash: hash.to_hex().to_string(),
+                size: *size,
+                access,
+            },
+            Some(Err(why)) => lost(why),
+            None => Lay::Rights { access },
+        },
+        EntryKind::Dir if matches!(effect, Effect::Remove { .. }) => {
+            if host.holds_besides(path, &[])? {
+                lost("the directory held other files")
+            } else {
+                Lay::Dir { access }
+            }
+        }
+        EntryKind::Dir => Lay::Rights { access },
+        EntryKind::Symlink(to) => Lay::Link { to: to.clone() },
+        EntryKind::Special => lost("it was a device, a socket or a pipe"),
+    })
+}
+
+impl Rights {
+    fn of(entry: &Entry) -> Self {
+        let uid = match &entry.owner {
+            Owner::Id(id) => *id,
+            Owner::Named(_) => 0, // only a plan's model has names
+        };
+        let gid = match &entry.group {
+            Owner::Id(id) => *id,
+            Owner::Named(_) => 0,
+        };
+        let mode = entry.mode.to_string();
+        Self { uid, gid, mode }
+    }
+}
+
+fn packages(transaction: &Transaction, host: &dyn Observe) -> Result<Vec<Before>, HostError> {
+    let installs = transaction.install.iter().map(|want| (&want.name, true));
+    let upgrades = transaction.upgrade.iter().map(|name| (name, true));
+    let removals = transaction.remove.iter().map(|name| (name, false));
+    let mut all = Vec::new();
+    for (name, wanted) in installs.chain(upgrades).chain(removals) {
+        all.push(Before::Package {
+            installed: host
+                .package(name)?
+                .is_some_and(|package| package.configured),
+            name: name.clone(),
+            wanted,
+        });
+    }
+    for name in transaction.hold.iter().chain(&transaction.unhold) {
+        all.push(Before::Held {
+            held: host.package(name)?.is_some_and(|package| package.held),
+            name: name.clone(),
+        });
+    }
+    Ok(all)
+}
+
+fn group(edit: &GroupEdit, host: &dyn Observe) -> Result<Before, HostError> {
+    let (GroupEdit::Add { name, .. }
+    | GroupEdit::SetGid { name, .. }
+    | GroupEdit::AddMembers { name, .. }
+    | GroupEdit::Remove { name }) = edit;
+    let was = host.group(name)?.map(|group| GroupWas {
+        gid: group.gid,
+        members: group.members,
+    });
+    let name = name.clone();
+    Ok(Before::Group { name, was })
+}
+
+fn user(edit: &UserEdit, host: &dyn Observe) -> Result<Before, HostError> {
+    let (name, password) = match edit {
+        UserEdit::Add { name, .. } => (name, false),
+        UserEdit::Modify { name, to } => (name, to.password_hash.is_some()),
+        UserEdit::Remove { name, .. } => (name, true),
+    };
+    let was = host.user(name)?.map(|user| UserWas {
+        uid: user.uid,
+        group: user.group,
+        comment: user.comment,
+        home: user.home,
+        shell: user.shell,
+        groups: user.groups,
+        locked: user.locked,
+    });
+    let name = name.clone();
+    Ok(Before::User {
+        name,
+        was,
+        password,
+    })
+}
+
+fn unit(name: &UnitName, job: UnitJob, host: &dyn Observe) -> Result<Option<Before>, HostError> {
+    let again = match job {
+        UnitJob::Watch(_) => return Ok(None),
+        UnitJob::Restart => Some(Again::Restart),
+        UnitJob::Reload => Some(Again::Reload),
+        UnitJob::Start
+        | UnitJob::Stop
+        | UnitJob::Enable
+        | UnitJob::Disable
+        | UnitJob::Mask
+        | UnitJob::Unmask => None,
+    };
+    let unit = host.unit(name)?.unwrap_or_else(Unit::fresh);
+    Ok(Some(Before::Unit {
+        name: name.clone(),
+        running: unit.is_running(),
+        enabled: unit.is_enabled(),
+        masked: unit.is_masked(),
+        again,
+    }))
+}

@@ -1,0 +1,307 @@
+//! Undoing a run: what it replaced, kept before each change, and the changes that put it back.
+//!
+//! What can be put back is put back newest first: units that did not run are stopped, then what was made is
+//! removed and what was replaced returns. Last, in the order of the run, what depends on that: settings
+//! of the kernel, and units that are started, restarted or told to reload.
+
+mod before;
+mod run;
+
+use crate::effect::{
+    Access, Content, Effect, GroupEdit, Transaction, UnitJob, UserEdit, UserShape, Want, WriteFile,
+};
+use crate::host::{EntryKind, HostError, Observe};
+use crate::name::{AbsPath, Mode};
+
+pub use self::before::PreImages;
+pub use self::before::{Again, Before, GroupWas, Lay, Rights, UserWas};
+pub(crate) use self::before::{before, replaces};
+pub use self::run::{Change, Fate, foresee, undo};
+
+/// How one thing becomes again what it was.
+#[derive(Default)]
+struct Reversal {
+    /// What is done first, newest first among the things of a run.
+    first: Vec<Effect>,
+    /// What is done when everything is in its place again, oldest first.
+    then: Vec<Effect>,
+}
+
+/// Why one thing cannot become again what it was.
+#[derive(Debug, thiserror::Error)]
+enum Irreversible {
+    /// It was not kept, or cannot be had again.
+    #[error("{0}")]
+    Gone(String),
+    /// It is not what the run made of it.
+    #[error("{0} has changed since the run")]
+    Changed(AbsPath),
+    /// The host cannot be read.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// What makes one thing again what it was.
+///
+/// # Errors
+/// If that is not possible.
+fn reverse(
+    before: &Before,
+    host: &dyn Observe,
+    gone: &[AbsPath],
+) -> Result<Reversal, Irreversible> {
+    let first = |effects: Vec<Effect>| Reversal {
+        first: effects,
+        then: Vec::new(),
+    };
+    match before {
+        Before::Path { path, was, wrote } => {
+            if let Some(wrote) = wrote
+                && is_file(path, host)?
+                && host
+                    .hash(path)?
+                    .is_some_and(|now| now.to_hex().as_str() != wrote)
+            {
+                return Err(Irreversible::Changed(path.clone()));
+            }
+            restore(path, was, host, gone).map(first)
+        }
+        Before::Package {
+            name,
+            installed,
+            wanted,
+        } => match (installed, wanted) {
+            (false, true) => Ok(first(vec![Effect::Packages(Transaction {
+                remove: vec![name.clone()],
+                ..Transaction::default()
+            })])),
+            (true, false) => Ok(first(vec![Effect::Packages(Transaction {
+                install: vec![Want {
+                    name: name.clone(),
+                    version: None,
+                }],
+                ..Transaction::default()
+            })])),
+            (true, true) => Err(lost(format!(
+                "{name} does not go back to the version before"
+            ))),
+            (false, false) => Ok(Reversal::default()),
+        },
+        Before::Held { name, held } => {
+            let mut transaction = Transaction::default();
+            let list = if *held {
+                &mut transaction.hold
+            } else {
+                &mut transaction.unhold
+            };
+            list.push(name.clone());
+            Ok(first(vec![Effect::Packages(transaction)]))
+        }
+        Before::Group { name, was } => match (was, host.group(name)?) {
+            (None, Some(_)) => Ok(first(vec![Effect::Group(GroupEdit::Remove {
+                name: name.clone(),
+            })])),
+            (None, None) => Ok(Reversal::default()),
+            (Some(was), None) => {
+                let add = Effect::Group(GroupEdit::Add {
+                    name: name.clone(),
+                    gid: was.gid,
+                    system: false,
+                });
+                let members = Effect::Group(GroupEdit::AddMembers {
+                    name: name.clone(),
+                    members: was.members.clone(),
+                });
+                Ok(first(vec![add, members]))
+            }
+            (Some(was), Some(now)) if was.gid == now.gid => {
+                Err(lost(format!("the members that {name} has got stay")))
+            }
+            (Some(was), Some(_)) => {
+                let gid = was.gid.ok_or(lost(format!("{name} had no number")))?;
+                Ok(first(vec![Effect::Group(GroupEdit::SetGid {
+                    name: name.clone(),
+                    gid,
+                })]))
+            }
+        },
+        Before::User {
+            password: true,
+            name,
+            ..
+        } => Err(lost(format!("the password that {name} had was not kept"))),
+        Before::User {
+            name, was: None, ..
+        } => Ok(match host.user(name)? {
+            Some(_) => first(vec![Effect::User(UserEdit::Remove {
+                name: name.clone(),
+                remove_home: false,
+            })]),
+            None => Reversal::default(),
+        }),
+        Before::User {
+            name,
+            was: Some(was),
+            ..
+        } => {
+            let now = host.user(name)?;
+            let now = now.ok_or(lost(format!("{name} is gone")))?;
+            let path = |text: &str| AbsPath::parse(text).ok();
+            let to = UserShape {
+                uid: was.uid.filter(|uid| now.uid != Some(*uid)),
+                group: was
+                    .group
+                    .clone()
+                    .filter(|group| now.group.as_ref() != Some(group)),
+                comment: Some(was.comment.clone()).filter(|text| *text != now.comment),
+                home: path(&was.home).filter(|_| was.home != now.home),
+                shell: path(&was.shell).filter(|_| was.shell != now.shell),
+                join: was
+                    .groups
+                    .iter()
+                    .filter(|g| !now.groups.contains(g))
+                    .cloned()
+                    .collect(),
+                leave: now
+                    .groups
+                    .iter()
+                    .filter(|g| !was.groups.contains(g))
+                    .cloned()
+                    .collect(),
+                locked: Some(was.locked).filter(|locked| *locked != now.locked),
+                ..UserShape::default()
+            };
+            Ok(first(vec![Effect::User(UserEdit::Modify {
+                name: name.clone(),
+                to,
+            })]))
+        }
+        Before::Unit {
+            name,
+            running,
+            enabled,
+            masked,
+            again,
+        } => {
+            let Some(now) = host.unit(name)? else {
+                return Ok(Reversal::default());
+            };
+            let job = |job| Effect::Unit {
+                name: name.clone(),
+                job,
+            };
+            let mut reversal = Reversal::default();
+            if !running && !now.is_stopped() {
+                reversal.first.push(job(UnitJob::Stop));
+            }
+            if !enabled && now.is_enabled() {
+                reversal.first.push(job(UnitJob::Disable));
+            }
+            if *masked != now.is_masked() {
+                let word = if *masked {
+                    UnitJob::Mask
+                } else {
+                    UnitJob::Unmask
+                };
+                reversal.then.push(job(word));
+            }
+            if *enabled && !now.is_enabled() {
+                reversal.then.push(job(UnitJob::Enable));
+            }
+            match again {
+                Some(Again::Reload) if *running => reversal.then.push(job(UnitJob::Reload)),
+                Some(Again::Restart) if *running => reversal.then.push(job(UnitJob::Restart)),
+                _ if *running && !now.is_running() => reversal.then.push(job(UnitJob::Start)),
+                _ => {}
+            }
+            Ok(reversal)
+        }
+        Before::Setting { setting, was } => Ok(Reversal {
+            first: Vec::new(),
+            then: vec![Effect::Set {
+                setting: setting.clone(),
+                value: was.clone(),
+            }],
+        }),
+        Before::Gone { why } => Err(lost(why.clone())),
+    }
+}
+
+fn lost(why: String) -> Irreversible {
+    Irreversible::Gone(why)
+}
+
+fn is_file(path: &AbsPath, host: &dyn Observe) -> Result<bool, HostError> {
+    let entry = host.path(path)?;
+    Ok(entry.is_some_and(|entry| matches!(entry.kind, EntryKind::File { .. })))
+}
+
+fn restore(
+    path: &AbsPath,
+    was: &Lay,
+    host: &dyn Observe,
+    gone: &[AbsPath],
+) -> Result<Vec<Effect>, Irreversible> {
+    let path = path.clone();
+    let now = host.path(&path)?;
+    Ok(match was {
+        Lay::Absent => match now {
+            None => Vec::new(),
+            Some(entry) if entry.kind == EntryKind::Dir && host.holds_besides(&path, gone)? => {
+                return Err(lost(format!("{path} holds other files by now")));
+            }
+            Some(_) => vec![Effect::Remove {
+                path,
+                recursive: false,
+            }],
+        },
+        Lay::File { hash, size, access } => {
+            let damaged = || lost(format!("the journal has no hash of {path}"));
+            let hash = blake3::Hash::from_hex(hash).map_err(|_| damaged())?;
+            if !host.has_blob(&hash) {
+                return Err(lost(format!("what {path} held is kept no longer")));
+            }
+            vec![Effect::WriteFile(WriteFile {
+                access: access.named(host)?,
+                content: Content::Blob {
+                    hash,
+                    size: *size,
+                    only: false,
+                },
+                verify: None,
+                secret: true, // nobody said that it may be shown
+                path,
+            })]
+        }
+        Lay::Dir { access } => vec![Effect::MakeDir {
+            access: access.named(host)?,
+            path,
+        }],
+        Lay::Rights { access } => match now {
+            None => return Err(lost(format!("{path} is gone"))),
+            Some(_) => vec![Effect::SetAccess {
+                access: access.named(host)?,
+                path,
+            }],
+        },
+        Lay::Link { to } => vec![Effect::Link {
+            path,
+            to: to.clone(),
+        }],
+        Lay::Lost { why } => return Err(lost(format!("{path}: {why}"))),
+    })
+}
+
+impl Rights {
+    /// By the names that the host has for the numbers.
+    fn named(&self, host: &dyn Observe) -> Result<Access, Irreversible> {
+        let (uid, gid) = (self.uid, self.gid);
+        let owner = host.user_numbered(uid)?;
+        let group = host.group_numbered(gid)?;
+        Ok(Access {
+            owner: Some(owner.ok_or(lost(format!("nobody has the number {uid} any more")))?),
+            group: Some(group.ok_or(lost(format!("no group has the number {gid} any more")))?),
+            mode: self.mode.parse::<Mode>().ok(),
+        })
+    }
+}

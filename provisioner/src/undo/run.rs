@@ -1,0 +1,197 @@
+//! A run that undoes another: what it would do, and doing it.
+
+use super::{Before, Reversal, reverse};
+use crate::effect::Effect;
+use crate::host::{Mutate, Observe};
+use crate::name::AbsPath;
+use crate::report::{Event, Finished, Outcome, Report};
+use crate::run::{Intent, Witness};
+
+/// What one block of a run has changed, in the order in which it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The id of the block.
+    pub id: String,
+    /// What it replaced.
+    pub before: Vec<Before>,
+}
+
+/// What would become of one block's changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// All of it is put back.
+    Reverts,
+    /// Nothing is left of it.
+    Gone,
+    /// Some of it stays, and why.
+    Stays(Vec<String>),
+}
+
+/// What an undo would do with the changes of a run, newest block first.
+pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
+    let mut gone = Vec::new();
+    changes
+        .iter()
+        .map(|change| {
+            let (mut any, mut stays) = (false, Vec::new());
+            for before in change.before.iter().rev() {
+                match reverse(before, host, &gone) {
+                    Ok(reversal) => {
+                        any |= !reversal.is_empty();
+                        gone.extend(reversal.removes());
+                    }
+                    Err(why) => stays.push(why.to_string()),
+                }
+            }
+            match (stays.is_empty(), any) {
+                (false, _) => Fate::Stays(stays),
+                (true, true) => Fate::Reverts,
+                (true, false) => Fate::Gone,
+            }
+        })
+        .collect()
+}
+
+/// Puts back what can be put back of the changes of a run, newest block first. What cannot stays, and
+/// is told; a change that fails does not keep the others.
+pub fn undo(changes: &[Change], host: &mut dyn Mutate, witness: &mut dyn Witness) -> Report {
+    let mut undoing = Undoing {
+        host,
+        witness,
+        blocks: changes.iter().map(|_| Block::default()).collect(),
+        stopped: false,
+    };
+    for (block, change) in changes.iter().enumerate() {
+        undoing.first(block, change);
+    }
+    for block in (0..changes.len()).rev() {
+        undoing.then(block);
+    }
+    if let Err(error) = undoing.host.settle()
+        && let Some(block) = undoing.blocks.first_mut()
+    {
+        block.failed.push(error.to_string());
+    }
+    let blocks = undoing.blocks.iter().enumerate();
+    let report = Report {
+        blocks: blocks.map(|(index, block)| block.finished(index)).collect(),
+    };
+    for finished in &report.blocks {
+        undoing.witness.tell(Event::Finished(finished.clone()));
+    }
+    // What cannot be kept of it is told all the same.
+    let _ = undoing.witness.settle();
+    report
+}
+
+struct Undoing<'a> {
+    host: &'a mut dyn Mutate,
+    witness: &'a mut dyn Witness,
+    blocks: Vec<Block>,
+    /// What is done cannot be recorded, or whoever watches wants no more.
+    stopped: bool,
+}
+
+/// What has become of one block so far.
+#[derive(Default)]
+struct Block {
+    done: usize,
+    stays: Vec<String>,
+    failed: Vec<String>,
+    skipped: bool,
+    then: Vec<Effect>,
+}
+
+impl Undoing<'_> {
+    fn first(&mut self, block: usize, change: &Change) {
+        self.stopped |= !self.witness.go_on();
+        if self.stopped {
+            self.blocks[block].skipped = true;
+            return;
+        }
+        self.witness.tell(Event::Started { block });
+        for before in change.before.iter().rev() {
+            match reverse(before, &*self.host, &[]) {
+                Ok(Reversal { first, then }) => {
+                    for effect in first {
+                        self.perform(block, &effect);
+                    }
+                    self.blocks[block].then.extend(then.into_iter().rev());
+                }
+                Err(why) => self.blocks[block].stays.push(why.to_string()),
+            }
+        }
+    }
+
+    fn then(&mut self, block: usize) {
+        let mut effects = std::mem::take(&mut self.blocks[block].then);
+        effects.reverse();
+        for effect in effects {
+            self.perform(block, &effect);
+        }
+    }
+
+    fn perform(&mut self, block: usize, effect: &Effect) {
+        if self.stopped {
+            return;
+        }
+        let kept = super::replaces(effect).into_iter().collect::<Vec<_>>();
+        let intent = self.host.keep(&kept).and_then(|kept| {
+            let before = super::before(effect, &*self.host, &kept)?;
+            Ok(Intent::of(block, effect, before))
+        });
+        let recorded = match intent {
+            Ok(intent) => self.witness.intend(&[intent]).map_err(|why| {
+                self.stopped = true;
+                format!("nothing was done, for it cannot be recorded: {why}")
+            }),
+            Err(error) => Err(error.to_string()),
+        };
+        let done = recorded.and_then(|()| {
+            let answers = self
+                .host
+                .perform(std::slice::from_ref(effect), &mut |_, _| {});
+            let failed = answers.into_iter().find_map(Result::err);
+            failed.map_or(Ok(()), |error| Err(error.to_string()))
+        });
+        match done {
+            Ok(()) => self.blocks[block].done += 1,
+            Err(why) => self.blocks[block].failed.push(why),
+        }
+    }
+}
+
+impl Block {
+    fn finished(&self, block: usize) -> Finished {
+        let (outcome, words) = if self.skipped {
+            (Outcome::NotRun, &[][..])
+        } else if !self.failed.is_empty() {
+            (Outcome::Failed, &self.failed[..])
+        } else if !self.stays.is_empty() {
+            (Outcome::Skipped, &self.stays[..])
+        } else if self.done > 0 {
+            (Outcome::Reverted, &[][..])
+        } else {
+            (Outcome::Ok, &[][..])
+        };
+        Finished {
+            block,
+            outcome,
+            note: words.join("\n"),
+            exit: None,
+        }
+    }
+}
+
+impl Reversal {
+    fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.then.is_empty()
+    }
+
+    fn removes(&self) -> impl Iterator<Item = AbsPath> {
+        self.first.iter().filter_map(|effect| match effect {
+            Effect::Remove { path, .. } => Some(path.clone()),
+            _ => None,
+        })
+    }
+}
