@@ -4,6 +4,7 @@ mod common;
 mod document;
 mod fields;
 mod fix;
+mod for_each;
 mod format;
 mod frame;
 mod gather;
@@ -25,6 +26,7 @@ mod spelling;
 mod tree;
 mod values;
 pub(crate) mod vars;
+mod when;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
