@@ -82,7 +82,7 @@ impl Reader {
         }
         one.awaits.extend_from_slice(&findings.awaits);
         let late = !one.awaits.is_empty() && one.left_out.is_none();
-        let late = late.then(|| Late::new(one.kind, &fields, when));
+        let late = late.then(|| Late::new(one.kind, &fields, when, self.names.clone()));
         let mut fields = values::put(fields, &literals);
         let elsewhere = findings.elsewhere;
         let common = common::take(

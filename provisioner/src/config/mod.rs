@@ -14,6 +14,7 @@ mod include;
 mod instance;
 mod late;
 pub mod limits;
+mod names;
 mod params;
 mod reader;
 mod renderer;

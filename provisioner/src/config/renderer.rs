@@ -16,6 +16,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, context, escape_forma
 use self::words::{hidden, words};
 use crate::config::late::Namespace;
 use crate::config::limits;
+use crate::config::names::Names;
 use crate::config::scope::{RenderError, Rendered, Scope, is_template};
 use crate::config::secrets::Secrets;
 use crate::results::Results;
@@ -58,12 +59,12 @@ impl<'a> Renderer<'a> {
         let none = Arc::new(Namespace::of(&Results::default()));
         Self {
             runs: false,
-            ..Self::knowing(scope, none)
+            ..Self::knowing(scope, &Names::of(scope), none)
         }
     }
 
-    /// The same for a block of a run, with what earlier ones came to.
-    pub(super) fn knowing(scope: &'a Scope, results: Arc<Namespace>) -> Self {
+    /// The same for a block of a run, with what earlier ones came to; `names` are the scope's.
+    pub(super) fn knowing(scope: &'a Scope, names: &Names, results: Arc<Namespace>) -> Self {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_syntax(syntax());
@@ -72,22 +73,17 @@ impl<'a> Renderer<'a> {
             Ok(yes) if value.kind() == ValueKind::Bool => write!(out, "{yes}").map_err(Into::into),
             _ => escape_formatter(out, state, value),
         });
-        let groups: Vec<_> = scope.given.groups.keys().collect();
         let secrets = Arc::new(Secrets {
-            values: scope.secrets.clone().unwrap_or_default(),
+            values: names.secrets.clone(),
             touched: AtomicBool::new(false),
         });
         Self {
             scope,
             env: RefCell::new(env),
             values: context! {
-                vars => Value::from(Serde(&scope.vars)),
-                facts => Value::from(Serde(&scope.facts)),
-                target => context! {
-                    name => scope.target.as_str(),
-                    groups => Value::from(Serde(groups)),
-                    tags => Value::from(Serde(&scope.given.target_tags)),
-                },
+                vars => names.vars.clone(),
+                facts => names.facts.clone(),
+                target => names.target.clone(),
                 secret => Value::from_dyn_object(secrets.clone()),
                 result => Value::from_dyn_object(results.clone()),
             },
