@@ -252,6 +252,38 @@ impl Target for Evil {
     ) -> Result<Response<wire::CancelReply>, Status> {
         Err(Status::permission_denied(EVIL))
     }
+
+    async fn plan_undo(
+        &self,
+        _: Request<wire::PlanUndoRequest>,
+    ) -> Result<Response<wire::PlanUndoReply>, Status> {
+        let undoing = |gone, stays: &[&str]| wire::Undoing {
+            id: EVIL.to_owned(),
+            gone,
+            stays: stays.iter().map(ToString::to_string).collect(),
+        };
+        Ok(Response::new(wire::PlanUndoReply {
+            run: Some(wire::Running {
+                run: EVIL.to_owned(),
+                by: EVIL.to_owned(),
+                since: 0,
+            }),
+            blocks: vec![
+                undoing(false, &[]),
+                undoing(true, &[]),
+                undoing(false, &[EVIL]),
+            ],
+        }))
+    }
+
+    type UndoStream = Self::ApplyStream;
+
+    async fn undo(
+        &self,
+        _: Request<wire::UndoRequest>,
+    ) -> Result<Response<Self::UndoStream>, Status> {
+        Err(Status::permission_denied(EVIL))
+    }
 }
 
 /// Sequences that terminals are known to obey, each on a line, in all spellings.

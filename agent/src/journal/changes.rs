@@ -55,10 +55,7 @@ impl Past {
             let Some(name) = this.begun.blocks.get(index).cloned() else {
                 continue;
             };
-            this.changes.push(Change {
-                id: name.id.clone(),
-                before,
-            });
+            this.changes.push(Change::new(name.id.clone(), before));
             this.blocks.push(name);
         }
         Ok(Some(this))

@@ -2,6 +2,7 @@
 //! properties that need many hosts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::host::overlay::{Base, Fate, Overlay, fingerprint};
 use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Mutate, Newer, Observe,
-    Package, Powers, Progress, Unit, User,
+    Owner, Package, Powers, Progress, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitName, UserName};
 use crate::undo::PreImages;
@@ -130,6 +131,64 @@ impl Memory {
     /// Adds a unit that systemd knows, stopped and disabled.
     pub fn put_unit(&mut self, name: UnitName) {
         self.state.units.insert(name, Some(Unit::fresh()));
+    }
+
+    /// An entry whose owners are numbers, where they are known.
+    fn numbered(&self, mut entry: Entry) -> Entry {
+        if let Owner::Named(name) = &entry.owner
+            && let Some(Some(User { uid: Some(uid), .. })) = self.state.users.get(name)
+        {
+            entry.owner = Owner::Id(*uid);
+        }
+        if let Owner::Named(name) = &entry.group
+            && let Some(Some(Group { gid: Some(gid), .. })) = self.state.groups.get(name)
+        {
+            entry.group = Owner::Id(*gid);
+        }
+        entry
+    }
+
+    /// All that is there, by name and in words: paths, accounts, packages, units and settings.
+    pub fn shows(&self) -> BTreeMap<String, String> {
+        fn there<'a, K: fmt::Debug + 'a, V: fmt::Debug + 'a>(
+            map: impl IntoIterator<Item = (&'a K, &'a Option<V>)>,
+        ) -> Vec<(String, String)> {
+            let there = map
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, value.as_ref()?)));
+            there
+                .map(|(key, value)| (format!("{key:?}"), format!("{value:?}")))
+                .collect()
+        }
+        let state = &self.state;
+        let content = state.content.iter();
+        let content = content.filter(|(path, _)| {
+            let entry = state.paths.get(path).and_then(Option::as_ref);
+            entry.is_some_and(|entry| matches!(entry.kind, EntryKind::File { .. }))
+        });
+        let content = content
+            .map(|(path, content)| (format!("content of {path}"), content.hash().to_string()));
+        let settings = state
+            .settings
+            .iter()
+            .filter_map(|(setting, value)| match value {
+                Fate::Is(Some(value)) => Some((setting.to_string(), value.clone())),
+                _ => None,
+            });
+        let paths = state.paths.iter().map(|(path, entry)| {
+            let entry = entry.clone().map(|entry| self.numbered(entry));
+            (format!("{path:?}"), entry)
+        });
+        let paths: BTreeMap<String, Option<Entry>> = paths.collect();
+        there(&paths)
+            .into_iter()
+            .chain(there(&state.users))
+            .chain(there(&state.groups))
+            .chain(there(&state.packages))
+            .chain(there(&state.units))
+            .chain(content)
+            .chain(settings)
+            .collect()
     }
 
     /// Adds a blob to the store and says its hash.

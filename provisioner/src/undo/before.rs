@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::effect::{Effect, GroupEdit, Transaction, UnitJob, UserEdit, WriteFile};
+use crate::effect::{Effect, Expiry, GroupEdit, Transaction, UnitJob, UserEdit, WriteFile};
 use crate::host::setting::Setting;
 use crate::host::{Entry, EntryKind, Hash, HostError, Observe, Owner, Unit};
-use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitName, UserName};
 
 /// One thing as it was before a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub enum Before {
         name: PackageName,
         /// Whether it was installed.
         installed: bool,
+        /// In which version, if it was.
+        version: Option<PackageVersion>,
+        /// Whether it was held at that.
+        held: bool,
         /// Whether it is installed afterwards.
         wanted: bool,
     },
@@ -82,6 +86,32 @@ pub enum Before {
 }
 
 impl Before {
+    /// Whether both are about one thing.
+    pub(super) fn is_of_one_thing(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path { path, .. }, Self::Path { path: other, .. }) => path == other,
+            (Self::Unit { name, .. }, Self::Unit { name: other, .. }) => name == other,
+            (Self::User { name, .. }, Self::User { name: other, .. }) => name == other,
+            (Self::Group { name, .. }, Self::Group { name: other, .. }) => name == other,
+            (Self::Package { name, .. }, Self::Package { name: other, .. }) => name == other,
+            (Self::Setting { setting, .. }, Self::Setting { setting: other, .. }) => {
+                setting == other
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes from a later change of the same thing what it has made of it.
+    pub(super) fn adopt(&mut self, later: Self) {
+        match (self, later) {
+            (Self::Path { wrote, .. }, Self::Path { wrote: last, .. }) => *wrote = last,
+            (Self::Unit { again, .. }, Self::Unit { again: last, .. }) => *again = last.or(*again),
+            (Self::User { password, .. }, Self::User { password: last, .. }) => *password |= last,
+            (Self::Package { wanted, .. }, Self::Package { wanted: last, .. }) => *wanted = last,
+            _ => {}
+        }
+    }
+
     /// As it is kept.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("texts and numbers")
@@ -104,6 +134,9 @@ pub enum Again {
     /// By a reload.
     Reload,
 }
+
+/// How an account is said to have no end.
+pub(super) const NEVER: &str = "never";
 
 /// What lay at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +212,8 @@ pub struct UserWas {
     pub groups: Vec<GroupName>,
     /// Whether the password was locked.
     pub locked: bool,
+    /// Until when it could be used: a day, or "never"; `None` if that was not known.
+    pub expires: Option<String>,
 }
 
 /// The kept content of files that are about to be replaced, as a hash and a length in bytes; or why a
@@ -211,12 +246,38 @@ pub(crate) fn before(
         | Effect::Remove { path, .. } => vec![path_before(effect, path, host, kept)?],
         Effect::Packages(transaction) => packages(transaction, host)?,
         Effect::Group(edit) => vec![group(edit, host)?],
-        Effect::User(edit) => vec![user(edit, host)?],
+        Effect::User(edit) => {
+            let mut all = Vec::new();
+            if let UserEdit::Add {
+                as_,
+                create_home: true,
+                ..
+            } = edit
+                && let Some(home) = &as_.home
+            {
+                all.push(path_before(effect, home, host, kept)?);
+            }
+            if let UserEdit::Add { name, .. } = edit
+                && let Ok(name) = GroupName::parse(name.as_str())
+            {
+                // A group of its name goes with a user, also one that was there before.
+                all.push(group_before(&name, host)?);
+            }
+            all.push(user(edit, host)?);
+            all
+        }
         Effect::Unit { name, job } => unit(name, *job, host)?.into_iter().collect(),
-        Effect::Set { setting, .. } => vec![Before::Setting {
-            was: host.setting(setting)?,
-            setting: setting.clone(),
-        }],
+        Effect::Set { setting, .. } => {
+            let mut all = Vec::new();
+            if let Setting::Swap(path) = setting {
+                all.push(path_before(effect, path, host, kept)?); // the file is made along with it
+            }
+            all.push(Before::Setting {
+                was: host.setting(setting)?,
+                setting: setting.clone(),
+            });
+            all
+        }
         Effect::Unpack(_) => vec![gone(
             "what an archive holds was unpacked over what was there",
         )],
@@ -309,11 +370,12 @@ fn packages(transaction: &Transaction, host: &dyn Observe) -> Result<Vec<Before>
     let removals = transaction.remove.iter().map(|name| (name, false));
     let mut all = Vec::new();
     for (name, wanted) in installs.chain(upgrades).chain(removals) {
+        let package = host.package(name)?.filter(|package| package.configured);
         all.push(Before::Package {
-            installed: host
-                .package(name)?
-                .is_some_and(|package| package.configured),
             name: name.clone(),
+            installed: package.is_some(),
+            held: package.as_ref().is_some_and(|package| package.held),
+            version: package.and_then(|package| package.version),
             wanted,
         });
     }
@@ -331,6 +393,10 @@ fn group(edit: &GroupEdit, host: &dyn Observe) -> Result<Before, HostError> {
     | GroupEdit::SetGid { name, .. }
     | GroupEdit::AddMembers { name, .. }
     | GroupEdit::Remove { name }) = edit;
+    group_before(name, host)
+}
+
+fn group_before(name: &GroupName, host: &dyn Observe) -> Result<Before, HostError> {
     let was = host.group(name)?.map(|group| GroupWas {
         gid: group.gid,
         members: group.members,
@@ -353,6 +419,10 @@ fn user(edit: &UserEdit, host: &dyn Observe) -> Result<Before, HostError> {
         shell: user.shell,
         groups: user.groups,
         locked: user.locked,
+        expires: user.expires.map(|expires| match expires {
+            Expiry::Never => NEVER.to_owned(),
+            Expiry::On(day) => day.to_string(),
+        }),
     });
     let name = name.clone();
     Ok(Before::User {

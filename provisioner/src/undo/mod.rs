@@ -8,11 +8,13 @@ mod before;
 mod run;
 
 use crate::effect::{
-    Access, Content, Effect, GroupEdit, Transaction, UnitJob, UserEdit, UserShape, Want, WriteFile,
+    Access, Content, Effect, Expiry, GroupEdit, Transaction, UnitJob, UserEdit, UserShape, Want,
+    WriteFile,
 };
 use crate::host::{EntryKind, HostError, Observe};
-use crate::name::{AbsPath, Mode};
+use crate::name::{AbsPath, Day, GroupName, Mode, PackageName, PackageVersion, UserName};
 
+use self::before::NEVER;
 pub use self::before::PreImages;
 pub use self::before::{Again, Before, GroupWas, Lay, Rights, UserWas};
 pub(crate) use self::before::{before, replaces};
@@ -69,24 +71,13 @@ fn reverse(
         Before::Package {
             name,
             installed,
+            version,
+            held,
             wanted,
-        } => match (installed, wanted) {
-            (false, true) => Ok(first(vec![Effect::Packages(Transaction {
-                remove: vec![name.clone()],
-                ..Transaction::default()
-            })])),
-            (true, false) => Ok(first(vec![Effect::Packages(Transaction {
-                install: vec![Want {
-                    name: name.clone(),
-                    version: None,
-                }],
-                ..Transaction::default()
-            })])),
-            (true, true) => Err(lost(format!(
-                "{name} does not go back to the version before"
-            ))),
-            (false, false) => Ok(Reversal::default()),
-        },
+        } => {
+            let was = installed.then_some((version.as_ref(), *held));
+            package(name, was, *wanted, host).map(first)
+        }
         Before::Held { name, held } => {
             let mut transaction = Transaction::default();
             let list = if *held {
@@ -97,34 +88,7 @@ fn reverse(
             list.push(name.clone());
             Ok(first(vec![Effect::Packages(transaction)]))
         }
-        Before::Group { name, was } => match (was, host.group(name)?) {
-            (None, Some(_)) => Ok(first(vec![Effect::Group(GroupEdit::Remove {
-                name: name.clone(),
-            })])),
-            (None, None) => Ok(Reversal::default()),
-            (Some(was), None) => {
-                let add = Effect::Group(GroupEdit::Add {
-                    name: name.clone(),
-                    gid: was.gid,
-                    system: false,
-                });
-                let members = Effect::Group(GroupEdit::AddMembers {
-                    name: name.clone(),
-                    members: was.members.clone(),
-                });
-                Ok(first(vec![add, members]))
-            }
-            (Some(was), Some(now)) if was.gid == now.gid => {
-                Err(lost(format!("the members that {name} has got stay")))
-            }
-            (Some(was), Some(_)) => {
-                let gid = was.gid.ok_or(lost(format!("{name} had no number")))?;
-                Ok(first(vec![Effect::Group(GroupEdit::SetGid {
-                    name: name.clone(),
-                    gid,
-                })]))
-            }
-        },
+        Before::Group { name, was } => group(name, was.as_ref(), host).map(first),
         Before::User {
             password: true,
             name,
@@ -143,39 +107,7 @@ fn reverse(
             name,
             was: Some(was),
             ..
-        } => {
-            let now = host.user(name)?;
-            let now = now.ok_or(lost(format!("{name} is gone")))?;
-            let path = |text: &str| AbsPath::parse(text).ok();
-            let to = UserShape {
-                uid: was.uid.filter(|uid| now.uid != Some(*uid)),
-                group: was
-                    .group
-                    .clone()
-                    .filter(|group| now.group.as_ref() != Some(group)),
-                comment: Some(was.comment.clone()).filter(|text| *text != now.comment),
-                home: path(&was.home).filter(|_| was.home != now.home),
-                shell: path(&was.shell).filter(|_| was.shell != now.shell),
-                join: was
-                    .groups
-                    .iter()
-                    .filter(|g| !now.groups.contains(g))
-                    .cloned()
-                    .collect(),
-                leave: now
-                    .groups
-                    .iter()
-                    .filter(|g| !was.groups.contains(g))
-                    .cloned()
-                    .collect(),
-                locked: Some(was.locked).filter(|locked| *locked != now.locked),
-                ..UserShape::default()
-            };
-            Ok(first(vec![Effect::User(UserEdit::Modify {
-                name: name.clone(),
-                to,
-            })]))
-        }
+        } => user(name, was, host).map(first),
         Before::Unit {
             name,
             running,
@@ -216,15 +148,143 @@ fn reverse(
             }
             Ok(reversal)
         }
-        Before::Setting { setting, was } => Ok(Reversal {
-            first: Vec::new(),
-            then: vec![Effect::Set {
+        Before::Setting { setting, was } => {
+            let set = Effect::Set {
                 setting: setting.clone(),
                 value: was.clone(),
-            }],
-        }),
+            };
+            let mut reversal = Reversal::default();
+            if host.setting(setting)? == *was {
+                return Ok(reversal);
+            }
+            // What ends does so before the files that it stands on go.
+            let list = if was.is_none() {
+                &mut reversal.first
+            } else {
+                &mut reversal.then
+            };
+            list.push(set);
+            Ok(reversal)
+        }
         Before::Gone { why } => Err(lost(why.clone())),
     }
+}
+
+fn group(
+    name: &GroupName,
+    was: Option<&GroupWas>,
+    host: &dyn Observe,
+) -> Result<Vec<Effect>, Irreversible> {
+    let now = host.group(name)?;
+    let (was, now) = match (was, now) {
+        (None, None) => return Ok(Vec::new()),
+        (None, Some(_)) => {
+            let name = name.clone();
+            return Ok(vec![Effect::Group(GroupEdit::Remove { name })]);
+        }
+        (Some(was), None) => {
+            let add = GroupEdit::Add {
+                name: name.clone(),
+                gid: was.gid,
+                system: false,
+            };
+            let members = GroupEdit::AddMembers {
+                name: name.clone(),
+                members: was.members.clone(),
+            };
+            let edits = [Some(add), (!was.members.is_empty()).then_some(members)];
+            return Ok(edits.into_iter().flatten().map(Effect::Group).collect());
+        }
+        (Some(was), Some(now)) => (was, now),
+    };
+    let mut effects = Vec::new();
+    if let Some(gid) = was.gid.filter(|gid| now.gid != Some(*gid)) {
+        let name = name.clone();
+        effects.push(Effect::Group(GroupEdit::SetGid { name, gid }));
+    }
+    for member in now
+        .members
+        .iter()
+        .filter(|member| !was.members.contains(member))
+    {
+        let to = UserShape {
+            leave: vec![name.clone()],
+            ..UserShape::default()
+        };
+        let name = member.clone();
+        effects.push(Effect::User(UserEdit::Modify { name, to }));
+    }
+    Ok(effects)
+}
+
+fn user(name: &UserName, was: &UserWas, host: &dyn Observe) -> Result<Vec<Effect>, Irreversible> {
+    let now = host.user(name)?;
+    let now = now.ok_or_else(|| lost(format!("{name} is gone")))?;
+    let path = |text: &str, what: &str| {
+        AbsPath::parse(text).map_err(|_| lost(format!("{name} had no {what} that can be set")))
+    };
+    let expires = match was.expires.as_deref() {
+        None => None,
+        Some(NEVER) => Some(Expiry::Never),
+        Some(day) => Day::parse(day).ok().map(Expiry::On),
+    };
+    let to = UserShape {
+        uid: was.uid.filter(|uid| now.uid != Some(*uid)),
+        group: (was.group != now.group)
+            .then(|| was.group.clone())
+            .flatten(),
+        comment: (was.comment != now.comment).then(|| was.comment.clone()),
+        home: (was.home != now.home)
+            .then(|| path(&was.home, "home"))
+            .transpose()?,
+        shell: (was.shell != now.shell)
+            .then(|| path(&was.shell, "shell"))
+            .transpose()?,
+        join: but_not(&was.groups, &now.groups),
+        leave: but_not(&now.groups, &was.groups),
+        locked: (was.locked != now.locked).then_some(was.locked),
+        expires: expires.filter(|expires| now.expires != Some(*expires)),
+        password_hash: None,
+    };
+    Ok(vec![Effect::User(UserEdit::Modify {
+        name: name.clone(),
+        to,
+    })])
+}
+
+fn but_not(these: &[GroupName], those: &[GroupName]) -> Vec<GroupName> {
+    these
+        .iter()
+        .filter(|group| !those.contains(group))
+        .cloned()
+        .collect()
+}
+
+fn package(
+    name: &PackageName,
+    was: Option<(Option<&PackageVersion>, bool)>,
+    wanted: bool,
+    host: &dyn Observe,
+) -> Result<Vec<Effect>, Irreversible> {
+    let now = host.package(name)?.filter(|package| package.configured);
+    let mut transaction = Transaction::default();
+    match (was, now) {
+        (None, Some(_)) => transaction.remove.push(name.clone()),
+        (Some((version, held)), None) => {
+            transaction.install.push(Want {
+                name: name.clone(),
+                version: version.cloned(),
+            });
+            transaction.hold.extend(held.then(|| name.clone()));
+        }
+        (Some((version, _)), Some(now)) if wanted && now.version.as_ref() != version => {
+            return Err(lost(format!(
+                "{name} does not go back to the version before"
+            )));
+        }
+        _ => return Ok(Vec::new()),
+    }
+    Ok(vec![Effect::Packages(transaction)])
 }
 
 fn lost(why: String) -> Irreversible {

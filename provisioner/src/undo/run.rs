@@ -13,7 +13,25 @@ pub struct Change {
     /// The id of the block.
     pub id: String,
     /// What it replaced.
-    pub before: Vec<Before>,
+    before: Vec<Before>,
+}
+
+impl Change {
+    /// Of the block with this id, which replaced this, in this order. What was replaced more than once
+    /// becomes again what it was at first.
+    pub fn new(id: String, before: Vec<Before>) -> Self {
+        let mut once: Vec<Before> = Vec::new();
+        for later in before {
+            match once
+                .iter_mut()
+                .find(|earlier| earlier.is_of_one_thing(&later))
+            {
+                Some(earlier) => earlier.adopt(later),
+                None => once.push(later),
+            }
+        }
+        Self { id, before: once }
+    }
 }
 
 /// What would become of one block's changes.

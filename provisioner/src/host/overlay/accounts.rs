@@ -36,6 +36,15 @@ impl Overlay {
                 (name, Some(group))
             }
             GroupEdit::AddMembers { name, members } => {
+                for member in members {
+                    let known = self.user(member).unwrap_or_else(|| base.user(member));
+                    if let Some(mut user) = known {
+                        user.groups.push(name.clone());
+                        user.groups.sort();
+                        user.groups.dedup();
+                        self.users.insert(member.clone(), Some(user));
+                    }
+                }
                 let mut group = self.known_group(name, base);
                 group.members.extend(members.iter().cloned());
                 group.members.sort();
@@ -44,6 +53,26 @@ impl Overlay {
             }
         };
         self.groups.insert(name.clone(), group);
+    }
+
+    /// A user is a member of just these of the groups that it is in, comes into or leaves.
+    fn foresee_member(
+        &mut self,
+        user: &UserName,
+        old: &[GroupName],
+        now: &[GroupName],
+        base: &Base<'_>,
+    ) {
+        for name in old.iter().chain(now) {
+            let known = self.group(name).unwrap_or_else(|| base.group(name));
+            let Some(mut group) = known else { continue };
+            group.members.retain(|member| member != user);
+            if now.contains(name) {
+                group.members.push(user.clone());
+                group.members.sort();
+            }
+            self.groups.insert(name.clone(), Some(group));
+        }
     }
 
     fn known_group(&self, name: &GroupName, base: &Base<'_>) -> Group {
@@ -92,8 +121,9 @@ impl Overlay {
                     locked: true,
                     expires: Some(Expiry::Never),
                 };
-                self.users
-                    .insert(name.clone(), Some(base.reshape(user, as_)));
+                let user = base.reshape(user, as_);
+                self.foresee_member(name, &[], &user.groups, base);
+                self.users.insert(name.clone(), Some(user));
                 if *create_home && let Ok(path) = AbsPath::parse(&home) {
                     let access = Access {
                         owner: Some(name.clone()),
@@ -118,11 +148,17 @@ impl Overlay {
             UserEdit::Modify { name, to } => {
                 let old = self.user(name).unwrap_or_else(|| base.user(name));
                 if let Some(old) = old {
-                    self.users.insert(name.clone(), Some(base.reshape(old, to)));
+                    let groups = old.groups.clone();
+                    let user = base.reshape(old, to);
+                    self.foresee_member(name, &groups, &user.groups, base);
+                    self.users.insert(name.clone(), Some(user));
                 }
             }
             UserEdit::Remove { name, remove_home } => {
                 let old = self.user(name).unwrap_or_else(|| base.user(name));
+                if let Some(user) = &old {
+                    self.foresee_member(name, &user.groups, &[], base);
+                }
                 self.users.insert(name.clone(), None);
                 if let Ok(own) = GroupName::parse(name.as_str())
                     && old.as_ref().is_some_and(|u| u.group.as_ref() == Some(&own))
