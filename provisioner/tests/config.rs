@@ -470,3 +470,12 @@ fn an_assertion_about_the_target_is_left_to_it() {
     }];
     assert!(config::check(&files, "web1", &config::Given::default()).is_ok());
 }
+
+#[test]
+fn a_secret_in_a_unit_is_told_before_any_host_is_asked() {
+    let text = "[secret.s]\nenv = \"S\"\n[[unit]]\nname = \"a\"\ncontent = \"[Service]\\nEnvironment=A={{ secret.s }}\\n\"\n";
+    let Err(told) = config::check(&file(text), "web1", &config::Given::default()) else {
+        panic!("a unit took a secret");
+    };
+    assert!(told[0].what.contains("may not go into a unit"), "{told:#?}");
+}
