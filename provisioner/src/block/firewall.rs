@@ -24,8 +24,7 @@ use crate::view::View;
 /// Whatever the rules say, these come in first: packets of established connections, those of the
 /// host itself, hpt's own port 6632 over TCP, ICMP and `ICMPv6`. Then `deny`, `allow` and `default`
 /// decide, in this order. What is forwarded or goes out is not filtered. What others change inside
-/// the table is not seen until it is loaded anew; that others took it away is seen by a run, and by a
-/// plan where hpt may ask the kernel.
+/// the table is not seen until it is loaded anew; that they took it away is.
 ///
 /// ```toml
 /// [[firewall]]
