@@ -319,7 +319,7 @@ pub(super) mod tests {
     /// X6: nothing that apt is told allows what is not signed.
     #[test]
     fn no_option_is_against_signatures() {
-        for option in OPTIONS.iter().chain(&SIMULATE) {
+        for option in OPTIONS.iter().chain(&SIMULATE).chain(&NO_LOCKS) {
             let option = option.to_lowercase();
             for word in [
                 "unauthenticated",
