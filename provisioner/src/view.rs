@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::scope::{RenderError, Rendered, Scope};
-use crate::effect::Content;
+use crate::effect::{Content, Transaction, Want};
 use crate::host::facts::Facts;
 use crate::host::overlay::{Cause, Fate, Overlay};
 use crate::host::setting::Setting;
@@ -372,6 +372,36 @@ impl<'a> View<'a> {
         let seen = self.base.newer(name)?;
         self.record(Key::Newer(name.clone()), &seen);
         Ok(Fate::Is(seen))
+    }
+
+    /// What the package manager has against a transaction that comes after those of earlier blocks.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub(crate) fn objection(&self, wanted: &Transaction) -> Result<Option<String>, HostError> {
+        let mut all = Transaction {
+            install: wanted.install.clone(),
+            remove: wanted.remove.clone(),
+            ..Transaction::default()
+        };
+        for (name, foreseen) in self.overlay.foreseen_packages() {
+            let is_named = all.remove.contains(name) || all.install.iter().any(|w| w.name == *name);
+            if is_named {
+                continue;
+            }
+            let version_now = self.base.package(name)?.map(|now| now.version);
+            match (version_now, foreseen) {
+                (Some(_), None) => all.remove.push(name.clone()),
+                (Some(now), Some(foreseen))
+                    if foreseen.version.is_none() || foreseen.version == now => {}
+                (_, Some(foreseen)) => all.install.push(Want {
+                    name: name.clone(),
+                    version: foreseen.version.clone(),
+                }),
+                (None, None) => {}
+            }
+        }
+        self.base.objection(&all)
     }
 
     /// A unit by name.

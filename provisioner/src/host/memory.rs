@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::effect::{Access, Content, Effect, Expiry, UnpackJob};
+use crate::effect::{Access, Content, Effect, Expiry, Transaction, UnpackJob};
 use crate::host::archive::{self, Sink};
 use crate::host::facts::Facts;
 use crate::host::overlay::{Base, Fate, Overlay, fingerprint};
@@ -22,6 +22,8 @@ pub struct Memory {
     state: Overlay,
     checkouts: BTreeMap<AbsPath, Checkout>,
     newer: BTreeMap<PackageName, PackageVersion>,
+    /// What a package cannot be without, where it is installed.
+    needs: BTreeMap<PackageName, Vec<PackageName>>,
     facts: Facts,
     blobs: BTreeMap<[u8; 32], Arc<[u8]>>,
 }
@@ -33,6 +35,7 @@ impl Memory {
             state: Overlay::default(),
             checkouts: BTreeMap::new(),
             newer: BTreeMap::new(),
+            needs: BTreeMap::new(),
             facts,
             blobs: BTreeMap::new(),
         };
@@ -105,6 +108,11 @@ impl Memory {
         self.newer.insert(name, version);
     }
 
+    /// Says that a package needs another one.
+    pub fn put_need(&mut self, name: PackageName, needed: PackageName) {
+        self.needs.entry(name).or_default().push(needed);
+    }
+
     /// What the host says no to.
     fn refuse(&self, effect: &Effect) -> Result<(), HostError> {
         let full = |path| self.holds_besides(path, &[]);
@@ -115,6 +123,10 @@ impl Memory {
             Effect::Clone(job) if self.checkout(&job.dest)?.is_none() && full(&job.dest)? => {
                 format!("{} is neither empty nor a git working tree", job.dest)
             }
+            Effect::Packages(transaction) => match self.objection(transaction)? {
+                Some(why) => why,
+                None => return Ok(()),
+            },
             _ => return Ok(()),
         };
         Err(HostError::Refused(why))
@@ -218,6 +230,23 @@ impl Observe for Memory {
 
     fn newer(&self, name: &PackageName) -> Result<Newer, HostError> {
         Ok(self.newer.get(name).cloned().map_or(Newer::None, Newer::Is))
+    }
+
+    fn objection(&self, wanted: &Transaction) -> Result<Option<String>, HostError> {
+        let mut gone = wanted.remove.clone();
+        // What goes along may be needed too.
+        while let Some((name, _)) = self.needs.iter().find(|(name, needs)| {
+            let is_there = matches!(self.state.packages.get(*name), Some(Some(_)))
+                || wanted.install.iter().any(|want| want.name == **name);
+            is_there && !gone.contains(*name) && needs.iter().any(|need| gone.contains(need))
+        }) {
+            gone.push(name.clone());
+        }
+        let along = gone.split_off(wanted.remove.len());
+        let names: Vec<_> = along.iter().map(PackageName::as_str).collect();
+        let names = names.join(", ");
+        let why = || format!("the package manager would remove {names}, which no block asks for");
+        Ok((!names.is_empty()).then(why))
     }
 
     fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {

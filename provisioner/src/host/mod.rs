@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::effect::{Command, Effect, Expiry};
+use crate::effect::{Command, Effect, Expiry, Transaction};
 use crate::name::{
     AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
 };
@@ -372,6 +372,13 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the package manager cannot be started.
     fn newer(&self, name: &PackageName) -> Result<Newer, HostError>;
+    /// What the package manager has against removing packages, or against another version of one,
+    /// because of others that are installed; a whole sentence, as an apply would say it. A process of
+    /// hpt's own words is started only if the record alone cannot show that nothing speaks against it.
+    ///
+    /// # Errors
+    /// If the record cannot be read, or the package manager cannot be started.
+    fn objection(&self, wanted: &Transaction) -> Result<Option<String>, HostError>;
     /// A unit by name; `None` if systemd knows none.
     ///
     /// # Errors

@@ -119,6 +119,7 @@ impl Observe for Host {
         user_numbered(uid: u32) -> Result<Option<UserName>, HostError>;
         group_numbered(gid: u32) -> Result<Option<GroupName>, HostError>;
         newer(name: &PackageName) -> Result<Newer, HostError>;
+        objection(wanted: &Transaction) -> Result<Option<String>, HostError>;
         checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;
         setting(setting: &hpt_provisioner::host::setting::Setting) -> Result<Option<String>, HostError>;
         blob(hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;

@@ -50,7 +50,7 @@ use self::accounts::Accounts;
 use self::blobs::Blobs;
 use self::command::Spawn;
 use self::files::HashCache;
-use self::managers::{Manager, Packages};
+use self::managers::{Manager, Needs, Packages};
 use self::memos::Memos;
 use self::paths::Tree;
 use self::snapshot::Snapshot;
@@ -58,6 +58,7 @@ use self::spot::{Spot, failed, stat_outside};
 use self::stamp::{Parsed, Stamp};
 use self::systemd::Systemd;
 use self::temps::Temps;
+use crate::effect::Transaction;
 use crate::host::facts::Facts;
 use crate::host::setting::Setting;
 use crate::host::{
@@ -91,6 +92,8 @@ pub struct Options {
 pub struct Kept {
     hashes: HashCache,
     packages: Parsed<Packages>,
+    /// What is installed needs of each other; read where something is removed.
+    needs: Parsed<Needs>,
 }
 
 /// The host that hpt runs on.
@@ -209,6 +212,15 @@ impl Live {
         let stamps = manager.record_files().iter().map(stamp);
         let stamps = stamps.collect::<Result<Vec<_>, HostError>>()?;
         self.kept.packages.get(stamps, || manager.record(self))
+    }
+
+    /// What dpkg's packages need of each other.
+    fn needs(&self) -> Result<Arc<Needs>, HostError> {
+        let stamp = self.stamp(&fixed(managers::DPKG_STATUS))?;
+        let read = || self.read_fixed(managers::DPKG_STATUS);
+        self.kept.needs.get(vec![stamp], || {
+            Ok(Needs::parse(&String::from_utf8_lossy(&read()?)))
+        })
     }
 
     /// The content of a file that hpt itself names; empty if it is not there.
@@ -381,6 +393,22 @@ impl Observe for Live {
         match self.manager.filter(|_| self.powers.packages) {
             Some(manager) => managers::newer(manager, name, &self.snapshot.asked_for_newer()),
             None => Ok(Newer::Unknown),
+        }
+    }
+
+    fn objection(&self, wanted: &Transaction) -> Result<Option<String>, HostError> {
+        let Some(manager) = self.manager.filter(|_| self.powers.packages) else {
+            return Ok(None);
+        };
+        let packages = self.packages()?;
+        if packages.any_unconfigured() {
+            return Ok(None); // nobody can say before that is repaired
+        }
+        let mut wanted = wanted.clone();
+        wanted.remove.retain(|name| packages.get(name).is_some());
+        match manager.trial(self, &wanted)? {
+            Some(call) => managers::objection(manager, &wanted, &call),
+            None => Ok(None),
         }
     }
 

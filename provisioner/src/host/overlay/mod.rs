@@ -150,6 +150,12 @@ impl Overlay {
         self.packages.get(name).cloned()
     }
 
+    /// All packages that are foreseen, or foreseen to be gone.
+    pub fn foreseen_packages(&self) -> impl Iterator<Item = (&PackageName, Option<&Package>)> {
+        let all = self.packages.iter();
+        all.map(|(name, package)| (name, package.as_ref()))
+    }
+
     /// A file that package lists are made from, if an earlier block changes one.
     pub fn changed_package_source(&self) -> Option<&AbsPath> {
         let dirs = [
