@@ -14,6 +14,18 @@ const DIRS: [&str; 5] = [
     "/lib/systemd/system",
 ];
 
+/// Where a user's own unit files lie, below the home directory.
+const IN_HOME: &str = ".config/systemd/user";
+
+/// Where else every user's systemd reads unit files.
+const USER_DIRS: [&str; 5] = [
+    "/etc/systemd/user",
+    "/run/systemd/user",
+    "/usr/local/lib/systemd/user",
+    "/usr/lib/systemd/user",
+    "/lib/systemd/user",
+];
+
 /// One line `key=value` of a section.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
@@ -39,6 +51,24 @@ pub(crate) fn is_read(path: &AbsPath) -> bool {
     DIRS.iter().any(|dir| path.as_path().starts_with(dir))
 }
 
+/// Whether a user's systemd may read what lies at a path.
+pub(crate) fn is_read_for_users(path: &AbsPath) -> bool {
+    let text = path.to_string();
+    let in_home = |dir| text.contains(&format!("/{dir}/"));
+    [IN_HOME, ".local/share/systemd/user"].iter().any(in_home)
+        || USER_DIRS.iter().any(|dir| path.as_path().starts_with(dir))
+}
+
+/// Where a user's unit may have its file, the user's own place first.
+pub(crate) fn places_of_user(name: &UnitName, home: &AbsPath) -> Vec<AbsPath> {
+    let home = home.to_string();
+    let home = home.trim_end_matches('/');
+    let own = [IN_HOME, ".local/share/systemd/user"].map(|dir| format!("{home}/{dir}"));
+    let dirs = own.into_iter().chain(USER_DIRS.map(ToOwned::to_owned));
+    let file = |dir: String| AbsPath::parse(&format!("{dir}/{name}")).ok();
+    dirs.filter_map(file).collect()
+}
+
 /// The unit whose file lies at a path.
 pub(crate) fn unit_at(path: &AbsPath) -> Option<UnitName> {
     let parent = path.as_path().parent()?;
@@ -59,6 +89,13 @@ pub(crate) fn elsewhere(path: &AbsPath) -> Vec<AbsPath> {
         .filter_map(|dir| there(dir))
         .filter(|other| other != path)
         .collect()
+}
+
+/// Where a unit may have its file, an administrator's own place first.
+pub(crate) fn places(name: &UnitName) -> Vec<AbsPath> {
+    let own = path_of(name);
+    let others = elsewhere(&own);
+    std::iter::once(own).chain(others).collect()
 }
 
 /// The settings of a unit file, in their order.
@@ -142,6 +179,15 @@ pub(crate) fn install(settings: &[Setting]) -> Vec<(&str, &str)> {
     install
         .map(|s| (s.key.as_str(), s.value.as_str()))
         .collect()
+}
+
+/// What systemd calls a unit of such a file that does not start at boot.
+pub(crate) fn disabled(settings: &[Setting]) -> &'static str {
+    if install(settings).is_empty() {
+        "static"
+    } else {
+        "disabled"
+    }
 }
 
 /// The links that enable the unit `name`, as `systemctl enable` makes them.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::effect::{Command, Effect, Expiry};
 use crate::name::{
-    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitId, UserName,
 };
 
 use self::facts::Facts;
@@ -275,7 +275,7 @@ pub enum Key {
     /// A newer version of an installed package.
     Newer(PackageName),
     /// A unit.
-    Unit(UnitName),
+    Unit(UnitId),
     /// A git working tree.
     Checkout(AbsPath),
     /// A setting of the running kernel or host.
@@ -372,11 +372,11 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the package manager cannot be started.
     fn newer(&self, name: &PackageName) -> Result<Newer, HostError>;
-    /// A unit by name; `None` if systemd knows none.
+    /// A unit; `None` if the systemd that it belongs to knows none.
     ///
     /// # Errors
-    /// If systemd cannot be asked.
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError>;
+    /// If that systemd cannot be asked; a user's may not run.
+    fn unit(&self, unit: &UnitId) -> Result<Option<Unit>, HostError>;
     /// The git working tree at a path; `None` if there is none. No process is started.
     ///
     /// # Errors

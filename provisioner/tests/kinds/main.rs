@@ -19,6 +19,7 @@ mod services;
 mod system;
 mod trees;
 mod units;
+mod user_services;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +36,8 @@ use hpt_provisioner::host::{
     Progress, Unit, User,
 };
 use hpt_provisioner::name::{
-    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitId, UnitName, UnitScope,
+    UserName,
 };
 use hpt_provisioner::plan::{Plan, Planned, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome};
@@ -143,7 +145,7 @@ impl Observe for Host {
             .map(|p| Package { configured, ..p }))
     }
 
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
+    fn unit(&self, name: &UnitId) -> Result<Option<Unit>, HostError> {
         self.unit
             .clone()
             .map_or_else(|| self.inner.unit(name), |unit| Ok(Some(unit)))

@@ -482,7 +482,7 @@ fn a_firewall_is_not_a_second_one_unless_it_is_told_to() {
         host.inner.put_unit(name.clone());
         assert_ne!(planned(RULES, &host).0, Verdict::Blocked, "{service}");
         host.inner.put(&Effect::Unit {
-            name,
+            unit: name.into(),
             job: UnitJob::Start,
         });
         if service == "ufw" {
@@ -503,7 +503,7 @@ fn a_firewall_is_not_a_second_one_unless_it_is_told_to() {
         let absent = "[[firewall]]\nabsent = true\n";
         assert_eq!(planned(absent, &host).0, Verdict::Ok);
         host.inner.put(&Effect::Unit {
-            name: UnitName::service(service).unwrap(),
+            unit: UnitName::service(service).unwrap().into(),
             job: UnitJob::Stop,
         });
     }
