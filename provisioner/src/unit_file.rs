@@ -274,6 +274,26 @@ mod tests {
     }
 
     #[test]
+    fn a_users_unit_is_in_the_home_or_where_all_users_have_it() {
+        let app = UnitName::parse("app.service").unwrap();
+        let places = places_of_user(&app, &path("/home/ana"));
+        let own = path("/home/ana/.config/systemd/user/app.service");
+        assert_eq!(places.first(), Some(&own));
+        assert!(places.contains(&path("/etc/systemd/user/app.service")));
+        assert!(places.iter().all(is_read_for_users));
+        assert!(!places.iter().any(is_read));
+        let root = places_of_user(&app, &path("/"));
+        assert_eq!(root[0], path("/.config/systemd/user/app.service"));
+        for other in [
+            "/home/ana/app.service",
+            "/etc/systemd/system/app.service",
+            "/etc/systemd/user.conf",
+        ] {
+            assert!(!is_read_for_users(&path(other)), "{other}");
+        }
+    }
+
+    #[test]
     fn links_are_those_of_systemctl() {
         let app = UnitName::parse("app.service").unwrap();
         let text = "[Install]\nWantedBy=multi-user.target a@%i.target\nAlias=www.service\n";

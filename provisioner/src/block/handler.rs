@@ -36,8 +36,8 @@ pub struct Handler {
     /// understood.
     #[serde(default, deserialize_with = "unit")]
     restart: Option<UnitName>,
-    /// Whose unit `reload` or `restart` names: "system", or `"user:NAME"` for one that the user's own
-    /// systemd runs; "system".
+    /// Whose unit `reload` or `restart` names: "system", or such as "user:ana" for one that this user's
+    /// own systemd runs; "system".
     #[serde(default)]
     scope: UnitScope,
     /// The text of a script for `interpreter`.

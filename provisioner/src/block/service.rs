@@ -22,8 +22,7 @@ use crate::view::View;
 /// enabled = true
 /// ```
 ///
-/// A unit of a user, as `systemctl --user` has it, and what it needs: the user's systemd runs from
-/// boot on, and not only while the user is logged in.
+/// A unit of a user, whose systemd runs from boot on and not only while the user is logged in:
 ///
 /// ```toml
 /// [[exec]]
@@ -50,10 +49,10 @@ pub struct Service {
     /// Whether nothing can start it, not even another unit, as `systemctl mask` has it. It does not
     /// stop what runs: say `status = "stopped"` too. A unit may be masked before it is there.
     masked: Option<bool>,
-    /// Whose unit it is: "system", or `"user:NAME"` for one that the user's own systemd runs, with
-    /// files such as `~/.config/systemd/user/app.service`; "system". That systemd must run: it does
-    /// while the user is logged in, and from boot on after `loginctl enable-linger NAME`. Starting
-    /// "at boot" then means with that systemd, so that its units say `WantedBy=default.target`.
+    /// Whose unit it is: "system", the host's own, or such as "user:ana", one that this user's systemd
+    /// runs, as `systemctl --user` has it; "system". That systemd must run: it does while the user is
+    /// logged in, and from boot on after `loginctl enable-linger ana`. What is enabled there starts
+    /// with it, and says `WantedBy=default.target`.
     #[serde(default)]
     scope: UnitScope,
     /// How long it must stay active after a start or restart, in seconds or such as "10s"; 1 second

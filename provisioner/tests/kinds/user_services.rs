@@ -117,8 +117,11 @@ fn a_systemd_that_does_not_run_is_told_with_what_starts_it() {
 
     host = with_ana();
     let why = blocked(ENABLED, &host);
-    assert!(why.contains("`loginctl enable-linger ana`"), "{why}");
-    assert!(why.contains("\"user@1000.service\""), "{why}");
+    assert!(why.contains("\"loginctl enable-linger ana\""), "{why}");
+    assert!(
+        why.contains("creates = \"/var/lib/systemd/linger/ana\""),
+        "{why}"
+    );
     let handler = "[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nnotify = [\"app\"]\n\
                    [[handler]]\nname = \"app\"\nrestart = \"app\"\nscope = \"user:ana\"\n";
     let plan = look(&config(handler), &host);
@@ -135,7 +138,10 @@ fn a_systemd_that_does_not_run_is_told_with_what_starts_it() {
     host.inner
         .put(&written("/var/lib/systemd/linger/ana", "", 0o644));
     let why = blocked(ENABLED, &host);
-    assert!(why.contains("though it is to linger"), "{why}");
+    assert!(
+        why.contains("though it is to linger") && why.contains("\"user@1000.service\""),
+        "{why}"
+    );
 
     host.inner.put_unit(of_ana("app"));
     settles(&format!("{begins}{ENABLED}"), &mut host);

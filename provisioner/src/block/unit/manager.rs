@@ -43,15 +43,15 @@ fn without_users(name: &UserName, view: &View<'_>) -> Result<Option<Decision>, H
         Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
     }
     let linger = AbsPath::parse(&format!("{LINGER}/{name}")).expect("a plain name");
-    let manager = UnitId::manager(uid);
     Ok(Some(match view.path(&linger)? {
         // A command that says it makes this, such as `loginctl enable-linger`, starts it too.
         Fate::Unknown(cause) => Decision::Maybe(cause),
         Fate::Is(Some(_)) => Decision::Blocked(format!(
-            "the systemd of {name} does not run, though it is to linger; a [[service]] block with name = \"{manager}\" and status = \"started\" before this one starts it"
+            "the systemd of {name} does not run, though it is to linger; a [[service]] block before this one starts it: name = \"{}\", status = \"started\"",
+            UnitId::manager(uid).name
         )),
         Fate::Is(None) => Decision::Blocked(format!(
-            "the systemd of {name} does not run; `loginctl enable-linger {name}` has it run from boot on, and so have two blocks before this one: a [[file]] {linger}, empty, and a [[service]] \"{manager}\" with status = \"started\""
+            "the systemd of {name} does not run; an [[exec]] block before this one has it run from boot on: script = \"loginctl enable-linger {name}\", creates = \"{linger}\""
         )),
     }))
 }

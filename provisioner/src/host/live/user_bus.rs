@@ -54,7 +54,7 @@ pub(super) fn connect(host: &Systemd, user: &UserName, uid: u32) -> Result<Conne
     start(host, user, uid, &bus, &theirs)?;
     // From here on its end is the bridge's alone, so that ours ends with it.
     drop(theirs);
-    greet(ours).map_err(|e| failed(&e))
+    greet(ours, HELLO).map_err(|e| failed(&e))
 }
 
 /// Waits for a systemd that comes up: whoever has a user linger does not.
@@ -103,12 +103,12 @@ fn start(
 }
 
 /// Authenticates and says hello; whoever does not answer is hung up on.
-fn greet(stream: UnixStream) -> Result<Connection, zbus::Error> {
+fn greet(stream: UnixStream, time: Duration) -> Result<Connection, zbus::Error> {
     let line = stream.try_clone()?;
     let (done, over) = channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
-            if over.recv_timeout(HELLO) == Err(RecvTimeoutError::Timeout) {
+            if over.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
                 let _ = line.shutdown(Shutdown::Both);
             }
         });
@@ -117,4 +117,19 @@ fn greet(stream: UnixStream) -> Result<Connection, zbus::Error> {
         drop(done);
         bus
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_nothing_is_hung_up_on() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        assert!(greet(ours, Duration::from_millis(50)).is_err());
+        drop(theirs);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        assert!(greet(ours, Duration::from_hours(1)).is_err());
+    }
 }
