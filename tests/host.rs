@@ -582,8 +582,8 @@ fn a_users_units_are_seen_to_by_that_users_own_systemd() {
     assert!(third.contains("\"changed\":0"), "{third}");
 
     // What fails is told with her journal's words.
-    let dies = unit.replace("sleep 1000", "sh -c 'echo no such luck; exit 3'");
-    fs::write(&config, whole(&dies)).unwrap();
+    let failing = unit.replace("sleep 1000", "sh -c 'echo no such luck; exit 3'");
+    fs::write(&config, whole(&failing)).unwrap();
     let output = site
         .hpt(&["--target", "web1", "provision", &config])
         .output();

@@ -20,11 +20,8 @@ use crate::view::View;
 /// name = "nginx"
 /// status = "started"
 /// enabled = true
-/// ```
 ///
-/// A unit of a user, whose systemd runs from boot on and not only while the user is logged in:
-///
-/// ```toml
+/// # A unit of ana's own systemd, which runs from boot on.
 /// [[exec]]
 /// script = "loginctl enable-linger ana"
 /// creates = "/var/lib/systemd/linger/ana"
@@ -225,7 +222,7 @@ impl Service {
             return Decision::Skip(format!("{} is {}", self.unit(), offline::NOT_STARTED));
         }
         Decision::Blocked(format!(
-            "a unit of {user} is enabled and masked by the systemd of {user}, and none runs in this root; make its links with [[file]] blocks instead"
+            "units of {user} are enabled and masked by that user's own systemd, and none runs in this root; make their links with [[file]] blocks instead"
         ))
     }
 

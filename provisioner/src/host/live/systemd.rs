@@ -82,7 +82,7 @@ impl Systemd {
             return Ok(None);
         };
         Ok(Some(Unit {
-            active: state.text("ActiveState"),
+            active: state.active(),
             enabled: self.enablement(name, &state),
             condition_failed: state.condition_failed(),
         }))
@@ -318,6 +318,15 @@ impl State {
             .get(name)
             .and_then(|value| String::try_from(value.clone()).ok());
         value.unwrap_or_default()
+    }
+
+    /// `ActiveState`; what waits for its turn to start is on its way.
+    pub(super) fn active(&self) -> String {
+        let state = self.text("ActiveState");
+        if state == "inactive" && self.job() != "/" {
+            return "activating".to_owned();
+        }
+        state
     }
 
     /// How often systemd has started a service by itself.

@@ -62,7 +62,7 @@ fn wait(host: &Systemd, uid: u32) -> Result<(), HostError> {
     let manager = UnitId::manager(uid).name;
     let begun = Instant::now();
     while let Some(state) = host.state(&manager)?
-        && state.text("ActiveState") == "activating"
+        && state.active() == "activating"
         && begun.elapsed() < STARTING
     {
         thread::sleep(Duration::from_millis(20));
