@@ -1,13 +1,14 @@
-//! The command line: which verbs there are, and what every one of them may be told.
+//! The command line: which verbs there are, and which of them is meant.
+
+mod global;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use clap::{Arg, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use hpt_keystore::TargetName;
+use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::address::HostPort;
+pub(crate) use self::global::Global;
 use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
@@ -69,111 +70,6 @@ pub(crate) struct CommandLine {
     /// The verb's own word.
     #[arg(skip)]
     word: String,
-}
-
-/// What every verb may be told. A verb that has no use for `--target` and its like says so.
-#[derive(Args, Clone)]
-pub(crate) struct Global {
-    /// The host, by the name that its keys have here
-    #[arg(short, long, global = true, value_name = "NAME", value_parser = TargetName::parse, help_heading = "Where")]
-    pub(crate) target: Option<TargetName>,
-
-    /// Reach it here, this once: an address or name, perhaps with :PORT
-    #[arg(long, global = true, value_name = "ADDRESS", value_parser = HostPort::parse, help_heading = "Where")]
-    pub(crate) ip: Option<HostPort>,
-
-    /// Port, if not 6632
-    #[arg(long, global = true, value_name = "PORT", help_heading = "Where")]
-    pub(crate) port: Option<u16>,
-
-    /// Work in this root directory and not in /
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Where")]
-    pub(crate) root: Option<PathBuf>,
-
-    /// The keystore [default: /etc/hpt/keystore.db for root, else
-    /// ~/.config/hpt/keystore.db]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Keys")]
-    pub(crate) keystore: Option<PathBuf>,
-
-    /// Read the passphrase from this file descriptor
-    #[arg(long, global = true, value_name = "FD", help_heading = "Keys")]
-    pub(crate) passphrase_fd: Option<u32>,
-
-    /// One JSON object a line on stdout
-    #[arg(long, global = true, help_heading = "Output")]
-    pub(crate) json: bool,
-
-    /// Only results and errors
-    #[arg(
-        short,
-        long,
-        global = true,
-        conflicts_with = "verbose",
-        help_heading = "Output"
-    )]
-    pub(crate) quiet: bool,
-
-    /// Say more: output of commands, then logs
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
-    pub(crate) verbose: u8,
-}
-
-impl Global {
-    /// An option that would do nothing is an error: somebody expects something of it.
-    fn refuse_idle(&self, verb: &str) -> Result<(), CommandError> {
-        let uses = uses(verb);
-        let given = [
-            ("target", self.target.is_some()),
-            ("ip", self.ip.is_some()),
-            ("port", self.port.is_some()),
-            ("root", self.root.is_some()),
-        ];
-        let idle = given
-            .into_iter()
-            .find(|(option, given)| *given && !uses.contains(option));
-        if let Some((option, _)) = idle {
-            let what = format!("--{option} means nothing to `hpt {verb}`");
-            let hint = format!("leave it out; `hpt help {verb}` has the options that it takes");
-            return Err(CommandError::usage(what).hint(hint));
-        }
-        if self.target.is_some() && self.root.is_some() {
-            let what = "--target names a host, and --root a directory here";
-            return Err(CommandError::usage(what).hint("leave out `--target` or `--root`"));
-        }
-        if let (
-            Some(port),
-            Some(HostPort {
-                port: Some(other), ..
-            }),
-        ) = (self.port, &self.ip)
-            && port != *other
-        {
-            let what = format!("--ip says port {other} and --port says {port}: choose one");
-            return Err(CommandError::usage(what));
-        }
-        let is_placed = self.ip.is_some() || self.port.is_some();
-        let is_remote = uses.contains(&"ip") && verb != "gen-target-keys";
-        if is_remote && is_placed && self.target.is_none() {
-            let what = "--ip and --port say where a target is, and there is no --target";
-            return Err(CommandError::usage(what).hint("`hpt list-target-keys` lists their names"));
-        }
-        Ok(())
-    }
-    /// The target that is meant, by the verb's own NAME or by `--target`.
-    ///
-    /// # Errors
-    /// A usage error when they name two.
-    pub(crate) fn target_or(
-        &self,
-        name: Option<&TargetName>,
-    ) -> Result<Option<TargetName>, CommandError> {
-        match (name, &self.target) {
-            (Some(name), Some(target)) if name != target => Err(CommandError::usage(format!(
-                "--target names {target} and the verb is given {name}: choose one"
-            ))),
-            (name, target) => Ok(name.or(target.as_ref()).cloned()),
-        }
-    }
 }
 
 #[derive(Subcommand)]
@@ -253,47 +149,9 @@ pub(crate) fn parse() -> Result<CommandLine, Exit> {
     })
 }
 
-/// The options of all verbs that not every verb can use: where, then with which keys.
-const PARTIAL: [&str; 6] = ["target", "ip", "port", "root", "keystore", "passphrase_fd"];
-
-/// What of them a verb can use.
-fn uses(verb: &str) -> &'static [&'static str] {
-    match verb {
-        "plan" | "provision" | "facts" => &PARTIAL,
-        "status" => &["target", "ip", "port", "keystore", "passphrase_fd"],
-        "gen-client-keys" => &["keystore", "passphrase_fd"],
-        "gen-target-keys" => &["target", "ip", "port", "keystore"],
-        "check" | "explain" => &["target"],
-        "show" | "remove" | "seal" => &["target", "keystore"],
-        "serve" => &["port", "root", "keystore"],
-        "schema" | "fmt" | "fix" | "unit-file" | "run" => &[],
-        _ => &["keystore"],
-    }
-}
-
 /// The command line as clap knows it; the help of a verb has no option that does nothing there.
 pub(crate) fn command() -> Command {
-    let command = CommandLine::command();
-    let partial: Vec<Arg> = PARTIAL
-        .iter()
-        .filter_map(|id| command.get_arguments().find(|arg| arg.get_id() == id))
-        .cloned()
-        .collect();
-    command.mut_subcommands(|verb| {
-        let uses = uses(verb.get_name());
-        let partial = partial.iter().map(|arg| {
-            let arg = arg.clone().hide(!uses.contains(&arg.get_id().as_str()));
-            match (verb.get_name(), arg.get_id().as_str()) {
-                ("gen-target-keys", "ip") => {
-                    arg.help("Where it will be reached, which is stored: an address or name, perhaps with :PORT")
-                }
-                ("serve", "port") => arg.help("Listen on this port, if not on 6632"),
-                _ => arg,
-            }
-        });
-        let partial: Vec<Arg> = partial.collect();
-        verb.args(partial)
-    })
+    global::spread(CommandLine::command())
 }
 
 impl CommandLine {
@@ -400,20 +258,6 @@ mod tests {
         ] {
             let error = verb(words).err().unwrap_or_else(|| panic!("{words}"));
             assert_eq!(error.exit, Exit::Usage, "{words}");
-        }
-    }
-
-    #[test]
-    fn help_shows_what_a_verb_can_use() {
-        let mut command = command();
-        for verb in command.get_subcommands_mut() {
-            let uses = uses(verb.get_name());
-            let page = verb.render_help().to_string();
-            for option in PARTIAL {
-                let is_shown = page.contains(&format!("--{} <", option.replace('_', "-")));
-                let name = verb.get_name();
-                assert_eq!(is_shown, uses.contains(&option), "{name}: {option}");
-            }
         }
     }
 

@@ -21,6 +21,7 @@ pub mod listing;
 mod mask;
 pub mod name;
 mod notices;
+mod number;
 pub mod plan;
 pub mod report;
 pub mod request;

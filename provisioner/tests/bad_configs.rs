@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod scaffold;
+
 use std::fs;
 use std::path::Path;
 
 use hpt_provisioner::config::scope::Scope;
 use hpt_provisioner::config::{self, File};
 use hpt_provisioner::host::facts::Facts;
+use scaffold::config_in;
 
 /// One case: where the first fault must be, words that must be said, and the config.
 struct Case {
@@ -217,11 +220,7 @@ fn warnings_do_not_hide_blocks() {
     let text: String = (0..500)
         .flat_map(|i| [text.to_owned(), format!("id = \"e{i}\"\n")])
         .collect();
-    let files = vec![File {
-        name: "site.toml".to_owned(),
-        text,
-    }];
-    let config = config::parse(files, Scope::default()).unwrap_or_else(|f| panic!("{f:#?}"));
+    let config = config_in(&text, Scope::default());
     assert_eq!((config.blocks.len(), config.warnings.len()), (500, 500));
 }
 

@@ -1,9 +1,10 @@
 //! What the engine promises: a plan says what an apply does, an apply is verified, and a second one
 //! changes nothing. On hosts in memory.
 
-use hpt_provisioner::config::scope::Scope;
-use hpt_provisioner::config::{self, Config, File};
-use hpt_provisioner::effect::{Access, Command, Content, Effect, WriteFile};
+mod scaffold;
+
+use hpt_provisioner::config::Config;
+use hpt_provisioner::effect::{Access, Command, Effect};
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::host::{Done, Entry, HostError, Mutate, Observe, Progress, Stream};
@@ -11,6 +12,7 @@ use hpt_provisioner::name::AbsPath;
 use hpt_provisioner::plan::{Plan, Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome, Report};
 use hpt_provisioner::run::{Witness, apply};
+use scaffold::{config, config_in, file, path, scope};
 
 /// Hears everything, and stops a run after so many blocks.
 #[derive(Default)]
@@ -32,19 +34,6 @@ impl Witness for Listener {
             .count();
         self.stop_after.is_none_or(|limit| ended < limit)
     }
-}
-
-fn config(text: &str) -> Config {
-    let files = vec![File {
-        name: "site.toml".to_owned(),
-        text: text.to_owned(),
-    }];
-    let scope = Scope {
-        facts: Some(Facts::default()),
-        secrets: Some([].into()),
-        ..Scope::default()
-    };
-    config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
 fn verdicts(plan: &Plan) -> Vec<Verdict> {
@@ -116,7 +105,7 @@ fn a_plan_that_an_apply_is_bound_to_tells_another_host() {
     let (config, mut host) = (config(SITE), Memory::new(Facts::default()));
     let agreed = plan(&config, &host, Reveal::Content);
     host.put(&Effect::MakeDir {
-        path: AbsPath::parse("/etc/app").unwrap(),
+        path: path("/etc/app"),
         access: Access::default(),
     });
     let now = plan(&config, &host, Reveal::Outline);
@@ -147,18 +136,12 @@ fn what_the_asker_may_see_does_not_change_the_plans_name() {
 fn a_plan_stands_for_the_content_that_it_would_replace() {
     let config = config("[[file]]\npath = \"/etc/motd\"\ncontent = \"longer than before\\n\"\n");
     let mut host = Memory::new(Facts::default());
-    let put = |host: &mut Memory, text: &'static [u8]| {
-        host.put(&Effect::WriteFile(WriteFile {
-            path: AbsPath::parse("/etc/motd").unwrap(),
-            content: Content::Inline(text.into()),
-            access: Access::default(),
-            verify: None,
-            secret: false,
-        }));
+    let put = |host: &mut Memory, text: &str| {
+        host.put(&file("/etc/motd", text, Access::default()));
     };
-    put(&mut host, b"One.");
+    put(&mut host, "One.");
     let agreed = plan(&config, &host, Reveal::Content).bound();
-    put(&mut host, b"Two."); // of the same length, while a person reads the plan
+    put(&mut host, "Two."); // of the same length, while a person reads the plan
     let moved = agreed.compare(&plan(&config, &host, Reveal::Outline));
     assert_eq!(moved.unwrap_err().blocks, ["file:/etc/motd"]);
 }
@@ -272,13 +255,9 @@ impl Mutate for Faulty {
                         );
                     }
                     if let Some(path) = self.command_writes.clone() {
-                        self.inner.put(&Effect::WriteFile(WriteFile {
-                            path,
-                            content: Content::Inline(b"overwritten".as_slice().into()),
-                            access: Access::default(),
-                            verify: None,
-                            secret: false,
-                        }));
+                        let at = path.to_string();
+                        let effect = file(&at, "overwritten", Access::default());
+                        self.inner.put(&effect);
                     }
                 }
                 effect => self.inner.put(effect),
@@ -297,7 +276,7 @@ impl Mutate for Faulty {
 #[test]
 fn a_tool_that_succeeds_and_does_nothing_is_caught() {
     let mut host = Faulty {
-        lies_about: Some(AbsPath::parse("/etc/app/one").unwrap()),
+        lies_about: Some(path("/etc/app/one")),
         ..Faulty::new()
     };
     let report = run(&config(SITE), &mut host);
@@ -319,7 +298,7 @@ fn a_tool_that_succeeds_and_does_nothing_is_caught() {
 fn a_block_that_a_later_command_undoes_fails_the_run_by_name() {
     let text = "[[file]]\npath = \"/etc/x\"\ncontent = \"mine\"\n[[exec]]\nscript = \"true\"\nalways = true\n";
     let mut host = Faulty {
-        command_writes: Some(AbsPath::parse("/etc/x").unwrap()),
+        command_writes: Some(path("/etc/x")),
         ..Faulty::new()
     };
     let report = run(&config(text), &mut host);
@@ -334,20 +313,7 @@ fn a_block_that_a_later_command_undoes_fails_the_run_by_name() {
 #[test]
 fn what_a_command_prints_has_no_secret_in_it() {
     let text = "[[exec]]\nscript = \"echo {{ secret.db }}\"\nalways = true\n";
-    let files = vec![File {
-        name: "site.toml".to_owned(),
-        text: text.to_owned(),
-    }];
-    let secret = hpt_provisioner::secret::Secret::new("hunter2".to_owned());
-    let secrets = Some([("db".to_owned(), secret)].into());
-    let scope = Scope {
-        facts: Some(Facts::default()),
-        secrets,
-        ..Scope::default()
-    };
-    let Ok(config) = config::parse(files, scope) else {
-        panic!()
-    };
+    let config = config_in(text, scope(&[("db", "hunter2")]));
     let mut host = Faulty {
         prints: vec![b"it is hun", b"ter2, they say"],
         ..Faulty::new()

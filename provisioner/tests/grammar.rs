@@ -2,32 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod scaffold;
+
 use hpt_provisioner::config::scope::Scope;
-use hpt_provisioner::config::{self, Config, File, Given};
+use hpt_provisioner::config::{self, Config, Given};
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
+use scaffold::{files, scope};
 
 fn parse(text: &str, tags: &[&str]) -> Result<Config, Vec<String>> {
-    let files = vec![File {
-        name: "site.toml".to_owned(),
-        text: text.to_owned(),
-    }];
     let given = Given {
         tags: tags.iter().map(ToString::to_string).collect(),
         ..Given::default()
     };
     let scope = Scope {
-        facts: Some(Facts::default()),
-        secrets: Some([("s".to_owned(), secret("hunter2"))].into()),
         given,
-        ..Scope::default()
+        ..scope(&[("s", "hunter2")])
     };
-    config::parse(files, scope).map_err(|faults| faults.into_iter().map(|f| f.what).collect())
-}
-
-fn secret(text: &str) -> hpt_provisioner::secret::Secret {
-    hpt_provisioner::secret::Secret::new(text.to_owned())
+    config::parse(files(text), scope).map_err(|faults| faults.into_iter().map(|f| f.what).collect())
 }
 
 /// Each block's id and verdict on an empty host.

@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use hpt_provisioner::config::{self, File, Given};
+mod scaffold;
+
+use hpt_provisioner::config::{self, Given};
 use hpt_provisioner::fault::Fault;
+use scaffold::files;
 
 /// Whole blocks and tables.
 const KINDS: [&str; 8] = [
@@ -37,11 +40,7 @@ const FIELDS: [(&str, &str); 7] = [
 
 /// All that is wrong with a text.
 fn faults(text: &str) -> Vec<Fault> {
-    let files = [File {
-        name: "site.toml".to_owned(),
-        text: text.to_owned(),
-    }];
-    let faults = config::check(&files, "", &Given::default());
+    let faults = config::check(&files(text), "", &Given::default());
     faults.err().unwrap_or_default()
 }
 

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod scaffold;
+
 use hpt_provisioner::config::scope::Scope;
-use hpt_provisioner::config::{self, Config, File};
+use hpt_provisioner::config::{self, Config};
 use hpt_provisioner::effect::Effect;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
@@ -11,6 +13,7 @@ use hpt_provisioner::name::UnitName;
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
 use hpt_provisioner::report::{Event, Outcome, Report};
 use hpt_provisioner::run::{Witness, apply};
+use scaffold::{config, files};
 
 /// Hears nothing, and cancels after so many blocks.
 struct Until(usize);
@@ -25,19 +28,6 @@ impl Witness for Until {
     fn go_on(&mut self) -> bool {
         self.0 > 0
     }
-}
-
-fn config(text: &str) -> Config {
-    let files = vec![File {
-        name: "site.toml".to_owned(),
-        text: text.to_owned(),
-    }];
-    let scope = Scope {
-        facts: Some(Facts::default()),
-        secrets: Some([].into()),
-        ..Scope::default()
-    };
-    config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
 fn host() -> Memory {
@@ -214,10 +204,7 @@ fn once_is_once() {
 
 #[test]
 fn handlers_are_named_wherever_they_stand() {
-    let files = vec![File {
-        name: "site.toml".to_owned(),
-        text: SITE.replace("[\"web\"]", "[\"wbe\"]"),
-    }];
+    let files = files(&SITE.replace("[\"web\"]", "[\"wbe\"]"));
     let faults = config::parse(files, Scope::default()).err().unwrap();
     assert_eq!(faults[0].what, "there is no handler `wbe`");
     assert_eq!(faults[0].label.as_deref(), Some("did you mean `web`?"));

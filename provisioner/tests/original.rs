@@ -2,55 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use hpt_provisioner::config::scope::Scope;
-use hpt_provisioner::config::{self, Config, File};
-use hpt_provisioner::effect::{Access, Content, Effect, WriteFile};
+mod scaffold;
+
+use hpt_provisioner::config::{self, File};
+use hpt_provisioner::effect::{Access, Effect};
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::host::{EntryKind, Observe};
-use hpt_provisioner::name::AbsPath;
-use hpt_provisioner::report::{Event, Outcome, Report};
-use hpt_provisioner::run::{Witness, apply};
-
-struct Silent;
-
-impl Witness for Silent {
-    fn tell(&mut self, _: Event) {}
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
-}
-
-fn config(text: &str) -> Config {
-    let files = vec![File {
-        name: "site.toml".to_owned(),
-        text: text.to_owned(),
-    }];
-    let scope = Scope {
-        facts: Some(Facts::default()),
-        secrets: Some([].into()),
-        ..Scope::default()
-    };
-    config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}"))
-}
+use hpt_provisioner::report::{Outcome, Report};
+use hpt_provisioner::run::apply;
+use scaffold::{Deaf, config, file, path};
 
 fn run(text: &str, host: &mut Memory) -> Report {
-    apply(&config(text), host, &mut Silent)
-}
-
-fn path(text: &str) -> AbsPath {
-    AbsPath::parse(text).unwrap()
-}
-
-fn file(at: &str, content: &str) -> Effect {
-    Effect::WriteFile(WriteFile {
-        path: path(at),
-        content: Content::Inline(content.as_bytes().into()),
-        access: Access::default(),
-        verify: None,
-        secret: false,
-    })
+    apply(&config(text), host, &mut Deaf)
 }
 
 fn text(host: &Memory, at: &str) -> Option<String> {
@@ -167,9 +131,9 @@ fn everything_that_the_original_spelled_parses() {
 #[test]
 fn removing_a_file_removes_it_and_does_not_make_it_again() {
     let mut host = Memory::new(Facts::default());
-    host.put(&file("/etc/gone", "x"));
+    host.put(&file("/etc/gone", "x", Access::default()));
     for spelling in ["remove", "absent"] {
-        host.put(&file("/etc/gone", "x"));
+        host.put(&file("/etc/gone", "x", Access::default()));
         let block = format!("[[file]]\npath = \"/etc/gone\"\n{spelling} = true\n");
         assert_eq!(run(&block, &mut host).count(Outcome::Changed), 1);
         assert_eq!(host.path(&path("/etc/gone")).unwrap(), None);
@@ -186,7 +150,7 @@ fn sudo_and_keys_are_written_once_and_never_appended() {
             access: Access::default(),
         });
     }
-    host.put(&file("/usr/sbin/visudo", ""));
+    host.put(&file("/usr/sbin/visudo", "", Access::default()));
     let block = "[[group]]\nname = \"wheel\"\npasswordless_sudo = true\n\
                  [[user]]\nname = \"ana\"\nhome = \"/home/ana\"\nsudoers = true\n\
                  ssh_public_key = \"ssh-ed25519 AAAAkey ana\"\n";

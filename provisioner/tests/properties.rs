@@ -4,26 +4,25 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod generator;
+mod scaffold;
 
 use generator::judge::{contradicts_itself, is_settled, keeps};
 use generator::{Random, World, blocks};
 use hpt_provisioner::config::scope::Scope;
-use hpt_provisioner::config::{self, Config, File};
-use hpt_provisioner::effect::{
-    Access, Content, Effect, GroupEdit, Transaction, UserEdit, UserShape, Want, WriteFile,
-};
+use hpt_provisioner::config::{self, Config};
+use hpt_provisioner::effect::{Access, Effect, GroupEdit, Transaction, UserEdit, UserShape, Want};
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::host::setting::Setting;
 use hpt_provisioner::listing::{Below, Listed, Listing};
 use hpt_provisioner::name::{
-    AbsPath, GroupName, Mode, ModuleName, PackageName, PackageVersion, SysctlKey, UnitName,
-    UserName,
+    GroupName, Mode, ModuleName, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
 };
 use hpt_provisioner::plan::{Reveal, Verdict, plan};
-use hpt_provisioner::report::{Event, Outcome};
-use hpt_provisioner::run::{Witness, apply};
+use hpt_provisioner::report::Outcome;
+use hpt_provisioner::run::apply;
 use hpt_provisioner::source::{Blob, Source};
+use scaffold::{Deaf, file, files, path, scope};
 
 /// As many pairs of a config and a host.
 const PAIRS: u64 = 10_000;
@@ -53,10 +52,6 @@ const WORLD: World = World {
     repositories: &["https://h/a", "https://h/b"],
     without: &[],
 };
-
-fn path(text: &str) -> AbsPath {
-    AbsPath::parse(text).unwrap()
-}
 
 /// What the sources of a random config are, by their names.
 fn sources() -> Vec<(&'static str, Vec<u8>)> {
@@ -149,13 +144,7 @@ fn host(r: &mut Random) -> Memory {
                 path: path(at),
                 to: "/etc/b".to_owned(),
             }),
-            2 => host.put(&Effect::WriteFile(WriteFile {
-                path: path(at),
-                content: Content::Inline(b"one\n".as_slice().into()),
-                access,
-                verify: None,
-                secret: false,
-            })),
+            2 => host.put(&file(at, "one\n", access)),
             _ => {}
         }
     }
@@ -204,13 +193,7 @@ fn system_files(r: &mut Random, host: &mut Memory) {
     }
     for at in ["/usr/sbin/visudo", "/etc/hosts"] {
         if r.chance(60) {
-            host.put(&Effect::WriteFile(WriteFile {
-                path: path(at),
-                content: Content::Inline(b"10.0.0.1 web db # ours\n".as_slice().into()),
-                access: Access::default(),
-                verify: None,
-                secret: false,
-            }));
+            host.put(&file(at, "10.0.0.1 web db # ours\n", Access::default()));
         }
     }
 }
@@ -225,13 +208,7 @@ fn set_up(r: &mut Random, host: &mut Memory) {
     }
     for at in ["/usr/share/zoneinfo/UTC", "/usr/sbin/nft"] {
         if r.chance(70) {
-            host.put(&Effect::WriteFile(WriteFile {
-                path: path(at),
-                content: Content::Inline(b"".as_slice().into()),
-                access: Access::default(),
-                verify: None,
-                secret: false,
-            }));
+            host.put(&file(at, "", Access::default()));
         }
     }
     let set = |host: &mut Memory, setting, value: &str| {
@@ -250,31 +227,15 @@ fn set_up(r: &mut Random, host: &mut Memory) {
 }
 
 fn parse(text: &str) -> Config {
-    let files = vec![File {
-        name: "random.toml".to_owned(),
-        text: text.to_owned(),
-    }];
     let blob = |(name, bytes): (&str, Vec<u8>)| {
         let (hash, size) = (blake3::hash(&bytes), u64::try_from(bytes.len()).unwrap());
         (Source::File(name.to_owned()), Blob { hash, size })
     };
     let scope = Scope {
-        facts: Some(Facts::default()),
-        secrets: Some([].into()),
         blobs: sources().into_iter().map(blob).collect(),
-        ..Scope::default()
+        ..scope(&[])
     };
-    config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}\n{text}"))
-}
-
-struct Silent;
-
-impl Witness for Silent {
-    fn tell(&mut self, _: Event) {}
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
+    config::parse(files(text), scope).unwrap_or_else(|faults| panic!("{faults:#?}\n{text}"))
 }
 
 #[test]
@@ -287,7 +248,7 @@ fn what_is_planned_is_what_happens_and_then_nothing_is_left() {
         let text = blocks(&mut r, &WORLD).concat();
         let config = parse(&text);
         let first = plan(&config, &host, Reveal::Content);
-        let report = apply(&config, &mut host, &mut Silent);
+        let report = apply(&config, &mut host, &mut Deaf);
         let context = || {
             format!(
                 "seed {seed:#x}\n{text}\n{:#?}\n{:#?}",

@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+mod scaffold;
+
 use std::sync::Arc;
 
 use hpt_provisioner::config::scope::Scope;
-use hpt_provisioner::config::{self, Config, File, Given};
+use hpt_provisioner::config::{self, Config, Given};
 use hpt_provisioner::fault::Fault;
-use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::secret::Secret;
+use scaffold::{files, scope};
 
 const SITE: &str = r#"
 [secret.db]
@@ -25,25 +26,15 @@ path = "/b"
 content = "{{ secret.other }}"
 "#;
 
-fn files(text: &str) -> Vec<File> {
-    vec![File {
-        name: "site.toml".into(),
-        text: text.into(),
-    }]
-}
-
 /// As a target reads it whose key opens what is for web1, given these values besides.
 fn parse(text: &str, target: &str, given: &[(&str, &str)]) -> Result<Config, Vec<Fault>> {
-    let secret = |(name, text): &(&str, &str)| ((*name).to_owned(), Secret::new((*text).into()));
     let scope = Scope {
         target: target.into(),
-        facts: Some(Facts::default()),
-        secrets: Some(given.iter().map(secret).collect::<BTreeMap<_, _>>()),
         opener: Some(Arc::new(|name, text| match text {
             "for web1" => Ok(Secret::new(format!("value of {name}"))),
             _ => Err("it stays shut".to_owned()),
         })),
-        ..Scope::default()
+        ..scope(given)
     };
     config::parse(files(text), scope)
 }

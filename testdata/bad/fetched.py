@@ -1,6 +1,7 @@
 """What can be wrong in the blocks that bring trees of files, and jobs; `generate.py` writes it out."""
 
-from system import BOOL, CONTROL, PATH, TEXT
+from pieces import BOOL, CONTROL, TEXT, of_tables
+from system import PATH
 
 ACCOUNT = ['""', '"-x"', '"--help"', '"a b"', '"1a"', '"a:b"', '"a/b"', '"a;id"', '"$(id)"', '"a,b"', '"ümit"', '"a!"', *CONTROL]
 SOURCE = ['""', '"http://h/x.tar"', '"ftp://h/x.tar"', '"https://u:p@h/x.tar"', '"https://pw@h/x"', '"a b://x"', '"bkt://"', '"://x"', '"ext::sh -c id://x"', *CONTROL]
@@ -37,25 +38,8 @@ TOGETHER = [
     ("[[at]] needs `command`", '@@[[at]]\nname = "a"\nspec = "2026-12-24 03:00"\n'),
     ("two blocks have the id `at:a`", '[[at]]\nname = "a"\nabsent = true\n@@[[at]]\nname = "a"\nabsent = true\n'),
 ]
-# What a kind checks for itself, in words of its own.
-OPTIONAL = {("at", "spec"), ("at", "command")}
-
-
-def block(kind, field, value):
-    lines = [f"{f} = {v}\n" for f, v in FIELDS[kind][0].items() if f != field]
-    mark = "" if "@@" in value else "@@"
-    return f"[[{kind}]]\n" + "".join(lines) + f"{field} = {mark}{value}\n"
 
 
 def cases():
-    for kind, (base, fields) in FIELDS.items():
-        for field, (values, words) in fields.items():
-            for value in values:
-                yield words, block(kind, field, value)
-            for wrong in (field + "x", field[:-1] + "_"):
-                yield f"unknown field `{wrong}`", block(kind, "zzz", "1").replace("zzz = @@1", f"@@{wrong} = 1")
-        for field in base:
-            if (kind, field) not in OPTIONAL:
-                rest = "".join(f"{f} = {v}\n" for f, v in base.items() if f != field)
-                yield f"needs `{field}`", f"@@[[{kind}]]\n{rest}"
+    yield from of_tables(FIELDS, {("at", "spec"), ("at", "command")})
     yield from TOGETHER

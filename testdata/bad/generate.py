@@ -7,7 +7,10 @@ from pathlib import Path
 
 import fetched
 import include
+import one_file
+import pieces
 import system
+from pieces import ACCOUNT, BOOL, CONTROL, LIST, PATH, TEXT, without
 
 HERE = Path(__file__).parent
 
@@ -28,10 +31,7 @@ BASE = {
     "timer": {"name": '"backup"', "on_calendar": '"03:15"', "command": '"/bin/x"'},
 }
 
-TEXT = ["5", "true", "[]", "{}", "1.5", "1979-05-27"]
-BOOL = ['"yes"', "1", "[]", '"true"']
 NUMBER = ['"x"', "true", "-1", "1.5", "99999999999", "[]"]
-LIST = ['"one"', "5", "[@@1]", "[@@true]"]
 GROUP = TEXT[1:]  # a number of it is fine
 TIME = ['"5 minutes"', '"m"', '"-5s"', "-1", "true", "[]", '"1d"', '"5min"']
 SECTION = ['"x"', "5", "[]", "[{}]", "{ A = @@1.5 }", "{ A = @@{ B = 1 } }", "{ A = [@@[]] }", "{ A = [1, @@1979-05-27] }"]
@@ -65,14 +65,8 @@ FIELDS = {
               "user": TEXT, "absent": BOOL},
 }
 
-# Values that a tool could take for something else: an option, a path elsewhere, a second line, a second word.
-CONTROL = [r'"a\nb"', r'"a\u0000b"', r'"a\rb"', r'"\u001b[2J"', r'"a\u007f"']
-ACCOUNT = ['""', '"-x"', '"--help"', '"a b"', '"Ana"', '"1a"', '"a:b"', '"a/b"', '"../x"', '"a;id"', '"$(id)"', '"a,b"', '"a@b"',
-           '"ümit"', '"a​b"', '"аna"', '"a!"', '"a*"', '"' + "a" * 33 + '"', *CONTROL]
 PACKAGE = ['""', '"-y"', '"nginx-"', '"nginx/stable"', '"./evil.deb"', '"/tmp/x.deb"', '"a"', '"nginx@1"', '"nginx=1"', '"nginx^"',
            '"nginx~"', '"ng*nx"', '"nginx git"', '"a;id"', '"$(id)"', '"ngïnx"', '"x:"', '"x:-a"', '":amd64"', '"+x"', *CONTROL]
-PATH = ['""', '"etc/x"', '"./x"', '"../x"', '"/etc/../x"', '"/etc/./x"', '"/etc//x"', '"~/x"', '"$HOME/x"', '"-x"', '"C:\\\\x"',
-        '"/' + "a" * 4096 + '"', *CONTROL]
 UNIT = ['""', '"-x"', '"--now"', '"../x.service"', '"/etc/x.service"', '"a b"', '"a;b"', '"a/b"', '"nginx.conf/x"', '".service"',
         '"$(id)"', '"ünit"', '"a*"', '"a?b"', '"[a]"', '"' + "a" * 260 + '"', *CONTROL]
 URL = ['""', '"/srv/git"', '"file:///srv/git"', '"git://h/p"', '"http://h/p"', '"ext::sh -c id"', '"ssh://-oProxyCommand=id/p"',
@@ -140,10 +134,9 @@ LATER_KINDS = [
 
 
 def block(kind, field, value):
-    lines = [f"{f} = {v}" for f, v in BASE[kind].items() if f != field and not (field in ("source", "template", "symlink_to", "dir") and f == "content")
-             and not (field == "cmd" and f == "script")]
-    mark = "" if "@@" in value else "@@"
-    return f"[[{kind}]]\n" + "".join(f"{line}\n" for line in lines) + f"{field} = {mark}{value}\n"
+    """One whose last line is wrong; what goes not with it is left out."""
+    instead = {"source": "content", "template": "content", "symlink_to": "content", "dir": "content", "cmd": "script"}
+    return pieces.wrong(kind, without(BASE[kind], instead.get(field)), field, value)
 
 
 def write(name, cases):
@@ -451,9 +444,8 @@ def shape():
 def main():
     classes = [types, unknown, hostile, lists, contradictions, later, resources, sources, shape, control]
     counts = {each.__name__: write(each.__name__, each()) for each in classes}
-    counts["system"] = write("system", system.cases())
-    counts["fetched"] = write("fetched", fetched.cases())
-    counts["include"] = write("include", include.cases())
+    for each in (fetched, include, one_file, system):
+        counts[each.__name__] = write(each.__name__, each.cases())
     counts["trees"] = write_trees("bad", include.trees())
     print(counts, sum(counts.values()))
 

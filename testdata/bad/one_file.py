@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
-"""Writes one_file.txt: the bad configs of the kinds that edit or own one file, in the form of generate.py."""
+"""What can be wrong in the kinds that edit or own one file; `generate.py` writes it out."""
 
-from generate import ACCOUNT, BOOL, CONTROL, PATH, TEXT, write
+from pieces import ACCOUNT, BOOL, CONTROL, LIST, PATH, TEXT, block, unknown, without, wrong
 
 KEY = '"ssh-ed25519 AAAAC3Nza ana"'
 # What each kind needs so that only the case's own line is wrong.
@@ -15,7 +14,6 @@ BASE = {
     "cron": {"name": '"backup"', "spec": '"@daily"', "command": '"/bin/true"'},
     "assert": {"that": "true", "msg": '"no"'},
 }
-LIST = ['"one"', "5", "[@@1]", "[@@true]"]
 
 LINE = ['""', '" "', '"' + "a" * 8193 + '"', '"a\\u2028b"', '"a\\u0085b"', *CONTROL]
 PATTERN = ['""', '"("', '"["', '"*"', '"a{2"', '"a{9999999}"', '"(?=a)"', r'"(a)\\1"', r'"\\q"', '"(?P<a>x)(?P<a>y)"', r'"a\nb"', r'"a\u0000b"', r'"(((a{100}){100}){100})"']
@@ -65,31 +63,22 @@ LISTS = [
 ]
 
 
-def block(kind, fields):
-    return f"[[{kind}]]\n" + "".join(f"{field} = {value}\n" for field, value in fields.items())
-
-
-def mark(value):
-    return value if "@@" in value and value != '"@@x"' else f"@@{value}"
-
-
 def cases():
     for kind, fields in FIELDS.items():
         for field, values in fields.items():
             for value in values:
-                yield "", block(kind, {f: v for f, v in BASE[kind].items() if f != field} | {field: mark(value)})
-            for wrong in (field + "x", field[:-1] + "_", field.replace("_", "") + "q"):
-                yield f"unknown field `{wrong}`", block(kind, BASE[kind]) + f"@@{wrong} = 1\n"
+                yield "", wrong(kind, BASE[kind], field, value)
+            yield from unknown(kind, BASE[kind], (field + "x", field[:-1] + "_", field.replace("_", "") + "q"))
     for kind, field, values, words in HOSTILE:
         for value in values:
-            yield words, block(kind, {f: v for f, v in BASE[kind].items() if f != field} | {field: mark(value)})
+            yield words, wrong(kind, BASE[kind], field, value)
     for kind, field, good, values, words in LISTS:
         for value in values:
-            yield words, block(kind, {f: v for f, v in BASE[kind].items() if f != field} | {field: f"[{good}, @@{value}]"})
+            yield words, wrong(kind, BASE[kind], field, f"[{good}, @@{value}]")
     for kind, fields in BASE.items():
         for field in fields:
             if (kind, field) not in {("edit", "set"), ("sudoers", "rules"), ("hosts", "names")}:
-                yield f"needs `{field}`", "@@" + block(kind, {f: v for f, v in fields.items() if f != field})
+                yield f"needs `{field}`", "@@" + block(kind, without(fields, field))
     yield from contradictions()
 
 
@@ -128,7 +117,3 @@ def contradictions():
     for field in ("spec", "command"):
         yield f"an absent file has no `{field}`", f'[[cron]]\nname = "a"\n{field} = {BASE["cron"][field]}\nabsent = @@true\n'
     yield "two blocks have the id `cron:a`", '[[cron]]\nname = "a"\nabsent = true\n@@[[cron]]\nname = "a"\nabsent = true\n'
-
-
-if __name__ == "__main__":
-    print(write("one_file", cases()))

@@ -1,8 +1,7 @@
 """What can be wrong in the blocks about a kernel and a whole host; `generate.py` writes it out."""
 
-CONTROL = [r'"a\nb"', r'"a\u0000b"', r'"a\rb"', r'"\u001b[2J"', r'"a\u007f"']
-TEXT = ["5", "true", "[]", "{}", "1.5", "1979-05-27"]
-BOOL = ['"yes"', "1", "[]", '"true"']
+from pieces import BOOL, CONTROL, TEXT, of_tables, wrong
+
 KEY = ['""', '"vm"', '"-p"', '"--system"', '"vm."', '".vm.x"', '"vm..x"', '"vm/../../etc/passwd"', '"/etc/passwd"', '"vm/"', '"vm.x=1"', '"vm.x y"',
        '"vm.*"', '"vm.$(id)"', '"vm.x;id"', '"vm.ü"', '"vm.\\\\x"', '"a.' + "b" * 200 + '"', '"vm.-x"', '"net/ipv4/./x"', *CONTROL]
 VALUE = ['""', '" "', r'"\t"', '"' + "1" * 1025 + '"', "1.5", "true", "[]", "{}", "1979-05-27", r'"1\nkernel.panic = 1"', r'"1\r"', r'"1\u0000"',
@@ -51,6 +50,8 @@ FIELDS = {
              "within": (['"5 minutes"', '"m"', '"-5s"', "-1", "true", "[]", "0", '"25h"', '""', '"99999999999999999999s"'], "")}),
     "hostname": ({"name": '"web1"'}, {"name": (HOST, "a host name is")}),
 }
+# What a kind checks for itself, in words of its own.
+OPTIONAL = {("sysctl", "value"), ("mount", "device"), ("mount", "fstype"), ("swap", "size"), ("firewall", "default"), ("wait", "port")}
 TEXTS = [("sysctl", "key"), ("timezone", "zone"), ("hostname", "name"), ("mount", "path"), ("mount", "device"), ("mount", "opts"), ("swap", "path"), ("swap", "size"), ("locale", "lang"), ("kmod", "name"), ("kmod", "options")]
 TOGETHER = [
     ("needs `port`, `file` or `unit`", '@@[[wait]]\nwithin = "5s"\n'),
@@ -79,26 +80,11 @@ TOGETHER = [
 ]
 
 
-def block(kind, field, value):
-    lines = [f"{f} = {v}\n" for f, v in FIELDS[kind][0].items() if f != field]
-    mark = "" if "@@" in value else "@@"
-    return f"[[{kind}]]\n" + "".join(lines) + f"{field} = {mark}{value}\n"
-
-
 def cases():
-    for kind, (base, fields) in FIELDS.items():
-        for field, (values, words) in fields.items():
-            for value in values:
-                yield words, block(kind, field, value)
-            for wrong in (field + "x", field[:-1] + "_"):
-                yield f"unknown field `{wrong}`", block(kind, "zzz", "1").replace("zzz = @@1", f"@@{wrong} = 1")
-        for field in base:
-            if (kind, field) not in OPTIONAL:
-                rest = "".join(f"{f} = {v}\n" for f, v in base.items() if f != field)
-                yield f"needs `{field}`", f"@@[[{kind}]]\n{rest}"
+    yield from of_tables(FIELDS, OPTIONAL)
     for kind, field in TEXTS:
         for value in TEXT:
-            yield "expected a string", block(kind, field, value)
+            yield "expected a string", wrong(kind, FIELDS[kind][0], field, value)
     yield from TOGETHER
     for field, values, words in (("port", PORTS, "a port is"), ("from", NETWORK, "an address or a network"), ("iface", INTERFACE, "a network interface is")):
         for value in values:
@@ -112,7 +98,3 @@ def cases():
     yield "a rule says", "[[firewall]]\nallow = @@[{}]\n"
     for rule in ("{ @@prot = 1 }", '{ proto = @@"icmp" }', '{ proto = @@"sctp" }', '{ proto = @@"TCP" }', "{ port = @@[22] }", "@@22", '@@"ssh"', "{ from = @@10 }", "{ iface = @@1 }"):
         yield "", f"[[firewall]]\nallow = [{rule}]\n"
-
-
-# What a kind checks for itself, in words of its own.
-OPTIONAL = {("sysctl", "value"), ("mount", "device"), ("mount", "fstype"), ("swap", "size"), ("firewall", "default"), ("wait", "port")}

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::world::{ENVIRON, World};
+use super::search::ENVIRON;
+use super::world::World;
 
 /// Scripts that know `{{ secret.s }}`, and what is said of them. Each prints it.
 const SCRIPTS: [(&str, &str); 6] = [

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use hpt_keystore::{Existing, Grants, target};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::world::{Case, ENVIRON, World, hear};
+use super::case::Case;
+use super::search::ENVIRON;
+use super::world::{World, hear};
 
 const SLOW: &str = r#"
 [[file]]

@@ -1,6 +1,7 @@
 //! Configs that are wrong, with a secret in the very words that are wrong.
 
-use super::world::{Case, World};
+use super::case::Case;
+use super::world::World;
 
 /// A secret that somebody wrote into the config itself, as `CANARY`; it stays in that file.
 const LITERAL: [(&str, &str); 29] = [

@@ -3,7 +3,9 @@
 
 use std::fs;
 
-use super::world::{ENVIRON, World};
+use super::case::Case;
+use super::search::ENVIRON;
+use super::world::World;
 
 const SITE: &str = r#"
 [vars]
@@ -136,6 +138,6 @@ fn what_succeeds_keeps_its_secrets() {
 }
 
 /// Commands that print their secrets are heard, and what they say is masked.
-fn with_secrets_masked(case: &super::world::Case<'_>) {
+fn with_secrets_masked(case: &Case<'_>) {
     case.remote(&["-v", "provision"]).exits(0).says("[secret]");
 }

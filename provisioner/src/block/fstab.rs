@@ -1,10 +1,25 @@
 //! `/etc/fstab`, one line of it at a time: every other line stays as it is, byte for byte.
 
+use crate::block::Decision;
+use crate::block::conf::{self, Text};
+use crate::host::setting::Setting;
+use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName};
+use crate::view::View;
 
 /// Where the table is.
 pub(super) fn path() -> AbsPath {
     AbsPath::parse("/etc/fstab").expect("a plain path")
+}
+
+/// What a block looks at that is about `what`, its line and what the kernel makes of it.
+pub(super) fn reads(what: &AbsPath, live: Setting) -> Vec<Key> {
+    vec![
+        Key::Path(what.clone()),
+        Key::Path(path()),
+        Key::Content(path()),
+        Key::Setting(live),
+    ]
 }
 
 /// A line as a block wants it.
@@ -43,60 +58,82 @@ impl Which<'_> {
     }
 }
 
-/// The table with `wanted` in the place of the line that there is, or at its end; unchanged if the
-/// line says the same already. What a line says of dump and fsck stays.
-///
-/// # Errors
-/// If several lines are about the same thing; words for a person.
-pub(super) fn with(text: &str, which: &Which<'_>, wanted: &Line) -> Result<String, String> {
-    let mut out = String::new();
-    let mut found = 0;
-    for old in text.split_inclusive('\n') {
-        if !which.is(old) {
-            out.push_str(old);
-            continue;
-        }
-        found += 1;
-        let fields: Vec<&str> = old.split_whitespace().collect();
-        let opts = fields.get(3).copied().unwrap_or("defaults");
-        let same = fields[0] == escaped(&wanted.device)
-            && fields[1] == escaped(&wanted.spot)
-            && fields[2] == wanted.fstype
-            && opts == wanted.opts;
-        if same {
-            out.push_str(old);
-        } else {
-            let dump = fields.get(4).copied().unwrap_or("0");
-            let pass = fields.get(5).copied().unwrap_or("0");
-            out.push_str(&format!("{wanted} {dump} {pass}\n"));
-        }
+/// The table, and which of its lines a block is about.
+pub(super) struct Table<'a> {
+    /// What it holds; nothing if it is not there.
+    pub(super) text: String,
+    which: Which<'a>,
+}
+
+impl<'a> Table<'a> {
+    /// Reads it, or says why that ends the decision.
+    pub(super) fn read(
+        which: Which<'a>,
+        view: &View<'_>,
+    ) -> Result<Result<Self, Decision>, HostError> {
+        Ok(match conf::read(&path(), view)? {
+            Text::Stop(stop) => Err(stop),
+            Text::Is(text) => Ok(Self {
+                text: text.unwrap_or_default(),
+                which,
+            }),
+        })
     }
-    match found {
-        0 => {
-            if !out.is_empty() && !out.ends_with('\n') {
-                out.push('\n');
+
+    /// The table with `wanted` in the place of the line that there is, or at its end; unchanged if
+    /// the line says the same already. What a line says of dump and fsck stays.
+    ///
+    /// # Errors
+    /// If several lines are about the same thing; words for a person.
+    pub(super) fn with(&self, wanted: &Line) -> Result<String, String> {
+        let mut out = String::new();
+        let mut found = 0;
+        for old in self.text.split_inclusive('\n') {
+            if !self.which.is(old) {
+                out.push_str(old);
+                continue;
             }
-            out.push_str(&format!("{wanted} 0 0\n"));
-            Ok(out)
+            found += 1;
+            let fields: Vec<&str> = old.split_whitespace().collect();
+            let opts = fields.get(3).copied().unwrap_or("defaults");
+            let same = fields[0] == escaped(&wanted.device)
+                && fields[1] == escaped(&wanted.spot)
+                && fields[2] == wanted.fstype
+                && opts == wanted.opts;
+            if same {
+                out.push_str(old);
+            } else {
+                let dump = fields.get(4).copied().unwrap_or("0");
+                let pass = fields.get(5).copied().unwrap_or("0");
+                out.push_str(&format!("{wanted} {dump} {pass}\n"));
+            }
         }
-        1 => Ok(out),
-        _ => Err(format!(
-            "/etc/fstab has {found} lines about {}; leave one of them",
-            wanted.spot
-        )),
+        match found {
+            0 => {
+                if !out.is_empty() && !out.ends_with('\n') {
+                    out.push('\n');
+                }
+                out.push_str(&format!("{wanted} 0 0\n"));
+                Ok(out)
+            }
+            1 => Ok(out),
+            _ => Err(format!(
+                "/etc/fstab has {found} lines about {}; leave one of them",
+                wanted.spot
+            )),
+        }
     }
-}
 
-/// The table without the lines about something.
-pub(super) fn without(text: &str, which: &Which<'_>) -> String {
-    text.split_inclusive('\n')
-        .filter(|line| !which.is(line))
-        .collect()
-}
+    /// The table without those lines.
+    pub(super) fn without(&self) -> String {
+        let lines = self.text.split_inclusive('\n');
+        lines.filter(|line| !self.which.is(line)).collect()
+    }
 
-/// Whether any line is about it.
-pub(super) fn has(text: &str, which: &Which<'_>) -> bool {
-    text.lines().any(|line| which.is(line))
+    /// Whether there is any.
+    pub(super) fn has_line(&self) -> bool {
+        self.text.lines().any(|line| self.which.is(line))
+    }
 }
 
 impl std::fmt::Display for Line {
@@ -153,33 +190,40 @@ mod tests {
         }
     }
 
+    fn table<'a>(text: &str, which: Which<'a>) -> Table<'a> {
+        let text = text.to_owned();
+        Table { text, which }
+    }
+
     #[test]
     fn one_line_changes_and_the_others_stay() {
         let spot = path("/srv data");
-        let new = with(TABLE, &Which::Spot(&spot), &line("/dev/sdb1", "/srv data")).unwrap();
+        let srv = line("/dev/sdb1", "/srv data");
+        let new = table(TABLE, Which::Spot(&spot)).with(&srv).unwrap();
         let wanted = TABLE.replace(
             "/dev/sdb1 /srv\\040data xfs defaults 0 2",
             "/dev/sdb1 /srv\\040data xfs noatime 0 2",
         );
         assert_eq!(new, wanted);
-        assert_eq!(
-            with(&new, &Which::Spot(&spot), &line("/dev/sdb1", "/srv data")).unwrap(),
-            new
-        );
+        let again = table(&new, Which::Spot(&spot)).with(&srv);
+        assert_eq!(again.unwrap(), new);
         let other = path("/mnt");
-        let added = with(TABLE, &Which::Spot(&other), &line("LABEL=x", "/mnt")).unwrap();
+        let old = table(TABLE, Which::Spot(&other));
+        let added = old.with(&line("LABEL=x", "/mnt")).unwrap();
         assert_eq!(added, format!("{TABLE}\nLABEL=x /mnt xfs noatime 0 0\n"));
-        let gone = without(&added, &Which::Spot(&other));
+        let gone = table(&added, Which::Spot(&other)).without();
         assert_eq!(gone, format!("{TABLE}\n"));
-        assert_eq!(without(TABLE, &Which::Spot(&other)), TABLE);
+        assert_eq!(old.without(), TABLE);
     }
 
     #[test]
     fn swap_is_found_by_its_file_and_two_lines_are_told() {
         let swap = path("/swap");
-        assert!(has(TABLE, &Which::Swap(&swap)) && !has(TABLE, &Which::Spot(&swap)));
-        let twice = "a /m ext4 x\nb /m ext4 x\n";
-        let error = with(twice, &Which::Spot(&path("/m")), &line("a", "/m")).unwrap_err();
+        assert!(table(TABLE, Which::Swap(&swap)).has_line());
+        assert!(!table(TABLE, Which::Spot(&swap)).has_line());
+        let spot = path("/m");
+        let twice = table("a /m ext4 x\nb /m ext4 x\n", Which::Spot(&spot));
+        let error = twice.with(&line("a", "/m")).unwrap_err();
         assert!(error.contains("2 lines about /m"), "{error}");
     }
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Error, Visitor};
 
 use crate::block::own_file::{self, Judged, OwnFile};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName, GroupName, Mode, UserName};
+use crate::number;
 use crate::view::View;
 
 /// One limit on what a user's sessions may take, in a file of its own under
@@ -158,27 +158,15 @@ impl fmt::Display for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct NumberOrWord;
-        impl Visitor<'_> for NumberOrWord {
-            type Value = Value;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number or \"unlimited\"")
+        const EXPECTED: &str = "a whole number or \"unlimited\"";
+        let number = |number| Ok(Self::Number(number));
+        number::or_text(d, EXPECTED, number, |text| match text {
+            "unlimited" => Ok(Self::Unlimited),
+            text => {
+                let number = text.parse().map(Self::Number);
+                number.map_err(|_| "a limit is a whole number or \"unlimited\"")
             }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
-                Ok(Value::Number(number))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-                if text == "unlimited" {
-                    return Ok(Value::Unlimited);
-                }
-                let what = "a limit is a whole number or \"unlimited\"";
-                text.parse().map(Value::Number).map_err(|_| E::custom(what))
-            }
-        }
-        d.deserialize_any(NumberOrWord)
+        })
     }
 }
 

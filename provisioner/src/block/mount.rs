@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::block::conf::{self, Steps, Text};
-use crate::block::fstab::{self, Line, Which};
+use crate::block::conf::{Gathered, Steps};
+use crate::block::fstab::{self, Line, Table, Which};
 use crate::block::{Decision, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
@@ -91,37 +91,31 @@ impl Kind for Mount {
     }
 
     fn reads(&self) -> Vec<Key> {
-        vec![
-            Key::Path(self.path.clone()),
-            Key::Path(fstab::path()),
-            Key::Content(fstab::path()),
-            Key::Setting(self.setting()),
-        ]
+        fstab::reads(&self.path, self.setting())
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let mut steps = Steps::default();
-        let text = match conf::read(&fstab::path(), view)? {
-            Text::Stop(stop) => return Ok(stop),
-            Text::Is(text) => text.unwrap_or_default(),
+        let table = match Table::read(Which::Spot(&self.path), view)? {
+            Ok(table) => table,
+            Err(stop) => return Ok(stop),
         };
-        let which = Which::Spot(&self.path);
         let new = match self.state {
-            State::Mounted | State::Present => match fstab::with(&text, &which, &self.line()) {
+            State::Mounted | State::Present => match table.with(&self.line()) {
                 Ok(new) => new,
                 Err(why) => return Ok(Decision::Blocked(why)),
             },
-            State::Absent => fstab::without(&text, &which),
-            State::Unmounted => text.clone(),
+            State::Absent => table.without(),
+            State::Unmounted => table.text.clone(),
         };
         let mut stop = None;
         if matches!(
             self.state,
             State::Mounted | State::Unmounted | State::Absent
         ) {
-            stop = self.live(&mut steps, new != text, view)?;
+            stop = self.live(&mut steps, new != table.text, view)?;
         }
-        if stop.is_none() && new != text {
+        if stop.is_none() && new != table.text {
             let live = std::mem::take(&mut steps.effects);
             steps.say(Verb::Update, "");
             stop = steps.write(&fstab::path(), &new, view)?;
@@ -153,7 +147,7 @@ impl Mount {
     }
 
     /// What is to be done about the running host.
-    fn live(&self, steps: &mut Steps, edited: bool, view: &View<'_>) -> conf::Gathered {
+    fn live(&self, steps: &mut Steps, edited: bool, view: &View<'_>) -> Gathered {
         if !view.powers().kernel {
             steps.leave("only /etc/fstab: this root does not run, or hpt is not root");
             return Ok(None);

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::block::conf::{self, Steps, Text};
-use crate::block::fstab::{self, Line, Which};
+use crate::block::conf::Steps;
+use crate::block::fstab::{self, Line, Table, Which};
 use crate::block::{Decision, Kind, Verb};
 use crate::effect::Effect;
 use crate::host::overlay::Fate;
@@ -80,18 +80,13 @@ impl Kind for Swap {
     }
 
     fn reads(&self) -> Vec<Key> {
-        vec![
-            Key::Path(self.path.clone()),
-            Key::Path(fstab::path()),
-            Key::Content(fstab::path()),
-            Key::Setting(self.setting()),
-        ]
+        fstab::reads(&self.path, self.setting())
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
-        let table = match conf::read(&fstab::path(), view)? {
-            Text::Stop(stop) => return Ok(stop),
-            Text::Is(text) => text.unwrap_or_default(),
+        let table = match Table::read(Which::Swap(&self.path), view)? {
+            Ok(table) => table,
+            Err(stop) => return Ok(stop),
         };
         let now = match view.setting(&self.setting())? {
             Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
@@ -109,8 +104,7 @@ impl Kind for Swap {
                 return Ok(Decision::Blocked(why));
             }
         };
-        let which = Which::Swap(&self.path);
-        let ours = now.is_some() || fstab::has(&table, &which);
+        let ours = now.is_some() || table.has_line();
         if is_there && !ours {
             return Ok(if self.absent {
                 Decision::InPlace // some other file, not swap space
@@ -146,8 +140,8 @@ impl Kind for Swap {
             opts: "sw".to_owned(),
         };
         // A line that is there already says how its owner wants it.
-        if !fstab::has(&table, &which) {
-            match fstab::with(&table, &which, &line) {
+        if !table.has_line() {
+            match table.with(&line) {
                 Err(why) => return Ok(Decision::Blocked(why)),
                 Ok(new) => {
                     if let Some(stop) = steps.write(&fstab::path(), &new, view)? {
@@ -170,7 +164,7 @@ impl Swap {
         mut steps: Steps,
         in_use: bool,
         is_there: bool,
-        table: &str,
+        table: &Table<'_>,
         view: &View<'_>,
     ) -> Result<Decision, HostError> {
         if in_use {
@@ -185,8 +179,8 @@ impl Swap {
                 recursive: false,
             });
         }
-        let new = fstab::without(table, &Which::Swap(&self.path));
-        if new != table {
+        let new = table.without();
+        if new != table.text {
             steps.say(Verb::Delete, "");
             if let Some(stop) = steps.write(&fstab::path(), &new, view)? {
                 return Ok(stop);

@@ -1,9 +1,6 @@
 //! `[[sysctl]]`: a kernel parameter, now and after a boot.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Error, Visitor};
 
 use crate::block::conf::Steps;
 use crate::block::{Decision, Kind, Verb};
@@ -11,6 +8,7 @@ use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, SysctlKey};
+use crate::number;
 use crate::view::View;
 
 /// A parameter of the kernel.
@@ -44,30 +42,15 @@ struct Value(String);
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Value;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a whole number")
+        let number = |number: i64| Ok(Self(number.to_string()));
+        number::or_text(d, "a string or a whole number", number, |text| {
+            let bad = |c: char| c.is_control() && c != '\t';
+            let words: Vec<&str> = text.split_whitespace().collect();
+            if words.is_empty() || text.len() > 1024 || text.chars().any(bad) {
+                return Err("a parameter's value is one line of 1 to 1,024 characters");
             }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
-                Ok(Value(number.to_string()))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-                let bad = |c: char| c.is_control() && c != '\t';
-                let words: Vec<&str> = text.split_whitespace().collect();
-                if words.is_empty() || text.len() > 1024 || text.chars().any(bad) {
-                    return Err(E::custom(
-                        "a parameter's value is one line of 1 to 1,024 characters",
-                    ));
-                }
-                Ok(Value(words.join(" ")))
-            }
-        }
-        d.deserialize_any(Text)
+            Ok(Self(words.join(" ")))
+        })
     }
 }
 

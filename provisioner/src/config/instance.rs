@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize as _;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::DeTable;
 
 use crate::block::{Block, Body, Failure, Part};
 use crate::config::common::{self, Common};
@@ -14,7 +12,6 @@ use crate::config::frame::Frame;
 use crate::config::late::Late;
 use crate::config::reader::Reader;
 use crate::config::renderer::Renderer;
-use crate::config::scope::Rendered;
 use crate::config::values::Findings;
 use crate::config::{fields, limits, spans, spelling, values};
 use crate::fault::{Fault, Place};
@@ -63,129 +60,6 @@ impl Reader {
         }
     }
 
-    /// What `each` is for every block that this one stands for; `None` if that cannot be said here.
-    fn items(
-        &mut self,
-        for_each: Option<(Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)>,
-        frame: &Frame,
-        renderer: &Renderer<'_>,
-        file: usize,
-    ) -> Option<Vec<toml::Table>> {
-        let Some((key, value)) = for_each else {
-            return Some(vec![frame.own.clone()]);
-        };
-        let place = Place {
-            file,
-            span: value.span(),
-        };
-        let mut table = DeTable::new();
-        table.insert(key, value);
-        let before = self.faults.len();
-        let (literals, findings) =
-            values::render("", &table, renderer, &frame.own, file, &mut self.faults);
-        if !findings.awaits.is_empty() {
-            let what = "`for_each` is needed before the run, and may not use `result`";
-            let hint = "an [[exec]] with a `script` can loop over it";
-            self.faults.push(Fault::error(what, place).hint(hint));
-            return None;
-        }
-        if self.faults.len() > before || findings.deferred {
-            return None;
-        }
-        let mut table = values::put(table, &literals);
-        let value = table.remove("for_each")?;
-        let value = toml::Value::deserialize(ValueDeserializer::from(value)).ok();
-        let pairs: Vec<(toml::Value, toml::Value)> = match value {
-            Some(toml::Value::Array(list)) => {
-                (0_i64..).map(toml::Value::Integer).zip(list).collect()
-            }
-            Some(toml::Value::Table(table)) => table
-                .into_iter()
-                .map(|(key, value)| (toml::Value::String(key), value))
-                .collect(),
-            _ => {
-                let fault = Fault::error("`for_each` is a list or a table", place);
-                self.faults.push(
-                    fault.hint("for_each = [\"a\", \"b\"] or for_each = \"{{ vars.list }}\""),
-                );
-                return None;
-            }
-        };
-        let own = |(key, value)| {
-            let each =
-                toml::Table::from_iter([("key".to_owned(), key), ("value".to_owned(), value)]);
-            let mut own = frame.own.clone();
-            own.insert("each".to_owned(), toml::Value::Table(each));
-            own
-        };
-        Some(pairs.into_iter().map(own).collect())
-    }
-
-    /// Finds out whether a block is for this host, as far as that is known here.
-    pub(super) fn left_out(
-        &mut self,
-        when: &Spanned<DeValue<'_>>,
-        renderer: &Renderer<'_>,
-        one: &mut One<'_>,
-    ) {
-        let place = Place {
-            file: one.place.file,
-            span: when.span(),
-        };
-        let expression = match when.get_ref() {
-            DeValue::Boolean(true) => return,
-            DeValue::Boolean(false) => {
-                one.left_out = Some("`when` is false".to_owned());
-                return;
-            }
-            DeValue::String(text) => text,
-            _ => {
-                let fault = Fault::error("`when` is an expression, in quotes", place);
-                self.faults
-                    .push(fault.hint("when = \"facts.os == 'debian'\""));
-                return;
-            }
-        };
-        let bare = expression.trim();
-        let bare = bare
-            .strip_prefix("{{")
-            .and_then(|inner| inner.strip_suffix("}}"))
-            .unwrap_or(bare);
-        let (what, hint) = match renderer.render(&format!("{{{{ {bare} }}}}"), &one.own) {
-            Ok(Rendered::Deferred { secret: false }) => return,
-            Ok(
-                Rendered::Value { secret: true, .. }
-                | Rendered::Deferred { secret: true }
-                | Rendered::Late { secret: true, .. },
-            ) => (
-                "a secret may not decide a `when`, which is shown".to_owned(),
-                Some("say it in a value of its own, such as `vars.with_db`".to_owned()),
-            ),
-            Ok(Rendered::Late { blocks, .. }) => {
-                let blocks = blocks.into_iter().map(|id| (id, place.clone()));
-                one.awaits.extend(blocks);
-                return;
-            }
-            Ok(Rendered::Value { value, .. }) => match value.as_bool() {
-                Some(true) => return,
-                Some(false) => {
-                    one.left_out = Some(format!("not so: {}", bare.trim()));
-                    return;
-                }
-                None => (
-                    format!("`when` must come to true or false, and this is {value}"),
-                    Some("compare it, as in \"facts.os == 'debian'\"".to_owned()),
-                ),
-            },
-            Err(error) if error.what.starts_with("unexpected `=`") => {
-                (error.what, Some("values are compared with `==`".to_owned()))
-            }
-            Err(error) => (error.what, error.hint),
-        };
-        let hint = hint.unwrap_or_else(|| "`hpt explain when` has examples".to_owned());
-        self.faults.push(Fault::error(what, place).hint(hint));
-    }
-
     /// Reads one block with the values of its item.
     pub(super) fn one(
         &mut self,
@@ -208,7 +82,7 @@ impl Reader {
         }
         one.awaits.extend_from_slice(&findings.awaits);
         let late = !one.awaits.is_empty() && one.left_out.is_none();
-        let late = late.then(|| Late::new(one.kind, &fields, when));
+        let late = late.then(|| Late::new(one.kind, &fields, when, self.names.clone()));
         let mut fields = values::put(fields, &literals);
         let elsewhere = findings.elsewhere;
         let common = common::take(
@@ -356,7 +230,7 @@ pub(super) struct One<'a> {
     /// The values of its item.
     pub(super) own: toml::Table,
     /// Why it is not for this host.
-    left_out: Option<String>,
+    pub(super) left_out: Option<String>,
     /// The blocks of this run whose results it names, and where.
     pub(super) awaits: Vec<(String, Place)>,
 }

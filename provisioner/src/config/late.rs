@@ -1,7 +1,7 @@
 //! A block whose texts name results of its own run: read when those are known, and no sooner.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use minijinja::value::{Enumerator, Object, Value};
 use serde::Deserialize as _;
@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::block::{Body, Decision, Part};
 use crate::config::frame::Frame;
 use crate::config::instance::One;
+use crate::config::names::Names;
 use crate::config::reader::Reader;
 use crate::config::renderer::Renderer;
 use crate::fault::Place;
@@ -27,6 +28,8 @@ pub struct Late {
     kind: &'static str,
     /// Its fields in TOML, `when` among them.
     text: String,
+    /// What its templates may name besides results: one for all blocks of the config.
+    names: Arc<OnceLock<Names>>,
     /// What it reads as while its templates stand for themselves, where that can be read.
     guess: Option<Body>,
     /// The directory to which its paths are relative.
@@ -35,7 +38,12 @@ pub struct Late {
 
 impl Late {
     /// Keeps the fields of a block.
-    pub(super) fn new(kind: &'static str, fields: &DeTable<'_>, when: Option<&str>) -> Self {
+    pub(super) fn new(
+        kind: &'static str,
+        fields: &DeTable<'_>,
+        when: Option<&str>,
+        names: Arc<OnceLock<Names>>,
+    ) -> Self {
         let fields = Spanned::new(0..0, DeValue::Table(fields.clone()));
         let mut table = toml::Table::deserialize(ValueDeserializer::from(fields))
             .expect("any value of TOML is one");
@@ -46,6 +54,7 @@ impl Late {
         Self {
             kind,
             text: table.to_string(),
+            names,
             guess: None,
             dir: String::new(),
         }
@@ -64,7 +73,8 @@ impl Late {
     /// What is to be done, once all results that it names are known.
     pub(crate) fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let namespace = Arc::new(Namespace::of(view.results()));
-        let renderer = Renderer::knowing(view.scope(), namespace.clone());
+        let names = self.names.get_or_init(|| Names::of(view.scope()));
+        let renderer = Renderer::knowing(view.scope(), names, namespace.clone());
         let mut reader = Reader {
             dirs: vec![self.dir.clone()],
             ..Reader::default()

@@ -1,6 +1,7 @@
 //! Reads a config file by file: values and names first, then each block in its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -10,6 +11,7 @@ use crate::block::Block;
 use crate::config::document::{self, RawBlock};
 use crate::config::frame::Frame;
 use crate::config::include::{self, directory};
+use crate::config::names::Names;
 use crate::config::renderer::Renderer;
 use crate::config::resource::Resources;
 use crate::config::scope::Scope;
@@ -42,6 +44,8 @@ pub(super) struct Reader {
     pub(super) tags: BTreeMap<usize, Vec<String>>,
     /// The directory of each file, to which its paths are relative.
     pub(super) dirs: Vec<String>,
+    /// What its blocks that wait for results may name, once one of them is decided.
+    pub(super) names: Arc<OnceLock<Names>>,
 }
 
 impl Reader {

@@ -1,6 +1,9 @@
 //! Renders the texts of one config: minijinja, with undefined names as errors, fuel-limited, without
 //! access to files.
 
+mod missing;
+mod words;
+
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
@@ -8,14 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind};
-use minijinja::{Environment, ErrorKind, Template, UndefinedBehavior, context, escape_formatter};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, context, escape_formatter};
 
+use self::words::{hidden, words};
 use crate::config::late::Namespace;
-use crate::config::params::is_unknown;
+use crate::config::limits;
+use crate::config::names::Names;
 use crate::config::scope::{RenderError, Rendered, Scope, is_template};
 use crate::config::secrets::Secrets;
-use crate::config::{limits, nearest};
-use crate::host::facts::Facts;
 use crate::results::Results;
 
 /// Instructions a single template may spend; a loop over 10,000 items fits.
@@ -56,12 +59,12 @@ impl<'a> Renderer<'a> {
         let none = Arc::new(Namespace::of(&Results::default()));
         Self {
             runs: false,
-            ..Self::knowing(scope, none)
+            ..Self::knowing(scope, &Names::of(scope), none)
         }
     }
 
-    /// The same for a block of a run, with what earlier ones came to.
-    pub(super) fn knowing(scope: &'a Scope, results: Arc<Namespace>) -> Self {
+    /// The same for a block of a run, with what earlier ones came to; `names` are the scope's.
+    pub(super) fn knowing(scope: &'a Scope, names: &Names, results: Arc<Namespace>) -> Self {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_syntax(syntax());
@@ -70,22 +73,17 @@ impl<'a> Renderer<'a> {
             Ok(yes) if value.kind() == ValueKind::Bool => write!(out, "{yes}").map_err(Into::into),
             _ => escape_formatter(out, state, value),
         });
-        let groups: Vec<_> = scope.given.groups.keys().collect();
         let secrets = Arc::new(Secrets {
-            values: scope.secrets.clone().unwrap_or_default(),
+            values: names.secrets.clone(),
             touched: AtomicBool::new(false),
         });
         Self {
             scope,
             env: RefCell::new(env),
             values: context! {
-                vars => Value::from(Serde(&scope.vars)),
-                facts => Value::from(Serde(&scope.facts)),
-                target => context! {
-                    name => scope.target.as_str(),
-                    groups => Value::from(Serde(groups)),
-                    tags => Value::from(Serde(&scope.given.target_tags)),
-                },
+                vars => names.vars.clone(),
+                facts => names.facts.clone(),
+                target => names.target.clone(),
                 secret => Value::from_dyn_object(secrets.clone()),
                 result => Value::from_dyn_object(results.clone()),
             },
@@ -229,150 +227,6 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// A fact that no host has or a secret that the config does not declare, or not for this target:
-    /// that need not wait for the target.
-    fn unknown(&self, template: &Template<'_, '_>) -> Option<(String, String)> {
-        let facts = Value::from(Serde(&Facts::default()));
-        let has_fact = |name: &str| facts.get_attr(name).is_ok_and(|fact| !fact.is_undefined());
-        let names = template.undeclared_variables(true);
-        let mut paths: Vec<&str> = names.iter().map(String::as_str).collect();
-        paths.sort_unstable();
-        paths.into_iter().find_map(|path| {
-            let (space, rest) = path.split_once('.')?;
-            let name = rest.split('.').next().unwrap_or_default();
-            match space {
-                "facts" if !has_fact(name) => {
-                    let known: Vec<Value> = facts.try_iter().into_iter().flatten().collect();
-                    let near = nearest(name, known.iter().filter_map(Value::as_str));
-                    let hint = near.map_or_else(
-                        || "`hpt facts` shows those of a host".to_owned(),
-                        |near| format!("did you mean `facts.{near}`?"),
-                    );
-                    Some((format!("there is no fact `{name}`"), hint))
-                }
-                "secret" if self.scope.secrets.is_none() && !self.scope.named.contains(name) => {
-                    let near = nearest(name, self.scope.named.iter().map(String::as_str));
-                    let hint = near.map_or_else(
-                        || format!("write [secret.{name}], and below it file = \"...\" or env = \"...\""),
-                        |near| format!("did you mean `secret.{near}`?"),
-                    );
-                    Some((format!("there is no [secret.{name}] in the config"), hint))
-                }
-                "secret" => {
-                    let what = self.scope.elsewhere.get(name)?.clone();
-                    let target = &self.scope.target;
-                    let hint = format!("`hpt seal {name} {target}` prints what to write for {target}");
-                    Some((what, hint))
-                }
-                _ => None,
-            }
-        })
-    }
-
-    /// What a template names that is not there. Names behind `is defined` count too, so that there
-    /// may be several.
-    fn undefined(&self, template: &Template<'_, '_>, own: &toml::Table) -> Option<RenderError> {
-        let own = Value::from(Serde(own));
-        let is_there = |path: &str| {
-            let mut parts = path.split('.');
-            let first = parts.next().unwrap_or_default();
-            if ["secret", "result"].contains(&first) {
-                return true; // they say so themselves
-            }
-            let mut value = own.get_attr(first).unwrap_or_default();
-            if value.is_undefined() {
-                value = self.values.get_attr(first).unwrap_or_default();
-            }
-            for part in parts {
-                value = value.get_attr(part).unwrap_or_default();
-            }
-            !value.is_undefined()
-        };
-        let names = template.undeclared_variables(true);
-        let mut missing: Vec<&str> = names.iter().map(String::as_str).collect();
-        missing.retain(|path| !is_there(path));
-        missing.sort_unstable();
-        let first = *missing.first()?;
-        let quoted: Vec<_> = missing.iter().map(|path| format!("`{path}`")).collect();
-        let what = match quoted.as_slice() {
-            [one] => format!("{one} is not defined"),
-            more => format!("one of these is not defined: {}", more.join(", ")),
-        };
-        Some(RenderError {
-            what,
-            line: None,
-            quotes: true,
-            hint: Some(self.instead(first)),
-        })
-    }
-
-    /// What may be meant by a name that is not there.
-    fn instead(&self, path: &str) -> String {
-        let vars = || self.scope.vars.keys().map(String::as_str);
-        match path.split_once('.').unwrap_or((path, "")) {
-            ("vars", name) => match nearest(name, vars()) {
-                Some(near) => format!("did you mean `vars.{near}`?"),
-                None => format!("write {name} = ... below [vars], or say `--var {name}=...`"),
-            },
-            ("each", _) => "`each` is there in a block with `for_each`".to_owned(),
-            ("target", _) => {
-                "there are `target.name`, `target.groups` and `target.tags`".to_owned()
-            }
-            ("facts", _) => "`hpt facts` shows those of a host".to_owned(),
-            (name, _) if self.scope.vars.contains_key(name) => {
-                format!("did you mean `vars.{name}`?")
-            }
-            _ => "values are `vars.NAME`, `facts.NAME`, `secret.NAME` and `target.name`".to_owned(),
-        }
-    }
-
-    /// What becomes of a template that names params, if that is known before it is rendered: a fault
-    /// where there is no such param, and on the workstation nothing yet if they depend on facts.
-    fn of_params(
-        &self,
-        template: &Template<'_, '_>,
-        own: &toml::Table,
-    ) -> Option<Result<Rendered, RenderError>> {
-        let error = |what, hint| {
-            Some(Err(RenderError {
-                what,
-                line: None,
-                quotes: false,
-                hint: Some(hint),
-            }))
-        };
-        let Some(params) = own.get("params") else {
-            return error(
-                "`params` is known in the file of a role alone".to_owned(),
-                "elsewhere a value is `vars.NAME`".to_owned(),
-            );
-        };
-        let names = template.undeclared_variables(true);
-        let mut asked: Vec<&str> = names
-            .iter()
-            .filter_map(|path| path.strip_prefix("params."))
-            .collect();
-        asked.sort_unstable();
-        for path in asked {
-            let name = path.split('.').next().unwrap_or_default();
-            if params.get(name).is_none() {
-                let known = params.as_table().into_iter().flat_map(toml::Table::keys);
-                let what = format!("this role has no param `{name}`");
-                let hint = match nearest(name, known.map(String::as_str)) {
-                    Some(near) => format!("did you mean `params.{near}`?"),
-                    None => format!("declare it in the role's [params]: {name} = {{}}"),
-                };
-                return error(what, hint);
-            }
-        }
-        let waits = self.scope.facts.is_none() && is_unknown(params);
-        waits.then_some(Ok(Rendered::Deferred {
-            secret: names
-                .iter()
-                .any(|path| path.split('.').next() == Some("secret")),
-        }))
-    }
-
     fn spend(&self, fuel: u64) {
         self.fuel.set(self.fuel.get().saturating_sub(fuel));
     }
@@ -431,50 +285,4 @@ fn syntax() -> SyntaxConfig {
 fn lone_expression(text: &str) -> Option<&str> {
     let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
     (!inner.contains("{{") && !inner.contains("}}")).then_some(inner)
-}
-
-fn words(error: &minijinja::Error) -> RenderError {
-    let said = error.detail();
-    let said = said.map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
-    let (what, hint) = match error.kind() {
-        ErrorKind::OutOfFuel => (
-            "the template does not come to an end".to_owned(),
-            Some("it may take a million steps: a `{% for %}` over less"),
-        ),
-        ErrorKind::UndefinedError => match error.detail() {
-            Some(detail) => (format!("undefined value: {detail}"), None),
-            None => ("a name in the template is not defined".to_owned(), None),
-        },
-        ErrorKind::SyntaxError => (
-            said.replace("end of variable block", "`}}`")
-                .replace("end of block", "`%}` or the end of what it opens")
-                .replace("end of input", "end of the text"),
-            None,
-        ),
-        ErrorKind::UnknownFilter => (
-            said,
-            Some("filters are those of Jinja, such as `upper`, `join(', ')` and `tojson`"),
-        ),
-        ErrorKind::InvalidOperation => (
-            said,
-            Some("`| int` makes a number of a text, `~` joins two values as texts"),
-        ),
-        _ => (said, None),
-    };
-    RenderError {
-        what,
-        line: error.line(),
-        quotes: true,
-        hint: hint.map(ToOwned::to_owned),
-    }
-}
-
-/// The same without any detail, which could quote a secret.
-fn hidden(error: &minijinja::Error) -> RenderError {
-    RenderError {
-        what: format!("{} in a template that uses a secret", error.kind()),
-        line: error.line(),
-        quotes: false,
-        hint: Some("a secret is a text: `{{ secret.NAME }}` is all that it needs".to_owned()),
-    }
 }

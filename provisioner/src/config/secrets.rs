@@ -11,7 +11,7 @@ use crate::secret::Secret;
 /// The namespace `secret`. It notices when it was asked, since a string made with a secret in it
 /// is one too.
 pub(super) struct Secrets {
-    pub(super) values: BTreeMap<String, Secret>,
+    pub(super) values: Arc<BTreeMap<String, Secret>>,
     pub(super) touched: AtomicBool,
 }
 

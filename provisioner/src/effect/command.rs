@@ -1,10 +1,9 @@
 //! A command that a config gives.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer};
 
 use crate::name::{AbsPath, GroupName, Mode, Pattern, UserName};
+use crate::number;
 use crate::secret::Secret;
 
 /// A command from a config.
@@ -50,28 +49,15 @@ impl ChangedIf {
 }
 
 impl<'de> Deserialize<'de> for ChangedIf {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl Visitor<'_> for Words {
-            type Value = ChangedIf;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an exit code, or a regular expression in quotes")
-            }
-
-            fn visit_i64<E: Error>(self, code: i64) -> Result<ChangedIf, E> {
-                let code = u8::try_from(code)
-                    .map_err(|_| E::custom("an exit code is a number from 0 to 255"))?;
-                Ok(ChangedIf::Exit(code.into()))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<ChangedIf, E> {
-                Pattern::parse(text)
-                    .map(ChangedIf::Stdout)
-                    .map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Words)
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        const EXPECTED: &str = "an exit code, or a regular expression in quotes";
+        let code = |code| match u8::try_from(code) {
+            Ok(code) => Ok(Self::Exit(code.into())),
+            Err(_) => Err("an exit code is a number from 0 to 255".to_owned()),
+        };
+        number::or_text(d, EXPECTED, code, |text| {
+            Pattern::parse(text).map(Self::Stdout)
+        })
     }
 }
 

@@ -40,12 +40,12 @@ pub(crate) fn is_hidden(c: char) -> bool {
 }
 
 /// Reads a text by its rule. What breaks the rule is told at the text itself, also in a list.
-pub(crate) fn deserialize<'de, T, D: serde::Deserializer<'de>>(
+pub(crate) fn deserialize<'de, T, W: fmt::Display, D: serde::Deserializer<'de>>(
     d: D,
-    parse: fn(&str) -> Result<T, BadName>,
+    parse: fn(&str) -> Result<T, W>,
 ) -> Result<T, D::Error> {
-    struct Text<T>(fn(&str) -> Result<T, BadName>);
-    impl<T> serde::de::Visitor<'_> for Text<T> {
+    struct Text<T, W>(fn(&str) -> Result<T, W>);
+    impl<T, W: fmt::Display> serde::de::Visitor<'_> for Text<T, W> {
         type Value = T;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

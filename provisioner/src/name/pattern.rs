@@ -1,7 +1,7 @@
 //! Regular expressions of a config.
 
 use regex_lite::{Regex, RegexBuilder};
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
 /// What a compiled expression may take, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -44,19 +44,7 @@ impl Pattern {
 }
 
 impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl de::Visitor<'_> for Text {
-            type Value = Pattern;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Pattern, E> {
-                Pattern::parse(text).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_str(Text)
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        super::deserialize(d, Self::parse)
     }
 }

@@ -9,23 +9,29 @@ mod clones;
 mod commands;
 mod edits;
 mod files;
+mod firewall;
+mod kernel;
+mod mounts;
 mod outcomes;
 mod own_files;
 mod packages;
 mod powers;
 mod repos;
 mod results;
+#[path = "../scaffold/mod.rs"]
+mod scaffold;
 mod services;
 mod system;
 mod trees;
 mod units;
 mod user_services;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hpt_provisioner::config::scope::Scope;
-use hpt_provisioner::config::{self, Config, File};
+use hpt_provisioner::config::{self, Config};
 use hpt_provisioner::effect::{
     Access, Command, Content, Effect, GroupEdit, Transaction, UserEdit, UserShape, Want, WriteFile,
 };
@@ -40,20 +46,10 @@ use hpt_provisioner::name::{
     UserName,
 };
 use hpt_provisioner::plan::{Plan, Planned, Reveal, Verdict, plan};
-use hpt_provisioner::report::{Event, Outcome};
-use hpt_provisioner::run::{Witness, apply};
-use hpt_provisioner::secret::Secret;
+use hpt_provisioner::report::Outcome;
+use hpt_provisioner::run::apply;
 use hpt_provisioner::source::{Blob, Source};
-
-struct Deaf;
-
-impl Witness for Deaf {
-    fn tell(&mut self, _: Event) {}
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
-}
+use scaffold::{Deaf, config_in, file, files, path, scope};
 
 /// A memory host that lacks powers, or has units that the memory host cannot have.
 struct Host {
@@ -175,21 +171,12 @@ impl Mutate for Host {
     }
 }
 
-fn path(text: &str) -> AbsPath {
-    AbsPath::parse(text).unwrap()
-}
-
 fn written(at: &str, text: &str, mode: u32) -> Effect {
-    Effect::WriteFile(WriteFile {
-        path: path(at),
-        content: Content::Inline(text.as_bytes().into()),
-        access: Access {
-            mode: Some(Mode::new(mode)),
-            ..Access::default()
-        },
-        verify: None,
-        secret: false,
-    })
+    let access = Access {
+        mode: Some(Mode::new(mode)),
+        ..Access::default()
+    };
+    file(at, text, access)
 }
 
 fn directory(at: &str) -> Effect {
@@ -209,22 +196,11 @@ fn user(name: &str) -> UserEdit {
 }
 
 fn config_with(text: &str, blobs: BTreeMap<Source, Blob>) -> Config {
-    let files = vec![File {
-        name: "site.toml".to_owned(),
-        text: text.to_owned(),
-    }];
-    let secrets = BTreeMap::from([
-        ("db".to_owned(), Secret::new("hunter2".to_owned())),
-        ("hash".to_owned(), Secret::new("$6$salt$hash".to_owned())),
-    ]);
-    let facts = Some(Facts::default());
     let scope = Scope {
-        facts,
-        secrets: Some(secrets),
         blobs,
-        ..Scope::default()
+        ..scope(&[("db", "hunter2"), ("hash", "$6$salt$hash")])
     };
-    config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}"))
+    config_in(text, scope)
 }
 
 fn config(text: &str) -> Config {

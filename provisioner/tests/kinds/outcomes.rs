@@ -27,10 +27,9 @@ fn a_value_that_only_the_target_knows_is_not_judged_on_the_workstation() {
         "[[clone]]\nurl = \"https://{{ facts.hostname }}/x\"\ndest = \"/opt/x\"\n",
         "[[file]]\npath = \"/a\"\nmode = \"{{ facts.hostname }}\"\ncontent = \"\"\n",
     ] {
-        let files = [File {
-            name: "site.toml".to_owned(),
-            text: format!("{text}[secret]\nhash.env = \"A\"\ndb.env = \"B\"\n"),
-        }];
+        let files = files(&format!(
+            "{text}[secret]\nhash.env = \"A\"\ndb.env = \"B\"\n"
+        ));
         if let Err(faults) = config::check(&files, "web1", &config::Given::default()) {
             panic!("{text}{faults:#?}");
         }

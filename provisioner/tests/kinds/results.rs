@@ -68,15 +68,11 @@ content = "{{ result.version.changed }}\n"
 #[test]
 fn a_result_that_is_not_there_is_a_fault_with_its_place() {
     let faults = |text: &str| {
-        let file = File {
-            name: "site.toml".into(),
-            text: text.into(),
-        };
         let scope = Scope {
             facts: Some(Facts::default()),
             ..Scope::default()
         };
-        config::parse(vec![file], scope).err().unwrap()
+        config::parse(files(text), scope).err().unwrap()
     };
     let found = faults("[[file]]\npath = \"/a\"\ncontent = \"{{ result['file:/b'].changed }}\"\n");
     assert_eq!(found[0].what, "no block `file:/b` stands before this one");

@@ -334,16 +334,8 @@ fn no_secret_goes_into_a_unit_that_all_can_read() {
         "[[unit]]\nname = \"a\"\n[unit.Service]\nEnvironment = \"P={{ secret.db }}\"\n",
         "[[timer]]\nname = \"a\"\non_boot = 5\ncommand = \"/bin/x {{ secret.db }}\"\n",
     ] {
-        let files = vec![File {
-            name: "site.toml".to_owned(),
-            text: format!("[secret.db]\nenv = \"DB\"\n{text}"),
-        }];
-        let db = ("db".to_owned(), Secret::new("hunter2".to_owned()));
-        let scope = Scope {
-            facts: Some(Facts::default()),
-            secrets: Some([db].into()),
-            ..Scope::default()
-        };
+        let files = files(&format!("[secret.db]\nenv = \"DB\"\n{text}"));
+        let scope = scope(&[("db", "hunter2")]);
         let faults = config::parse(files, scope).err().expect("a fault");
         assert!(
             faults

@@ -8,6 +8,8 @@ mod grammar;
 mod language;
 mod page;
 mod rust;
+#[path = "../scaffold/mod.rs"]
+mod scaffold;
 mod schema;
 mod source;
 mod types;
@@ -15,9 +17,10 @@ mod types;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hpt_provisioner::config::{self, File, Given};
+use hpt_provisioner::config::{self, Given};
 use hpt_provisioner::fault::Fault;
 use language::Language;
+use scaffold::files;
 use source::{Field, Sources, Table};
 
 /// Compares a committed file with what it must be.
@@ -68,11 +71,7 @@ fn each_kind_has_its_page() {
 }
 
 fn faults(text: &str) -> Vec<Fault> {
-    let file = File {
-        name: "site.toml".to_owned(),
-        text: text.to_owned(),
-    };
-    match config::check(&[file], "web1", &Given::default()) {
+    match config::check(&files(text), "web1", &Given::default()) {
         Ok(outline) => outline.warnings,
         Err(faults) => faults,
     }

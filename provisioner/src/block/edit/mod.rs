@@ -70,7 +70,9 @@ impl<'de> Deserialize<'de> for KeyPath {
             "a key is named as in TOML: `table.key`, with a name in quotes if it is more than letters, digits, `_` and `-`",
         );
         crate::name::deserialize(d, |text| {
-            let keys = toml_edit::Key::parse(text).map_err(|_| RULE)?;
+            let Ok(keys) = toml_edit::Key::parse(text) else {
+                return Err(RULE);
+            };
             let names = keys.iter().map(|key| key.get().to_owned()).collect();
             Ok(Self(names))
         })

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::name::{BadName, InterfaceName};
+use crate::number;
 
 /// Which packets a rule is about: those that fit all that is given.
 #[derive(Deserialize)]
@@ -59,33 +59,21 @@ struct Ports(u16, u16);
 impl<'de> Deserialize<'de> for Ports {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         const RULE: &str = "a port is 1 to 65535, or a range of them such as \"8000-8100\"";
-        struct Words;
-        impl Visitor<'_> for Words {
-            type Value = Ports;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a port or a range of ports")
+        let number = |number| {
+            let port = u16::try_from(number).ok().filter(|port| *port > 0);
+            port.map(|port| Self(port, port)).ok_or(RULE)
+        };
+        number::or_text(d, "a port or a range of ports", number, |text| {
+            let port = |text: &str| {
+                let plain = text.bytes().all(|c| c.is_ascii_digit());
+                text.parse::<u16>().ok().filter(|port| plain && *port > 0)
+            };
+            let (first, last) = text.split_once('-').unwrap_or((text, text));
+            match (port(first), port(last)) {
+                (Some(first), Some(last)) if first <= last => Ok(Self(first, last)),
+                _ => Err(RULE),
             }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Ports, E> {
-                let port = u16::try_from(number).ok().filter(|port| *port > 0);
-                port.map(|port| Ports(port, port))
-                    .ok_or_else(|| E::custom(RULE))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Ports, E> {
-                let port = |text: &str| {
-                    let plain = text.bytes().all(|c| c.is_ascii_digit());
-                    text.parse::<u16>().ok().filter(|port| plain && *port > 0)
-                };
-                let (first, last) = text.split_once('-').unwrap_or((text, text));
-                match (port(first), port(last)) {
-                    (Some(first), Some(last)) if first <= last => Ok(Ports(first, last)),
-                    _ => Err(E::custom(RULE)),
-                }
-            }
-        }
-        d.deserialize_any(Words)
+        })
     }
 }
 

@@ -95,7 +95,9 @@ pub(super) struct Inline(pub(super) Result<PublicKeys, BadName>);
 
 impl<'de> Deserialize<'de> for Inline {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        crate::name::deserialize(d, |text| Ok(Self(PublicKeys::parse_text(text))))
+        crate::name::deserialize(d, |text| {
+            Ok::<_, BadName>(Self(PublicKeys::parse_text(text)))
+        })
     }
 }
 

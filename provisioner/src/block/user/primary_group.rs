@@ -1,14 +1,12 @@
 //! A user's primary group, by its name or by its number.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Error, Unexpected, Visitor};
 
 use crate::block::Decision;
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
 use crate::name::GroupName;
+use crate::number;
 use crate::view::View;
 
 /// What a config says of it: `group = "web"`, or `gid = 1000`.
@@ -48,31 +46,18 @@ impl PrimaryGroup {
 
 impl<'de> Deserialize<'de> for PrimaryGroup {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct NameOrNumber;
-        impl Visitor<'_> for NameOrNumber {
-            type Value = PrimaryGroup;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a number")
+        let numbered = |number| match u32::try_from(number) {
+            Ok(gid) => Ok(Self::Number(gid)),
+            Err(_) => Err(format!(
+                "invalid value: integer `{number}`, expected the number of a group"
+            )),
+        };
+        number::or_text(d, "a string or a number", numbered, |text| {
+            if let Ok(gid) = text.parse() {
+                return Ok(Self::Number(gid));
             }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<PrimaryGroup, E> {
-                let wrong =
-                    || E::invalid_value(Unexpected::Signed(number), &"the number of a group");
-                u32::try_from(number)
-                    .map(PrimaryGroup::Number)
-                    .map_err(|_| wrong())
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<PrimaryGroup, E> {
-                if let Ok(number) = text.parse() {
-                    return Ok(PrimaryGroup::Number(number));
-                }
-                GroupName::parse(text)
-                    .map(PrimaryGroup::Name)
-                    .map_err(E::custom)
-            }
-        }
-        d.deserialize_any(NameOrNumber)
+            let name = GroupName::parse(text);
+            name.map(Self::Name).map_err(|why| why.to_string())
+        })
     }
 }

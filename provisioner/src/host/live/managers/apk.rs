@@ -66,9 +66,10 @@ impl Manager for Apk {
     }
 
     fn refresh(&self) -> Spawn {
-        let mut spawn = Spawn::tool("apk", [&OPTIONS[..], &["update"]].concat());
-        spawn.timeout = super::LONGEST;
-        spawn
+        Spawn {
+            timeout: super::LONGEST,
+            ..Spawn::tool("apk", [&OPTIONS[..], &["update"]].concat())
+        }
     }
 
     fn simulate(&self, transaction: &Transaction) -> Option<Spawn> {
@@ -185,9 +186,10 @@ const NOT_REMOVED: &str = "are not removed due to";
 
 fn call(verb: &[&str], operands: impl IntoIterator<Item = String>) -> Spawn {
     let options = [verb, &OPTIONS[..]].concat();
-    let mut spawn = Spawn::tool("apk", super::arguments(&options, operands));
-    spawn.timeout = super::LONGEST;
-    spawn
+    Spawn {
+        timeout: super::LONGEST,
+        ..Spawn::tool("apk", super::arguments(&options, operands))
+    }
 }
 
 /// Reads lines such as `nginx-1.24.0-r15 < 1.26.2-r0`.

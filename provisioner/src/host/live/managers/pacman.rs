@@ -76,9 +76,10 @@ impl Manager for Pacman {
     }
 
     fn refresh(&self) -> Spawn {
-        let mut spawn = Spawn::tool("pacman", [&["-Sy"], &OPTIONS[..]].concat());
-        spawn.timeout = super::LONGEST;
-        spawn
+        Spawn {
+            timeout: super::LONGEST,
+            ..Spawn::tool("pacman", [&["-Sy"], &OPTIONS[..]].concat())
+        }
     }
 
     /// What is installed is upgraded by being asked for once more.
@@ -150,9 +151,10 @@ impl Manager for Pacman {
 
 fn call(verb: &[&str], operands: impl IntoIterator<Item = String>) -> Spawn {
     let options = [verb, &OPTIONS[..]].concat();
-    let mut spawn = Spawn::tool("pacman", super::arguments(&options, operands));
-    spawn.timeout = super::LONGEST;
-    spawn
+    Spawn {
+        timeout: super::LONGEST,
+        ..Spawn::tool("pacman", super::arguments(&options, operands))
+    }
 }
 
 /// Reads lines such as `nginx 1.24.0-1 -> 1.26.2-1`; what is ignored does not move.

@@ -37,9 +37,10 @@ impl Manager for Zypper {
     }
 
     fn refresh(&self) -> Spawn {
-        let mut spawn = Spawn::tool("zypper", ["--non-interactive", "refresh"]);
-        spawn.timeout = super::LONGEST;
-        spawn
+        Spawn {
+            timeout: super::LONGEST,
+            ..Spawn::tool("zypper", ["--non-interactive", "refresh"])
+        }
     }
 
     /// What is installed is upgraded by being asked for once more. `--name` keeps zypper from taking
@@ -121,10 +122,11 @@ impl Manager for Zypper {
 
 fn call(options: &[&str], operands: impl IntoIterator<Item = String>) -> Spawn {
     let options = [&["--non-interactive"], options].concat();
-    let mut spawn = Spawn::tool("zypper", super::arguments(&options, operands));
-    spawn = spawn.env("ZYPP_LOCK_TIMEOUT", "120");
-    spawn.timeout = super::LONGEST;
-    spawn
+    let spawn = Spawn::tool("zypper", super::arguments(&options, operands));
+    Spawn {
+        timeout: super::LONGEST,
+        ..spawn.env("ZYPP_LOCK_TIMEOUT", "120")
+    }
 }
 
 fn operand(want: &Want) -> String {

@@ -9,18 +9,14 @@
 )]
 #![allow(unreachable_pub, dead_code, reason = "a test of several files")]
 
-#[path = "secrets/canary.rs"]
 mod canary;
-#[path = "secrets/commands.rs"]
+mod case;
 mod commands;
-#[path = "secrets/deaths.rs"]
 mod deaths;
-#[path = "secrets/faults.rs"]
 mod faults;
-#[path = "secrets/kept.rs"]
 mod kept;
-#[path = "secrets/origins.rs"]
 mod origins;
+mod search;
+#[path = "../serving/mod.rs"]
 mod serving;
-#[path = "secrets/world.rs"]
 mod world;

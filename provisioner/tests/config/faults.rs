@@ -1,0 +1,145 @@
+//! What is refused or warned of, and where.
+
+use hpt_provisioner::config;
+
+use super::scaffold::files;
+use super::{faults, ids, parse};
+
+#[test]
+fn all_faults_of_a_file_are_told_at_once_each_with_its_place() {
+    let text = "[[service]]\nname = \"nginx\"\nstat = \"started\"\n\n[[grupp]]\nname = \"x\"\n\n[[group]]\nname = \"Bad Name\"\n";
+    let told = faults(text);
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert_eq!(
+        told[0],
+        "3:1 unknown field `stat` in [[service]] | did you mean `status`? | `hpt explain service` lists its fields"
+    );
+    assert_eq!(
+        told[1],
+        "5:3 there is no block or table named `grupp` | did you mean `group`?"
+    );
+    assert!(
+        told[2].starts_with("9:8 a user or group name is"),
+        "{}",
+        told[2]
+    );
+}
+
+#[test]
+fn an_unguarded_exec_draws_a_warning_and_still_works() {
+    let text = "[[exec]]\nscript = \"true\"\n";
+    assert_eq!(ids(text).len(), 1);
+    assert!(
+        faults(text)[0].contains("this runs every time"),
+        "{:?}",
+        faults(text)
+    );
+}
+
+#[test]
+fn a_value_that_names_another_is_refused_since_nobody_renders_it() {
+    let text = "[vars]\na = 1\nroot = \"/var/www/{{ vars.a }}\"\nnames = [{ b = \"{{facts.hostname}}\" }]\n";
+    let told = faults(text);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("3:1 `vars.root` holds braces that nobody renders"));
+    assert!(told[1].starts_with("4:1 `vars.names`"), "{told:?}");
+    // Braces that ask for nothing of ours are a text like any other.
+    let others = "[vars]\nformat = \"{{.Names}} {{ user }}\"\n";
+    assert_eq!(faults(others), Vec::<String>::new());
+}
+
+#[test]
+fn a_secret_goes_only_where_nothing_shows_it() {
+    assert!(
+        parse("[[file]]\npath = \"/a\"\ncontent = \"{{ secret.db }}\"\n")
+            .is_ok_and(|c| c.blocks[0].sensitive)
+    );
+    let told = faults("[[file]]\npath = \"/{{ secret.db }}\"\ncontent = \"\"\n").join("\n");
+    assert!(told.contains("a secret may not go into `path`"), "{told}");
+    let told = faults("[[exec]]\nscript = \"x\"\nenv = { A = \"{{ secret.db }}\" }\ntimeout = \"{{ secret.db }}\"\n").join("\n");
+    assert!(!told.contains("hunter2"), "{told}");
+    // A value of the wrong type beside a secret is not quoted either.
+    let told = faults("[[exec]]\nscript = \"{{ secret.db }}\"\numask = [\"hunter2\"]\n").join("\n");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn sources_are_collected_once_and_judged() {
+    let text = r#"
+[bucket.bkt]
+url = "nyc3.digitaloceanspaces.com"
+name = "coleman"
+[[file]]
+path = "/a"
+source = "bkt://some/file"
+[[file]]
+path = "/b"
+source = "bkt://some/file"
+"#;
+    let Ok(outline) = config::check(&files(text), "", &config::Given::default()) else {
+        panic!()
+    };
+    assert_eq!(outline.needs.len(), 1);
+    for (text, words) in [
+        (
+            "[[file]]\npath = \"/a\"\nsource = \"bkt://x\"\n",
+            "there is no [bucket.bkt]",
+        ),
+        (
+            "[[file]]\npath = \"/a\"\nsource = \"https://x/y\"\n",
+            "needs its `sha256`",
+        ),
+        (
+            "[[file]]\npath = \"/a\"\nsource = \"http://x/y\"\n",
+            "plain http",
+        ),
+    ] {
+        let Err(told) = config::check(&files(text), "", &config::Given::default()) else {
+            panic!("{text}")
+        };
+        assert!(
+            told.iter().any(|f| f.what.contains(words)),
+            "{words}: {told:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_comes_later_says_so() {
+    for (text, words) in [
+        (
+            "[[group]]\nname = \"a\"\nconfirm = true\n",
+            "`confirm` comes with a later version",
+        ),
+        (
+            "[[container]]\nname = \"x\"\n",
+            "`container` blocks come with a later version",
+        ),
+    ] {
+        assert!(faults(text)[0].contains(words), "{:?}", faults(text));
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let deep = format!("[vars]\nx = {}{}\n", "[".repeat(40), "]".repeat(40));
+    assert!(
+        faults(&deep)[0].contains("nested deeper"),
+        "{:?}",
+        faults(&deep)
+    );
+    let long = format!("[vars]\nx = \"{}\"\n", "a".repeat(300 * 1024));
+    assert!(
+        faults(&long)[0].contains("a string is at most"),
+        "{:?}",
+        faults(&long).len()
+    );
+    let many = "[[group]]\nname = \"a\"\n".repeat(10_001);
+    assert!(
+        faults(&many)[0].contains("at most 10000 blocks"),
+        "{}",
+        faults(&many)[0]
+    );
+    let big = "# ".repeat(1 << 20);
+    assert!(faults(&big)[0].contains("at most 1 MiB"));
+}

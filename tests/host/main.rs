@@ -1,0 +1,12 @@
+//! A real Debian host, from bare to provisioned over the channel; then again, when nothing changes.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "a test starts processes")]
+
+mod bare;
+#[path = "../lab/mod.rs"]
+mod lab;
+mod runs;
+mod site;
+mod units;
+mod users;
