@@ -61,7 +61,7 @@ impl Notices {
             return;
         };
         for (other, block) in config.blocks.iter().enumerate() {
-            if job(block) == Some((name, UnitJob::Reload)) {
+            if job(block).is_some_and(|(unit, job)| unit == name && job == UnitJob::Reload) {
                 let notice = Notice {
                     by: config.blocks[index].id.clone(),
                     sure: true,

@@ -44,12 +44,12 @@ fn a_firewall_is_one_table_that_keeps_what_hpt_needs() {
     // Its service runs from now on, so that a restart of nftables.service loads the rules again.
     let service = UnitName::parse("hpt-firewall.service").unwrap();
     let runs = |host: &Host| {
-        let unit = host.unit(&service).unwrap();
+        let unit = host.unit(&service.clone().into()).unwrap();
         unit.is_some_and(|unit| unit.is_running())
     };
     assert!(runs(&host));
     host.inner.put(&Effect::Unit {
-        name: service.clone(),
+        unit: service.clone().into(),
         job: UnitJob::Stop,
     });
     assert_eq!(
