@@ -8,13 +8,14 @@ use std::sync::Arc;
 use crate::effect::{Access, Content, Effect, Expiry, Transaction, UnpackJob};
 use crate::host::archive::{self, Sink};
 use crate::host::facts::Facts;
-use crate::host::overlay::{Base, Fate, Overlay, fingerprint};
+use crate::host::overlay::{Base, Fate, Overlay, by_files, fingerprint};
 use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Mutate, Newer, Observe,
     Package, Powers, Progress, Unit, User,
 };
-use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitId, UnitScope, UserName};
+use crate::unit_file;
 
 /// A whole host in memory: the overlay over nothing. An honest second implementation, for
 /// properties that need many hosts.
@@ -139,8 +140,8 @@ impl Memory {
     }
 
     /// Adds a unit that systemd knows, stopped and disabled.
-    pub fn put_unit(&mut self, name: UnitName) {
-        self.state.units.insert(name, Some(Unit::fresh()));
+    pub fn put_unit(&mut self, unit: impl Into<UnitId>) {
+        self.state.units.insert(unit.into(), Some(Unit::fresh()));
     }
 
     /// Adds a blob to the store and says its hash.
@@ -249,8 +250,24 @@ impl Observe for Memory {
         Ok((!names.is_empty()).then(why))
     }
 
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
-        Ok(self.state.units.get(name).cloned().flatten())
+    fn unit(&self, unit: &UnitId) -> Result<Option<Unit>, HostError> {
+        let seen = self.state.units.get(unit).cloned().flatten();
+        let UnitScope::User(user) = &unit.scope else {
+            return Ok(seen);
+        };
+        let user = self.user(user)?;
+        let home = user.and_then(|user| AbsPath::parse(&user.home).ok());
+        let places = home.map(|home| unit_file::places_of_user(&unit.name, &home));
+        let places = places.unwrap_or_default();
+        if seen.is_some() && !self.state.foresees_any(&places) {
+            return Ok(seen); // as if it came with the system
+        }
+        let entry = |path: &AbsPath| self.path(path).map(Fate::Is);
+        let read = |path: &AbsPath| self.read(path).map(Fate::Is);
+        match by_files(seen, &places, &entry, &read)? {
+            Fate::Is(unit) => Ok(unit),
+            Fate::Unknown(_) => unreachable!("a host in memory knows what it holds"),
+        }
     }
 
     fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {

@@ -24,6 +24,7 @@ mod services;
 mod system;
 mod trees;
 mod units;
+mod user_services;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -41,7 +42,8 @@ use hpt_provisioner::host::{
     Progress, Unit, User,
 };
 use hpt_provisioner::name::{
-    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitId, UnitName, UnitScope,
+    UserName,
 };
 use hpt_provisioner::plan::{Plan, Planned, Reveal, Verdict, plan};
 use hpt_provisioner::report::Outcome;
@@ -140,7 +142,7 @@ impl Observe for Host {
             .map(|p| Package { configured, ..p }))
     }
 
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
+    fn unit(&self, name: &UnitId) -> Result<Option<Unit>, HostError> {
         self.unit
             .clone()
             .map_or_else(|| self.inner.unit(name), |unit| Ok(Some(unit)))

@@ -32,11 +32,13 @@ mod spot;
 mod stamp;
 mod sys;
 mod systemd;
+mod systemds;
 mod tail;
 mod temps;
 mod unit_jobs;
 mod unit_list;
 mod unpack;
+mod user_bus;
 mod write;
 mod xattrs;
 
@@ -57,6 +59,7 @@ use self::snapshot::Snapshot;
 use self::spot::{Spot, failed, stat_outside};
 use self::stamp::{Parsed, Stamp};
 use self::systemd::Systemd;
+use self::systemds::Systemds;
 use self::temps::Temps;
 use crate::effect::Transaction;
 use crate::host::facts::Facts;
@@ -64,7 +67,9 @@ use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Entry, Group, Hash, HostError, Key, Memo, Newer, Observe, Package, Powers, Unit, User,
 };
-use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitName, UserName};
+use crate::name::{
+    AbsPath, GroupName, PackageName, SysctlKey, UnitId, UnitName, UnitScope, UserName,
+};
 
 /// As long as an account file may be.
 const MOST_ACCOUNTS: u64 = 64 << 20;
@@ -112,7 +117,7 @@ pub struct Live {
     temps: Temps,
     accounts: Parsed<Accounts>,
     manager: Option<&'static dyn Manager>,
-    systemd: Systemd,
+    systemds: Systemds,
     snapshot: Snapshot,
 }
 
@@ -137,7 +142,7 @@ impl Live {
             memos: Memos::new(options.memos),
             temps: Temps::new(),
             accounts: Parsed::default(),
-            systemd: Systemd::default(),
+            systemds: Systemds::default(),
             snapshot: Snapshot::default(),
         })
     }
@@ -248,6 +253,18 @@ impl Live {
         spot.map_or(Ok(None), |spot| files::read_up_to(&spot, path, most))
     }
 
+    /// The systemd that runs the units of a scope.
+    fn systemd_of(&self, scope: &UnitScope) -> Result<Arc<Systemd>, HostError> {
+        match scope {
+            UnitScope::System => Ok(self.systemds.host()),
+            UnitScope::User(name) => {
+                let accounts = self.accounts_with(self.accounts()?, "passwd", name.as_str())?;
+                let uid = accounts.needed_user(name)?.uid;
+                Ok(self.systemds.of_user(name, uid))
+            }
+        }
+    }
+
     /// Drops what was read: the host is about to change, or has.
     fn forget(&mut self) {
         self.snapshot = Snapshot::default();
@@ -293,13 +310,13 @@ impl Observe for Live {
         let units: Vec<&UnitName> = keys
             .iter()
             .filter_map(|key| match key {
-                Key::Unit(name) => Some(name),
+                Key::Unit(unit) if unit.scope == UnitScope::System => Some(&unit.name),
                 _ => None,
             })
             .collect();
         let asks = self.powers.services && units.len() >= unit_list::FEW;
         std::thread::scope(|scope| {
-            let running = asks.then(|| scope.spawn(|| self.systemd.running(&units)));
+            let running = asks.then(|| scope.spawn(|| self.systemds.host().running(&units)));
             self.snapshot.fill(&self.tree, &self.kept.hashes, keys);
             // What systemd did not say, it is asked when it matters.
             let running = running.and_then(|thread| thread.join().ok()?.ok());
@@ -412,14 +429,16 @@ impl Observe for Live {
         }
     }
 
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
+    fn unit(&self, unit: &UnitId) -> Result<Option<Unit>, HostError> {
         if !self.powers.services {
             return Err(no_services());
         }
-        if let Some(known) = self.snapshot.unit(name) {
+        if unit.scope == UnitScope::System
+            && let Some(known) = self.snapshot.unit(&unit.name)
+        {
             return Ok(Some(known));
         }
-        self.systemd.unit(name)
+        self.systemd_of(&unit.scope)?.unit(&unit.name)
     }
 
     fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {
