@@ -65,11 +65,12 @@ OOMScoreAdjust=-500
 
 # Every run executes in a unit of its own, so this narrows hpt and not what it provisions. Nothing
 # here changes which files it sees: a plan must see what a run will meet.
-CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_IPC_LOCK
+# CAP_NET_ADMIN is for asking the kernel which packet filter is loaded: netlink wants it for that.
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_IPC_LOCK CAP_NET_ADMIN
 NoNewPrivileges=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::effect::UnitJob;
 use crate::host::overlay::Cause;
 use crate::host::{HostError, Memo};
-use crate::name::UnitName;
+use crate::name::UnitId;
 use crate::view::View;
 
 /// The handlers that are due, by their index among the blocks.
@@ -20,6 +20,8 @@ struct Notice {
     by: String,
     /// Whether that block changes something; a plan may not know.
     sure: bool,
+    /// Whether another handler has restarted since what this one reloads.
+    superseded: bool,
 }
 
 /// What stands for the block that notified a handler in an earlier run.
@@ -29,15 +31,14 @@ impl Notices {
     /// The handlers of this block become due: it changes something, or perhaps.
     pub(crate) fn add(&mut self, block: &Block, sure: bool) {
         for handler in &block.notify {
-            let notice = self.0.entry(*handler).or_insert_with(|| Notice {
+            let new = Notice {
                 by: block.id.clone(),
                 sure,
-            });
-            if sure && !notice.sure {
-                *notice = Notice {
-                    by: block.id.clone(),
-                    sure,
-                };
+                superseded: false,
+            };
+            match self.0.get(handler) {
+                Some(old) if !old.superseded && (old.sure || !sure) => {}
+                _ => drop(self.0.insert(*handler, new)),
             }
         }
     }
@@ -45,9 +46,29 @@ impl Notices {
     /// This block has run, and what was due because of it is done.
     pub(crate) fn done(&mut self, config: &Config, index: usize) {
         match config.blocks[index].kind {
-            "handler" => drop(self.0.remove(&index)),
+            "handler" => {
+                self.0.remove(&index);
+                self.supersede(config, index);
+            }
             "flush" => self.0.clear(),
             _ => {}
+        }
+    }
+
+    /// What this handler has restarted need not be reloaded, also for the sake of an earlier run.
+    fn supersede(&mut self, config: &Config, index: usize) {
+        let Some((name, UnitJob::Restart)) = job(&config.blocks[index]) else {
+            return;
+        };
+        for (other, block) in config.blocks.iter().enumerate() {
+            if job(block).is_some_and(|(unit, job)| unit == name && job == UnitJob::Reload) {
+                let notice = Notice {
+                    by: config.blocks[index].id.clone(),
+                    sure: true,
+                    superseded: true,
+                };
+                self.0.insert(other, notice);
+            }
         }
     }
 
@@ -85,8 +106,10 @@ impl Notices {
         let left_over = Notice {
             by: EARLIER.to_owned(),
             sure: true,
+            superseded: false,
         };
         let notice = match self.0.get(&index) {
+            Some(notice) if notice.superseded => return Ok(Decision::InPlace),
             Some(notice) if notice.sure => notice,
             _ if view.remembers(&due(block))? => &left_over,
             Some(notice) => return Ok(Decision::Maybe(Cause(notice.by.clone()))),
@@ -136,7 +159,7 @@ impl Notices {
         };
         let sure = self.0.iter().filter(|(_, notice)| notice.sure);
         let mut jobs = sure.filter_map(|(other, _)| job(&config.blocks[*other]));
-        jobs.any(|other| other == (name, UnitJob::Restart))
+        jobs.any(|(other, job)| other == name && job == UnitJob::Restart)
     }
 }
 
@@ -145,7 +168,7 @@ pub(crate) fn due(handler: &Block) -> Memo {
     Memo::Due(handler.id.clone())
 }
 
-fn job(block: &Block) -> Option<(&UnitName, UnitJob)> {
+fn job(block: &Block) -> Option<(UnitId, UnitJob)> {
     match &block.part {
         Part::In(body) => match body.as_ref() {
             Body::Handler(handler) => handler.job(),

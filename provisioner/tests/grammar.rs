@@ -115,6 +115,14 @@ fn tags_choose() {
 }
 
 #[test]
+fn a_tag_that_nothing_has_is_told() {
+    let text = "[[group]]\nfor_each = []\nname = \"a\"\ntags = [\"web\"]\n";
+    assert!(parse(text, &["web"]).is_ok());
+    let faults = parse(text, &["wbe", "web"]).err().unwrap();
+    assert_eq!(faults, ["no block has the tag `wbe`"]);
+}
+
+#[test]
 fn a_loop_is_bounded() {
     let text =
         "[[group]]\nfor_each = \"{{ range(20000) | list }}\"\nname = \"g{{ each.value }}\"\n";

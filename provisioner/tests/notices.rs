@@ -46,7 +46,10 @@ fn host() -> Memory {
         let name = UnitName::parse(name).unwrap();
         host.put_unit(name.clone());
         let job = hpt_provisioner::effect::UnitJob::Start;
-        host.put(&Effect::Unit { name, job });
+        host.put(&Effect::Unit {
+            unit: name.into(),
+            job,
+        });
     }
     host
 }
@@ -163,6 +166,26 @@ fn a_restart_makes_a_reload_needless() {
     assert_eq!(
         outcomes(&run(&config, &mut host))[3..],
         [Outcome::Ok, Outcome::Changed]
+    );
+    assert!(plan(&config, &host, Reveal::Content).is_empty());
+}
+
+#[test]
+fn a_restart_makes_a_reload_needless_wherever_it_stands() {
+    let again = "[[handler]]\nname = \"again\"\nrestart = \"web\"\n";
+    let text =
+        format!("{again}[[file]]\npath = \"/etc/c\"\ncontent = \"\"\nnotify = [\"again\"]\n{SITE}");
+    let (config, mut host) = (config(&text), host());
+    let kinds: Vec<_> = config.blocks.iter().map(|b| b.id.clone()).collect();
+    assert_eq!(kinds[3..], ["handler:again", "handler:web"]);
+    let planned: Vec<_> = verdicts(&config, &host)
+        .into_iter()
+        .map(|(v, _)| v)
+        .collect();
+    assert_eq!(planned[3..], [Verdict::Run, Verdict::Ok]);
+    assert_eq!(
+        outcomes(&run(&config, &mut host))[3..],
+        [Outcome::Changed, Outcome::Ok]
     );
     assert!(plan(&config, &host, Reveal::Content).is_empty());
 }

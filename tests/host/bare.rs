@@ -132,8 +132,12 @@ fn a_bare_host_becomes_what_its_config_says_and_stays_so() {
     // What has drifted is put back, and nothing else is touched.
     host(&["chmod", "0644", "/etc/app/env"]);
     host(&["systemctl", "stop", "nginx"]);
+    host(&["nft", "flush", "ruleset"]);
     let third = site.ok(&["--target", "web1", "--json", "provision", &config]);
-    assert!(third.contains("\"changed\":2"), "{third}");
+    assert!(third.contains("\"changed\":3"), "{third}");
+    // So is what whoever restarts nftables.service takes away, and at once.
+    host(&["systemctl", "restart", "nftables"]);
+    assert!(host(&["nft", "list", "table", "inet", "hpt"]).contains("tcp dport 6632 accept"));
 
     // The secret is on the host where it belongs, and nowhere else.
     for text in [&first, &second, &third, &plan] {

@@ -8,12 +8,13 @@ use serde::Deserialize;
 use self::rule::Rule;
 use crate::PORT;
 use crate::block::conf::{self, Steps};
+use crate::block::unit::state::{self, Wanted};
 use crate::block::{Decision, Kind, Verb};
 use crate::effect::Effect;
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
 use crate::host::{EntryKind, HostError, Key};
-use crate::name::AbsPath;
+use crate::name::{AbsPath, UnitName};
 use crate::view::View;
 
 /// The host's packet filter for what comes in: the table `inet hpt`, in `/etc/nftables.d/hpt.nft`,
@@ -23,8 +24,7 @@ use crate::view::View;
 /// Whatever the rules say, these come in first: packets of established connections, those of the
 /// host itself, hpt's own port 6632 over TCP, ICMP and `ICMPv6`. Then `deny`, `allow` and `default`
 /// decide, in this order. What is forwarded or goes out is not filtered. What others change inside
-/// the table is not seen until it is loaded anew; that others took it away is seen by a run, and by a
-/// plan where hpt may ask the kernel.
+/// the table is not seen until it is loaded anew; that they took it away is.
 ///
 /// ```toml
 /// [[firewall]]
@@ -133,7 +133,11 @@ impl Kind for Firewall {
     }
 
     fn reads(&self) -> Vec<Key> {
-        let mut keys = vec![Key::Setting(Setting::Ruleset), Key::Path(fixed(WANTED))];
+        let mut keys = vec![
+            Key::Setting(Setting::Ruleset),
+            Key::Path(fixed(WANTED)),
+            Key::Unit(service().into()),
+        ];
         for path in [RULES, UNIT].map(fixed) {
             keys.extend([Key::Path(path.clone()), Key::Content(path)]);
         }
@@ -242,7 +246,8 @@ impl Firewall {
     }
 }
 
-/// The service that loads the rules at boot, where systemd does that.
+/// The service that loads the rules at boot, where systemd does that. It runs from now on: only then
+/// does it load them again when `nftables.service` is restarted, which takes all tables away.
 fn boot(steps: &mut Steps, view: &View<'_>) -> conf::Gathered {
     match view.path(&fixed(UNITS))? {
         Fate::Unknown(cause) => return Ok(Some(Decision::Maybe(cause))),
@@ -267,10 +272,38 @@ fn boot(steps: &mut Steps, view: &View<'_>) -> conf::Gathered {
             });
         }
     }
+    run(steps, true, view)
+}
+
+/// Starts or stops the service, where systemd runs.
+fn run(steps: &mut Steps, active: bool, view: &View<'_>) -> conf::Gathered {
+    if !view.powers().services {
+        return Ok(None);
+    }
+    let wanted = Wanted {
+        active: Some(active),
+        written: active.then_some(UNIT_TEXT),
+        ..Wanted::default()
+    };
+    match state::judge(&service(), &wanted, view)? {
+        Err(stop) => return Ok(Some(stop)),
+        Ok(found) => {
+            for word in found.words {
+                let verb = if active { Verb::Update } else { Verb::Delete };
+                steps.say(verb, format!("{word} {}", service()));
+            }
+            steps.effects.extend(found.effects);
+        }
+    }
     Ok(None)
 }
 
 fn removal(mut steps: Steps, loaded: bool, view: &View<'_>) -> Result<Decision, HostError> {
+    if matches!(view.path(&fixed(UNIT))?, Fate::Is(Some(_)))
+        && let Some(stop) = run(&mut steps, false, view)?
+    {
+        return Ok(stop);
+    }
     for path in [WANTED, UNIT, RULES] {
         if let Some(stop) = steps.remove(&fixed(path), view)? {
             return Ok(stop);
@@ -281,6 +314,10 @@ fn removal(mut steps: Steps, loaded: bool, view: &View<'_>) -> Result<Decision, 
         steps.set(Setting::Ruleset, None);
     }
     Ok(steps.decide())
+}
+
+fn service() -> UnitName {
+    UnitName::parse("hpt-firewall.service").expect("a plain name")
 }
 
 fn fixed(path: &str) -> AbsPath {

@@ -112,15 +112,27 @@ pub(super) fn take(
     }
     let file = place.file;
     let known = spans(&common, file);
-    let table = Spanned::new(place.span.clone(), DeValue::Table(common.clone()));
-    let read = Common::deserialize(ValueDeserializer::from(table)).map_err(|error| {
+    let mut common = loop {
+        let table = Spanned::new(place.span.clone(), DeValue::Table(common.clone()));
+        let error = match Common::deserialize(ValueDeserializer::from(table)) {
+            Ok(read) => break read,
+            Err(error) => error,
+        };
         let span = error.span().unwrap_or_else(|| place.span.clone());
-        fields::wrong_value(kind, &common, error.message(), Place { file, span }, false)
-    });
-    let mut common = read.unwrap_or_else(|fault| {
-        faults.push(fault);
-        Common::default()
-    });
+        let at = Place { file, span };
+        let wrong = fields::holder(&common, &at).map(ToOwned::to_owned);
+        faults.push(fields::wrong_value(
+            kind,
+            &common,
+            error.message(),
+            at,
+            false,
+        ));
+        // What else is wrong is read without it.
+        let Some(_) = wrong.and_then(|key| common.remove(key.as_str())) else {
+            break Common::default();
+        };
+    };
     let is_name = |id: &str| !id.is_empty() && id.len() <= 256 && !id.chars().any(char::is_control);
     if common.id.as_ref().is_some_and(|id| !is_name(id.get_ref())) {
         let what = "an id is 1 to 256 characters of text without line breaks";

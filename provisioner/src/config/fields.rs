@@ -1,7 +1,7 @@
 //! The fields of a block as its own kind reads them, and words for what is wrong with them.
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use crate::block::Body;
 use crate::config::values::{self, Findings};
@@ -11,8 +11,8 @@ use crate::fault::{Fault, Place};
 /// How hints begin that are about a text which is not written as one.
 const IN_QUOTES: &str = "write it in quotes";
 
-/// Reads the fields that are the kind's own. Unknown ones are all named; of other errors serde
-/// says the first, without the value if nothing of the block may be shown.
+/// Reads the fields that are the kind's own. Those that are unknown or wrong are all named, as serde
+/// says it when it reads on without them; without the value if nothing of the block may be shown.
 pub(super) fn read(
     kind: &'static str,
     place: &Place,
@@ -21,11 +21,11 @@ pub(super) fn read(
     sensitive: bool,
     faults: &mut Vec<Fault>,
 ) -> Option<Body> {
-    let mut misspelled = 0;
-    while misspelled < limits::UNKNOWN_FIELDS {
+    let mut told = 0;
+    while told < limits::WRONG_FIELDS {
         let whole = Spanned::new(place.span.clone(), fields.clone());
         let error = match Body::deserialize(kind, whole.into()) {
-            Ok(body) => return (misspelled == 0).then_some(body),
+            Ok(body) => return (told == 0).then_some(body),
             Err(error) => error,
         };
         let message = error.message();
@@ -36,29 +36,38 @@ pub(super) fn read(
         if message.ends_with(", expected a string") && findings.make_text(&mut fields, &at.span) {
             continue;
         }
-        let Some(key) = between(message, "unknown field `", "`") else {
-            let follows = misspelled > 0 && message.starts_with("missing field");
-            if !findings.deferred && !follows {
-                let hide = sensitive || is_private(kind, &fields, &at);
-                faults.push(wrong_value(kind, &fields, message, at, hide));
+        let wrong = if let Some(key) = between(message, "unknown field `", "`") {
+            let key = key.to_owned();
+            faults.push(unknown_field(kind, &key, message, at));
+            Some(key)
+        } else {
+            let follows = told > 0 && message.starts_with("missing field");
+            if findings.deferred || follows {
+                return None;
             }
-            return None;
+            let key = holder(&fields, &at).map(ToOwned::to_owned);
+            let hide = sensitive || is_private(kind, &fields, &at);
+            faults.push(wrong_value(kind, &fields, message, at, hide));
+            key
         };
-        let key = key.to_owned();
-        faults.push(unknown_field(kind, &key, message, at));
-        misspelled += 1;
-        fields.remove(key.as_str())?;
+        fields.remove(wrong?.as_str())?;
+        told += 1;
     }
     None
 }
 
+/// The field in whose value a place lies.
+pub(super) fn holder<'a>(fields: &'a DeTable<'_>, at: &Place) -> Option<&'a str> {
+    let mut held = fields.iter().filter(|(_, value)| {
+        let span = value.span();
+        span.start <= at.span.start && at.span.end <= span.end
+    });
+    held.next().map(|(key, _)| key.get_ref().as_ref())
+}
+
 /// Whether a place lies in a field whose value is a secret.
 fn is_private(kind: &str, fields: &DeTable<'_>, at: &Place) -> bool {
-    let private = |key: &str| values::is_private(kind, key);
-    fields.iter().any(|(key, value)| {
-        let span = value.span();
-        private(key.get_ref()) && span.start <= at.span.start && at.span.end <= span.end
-    })
+    holder(fields, at).is_some_and(|key| values::is_private(kind, key))
 }
 
 fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
@@ -92,12 +101,7 @@ pub(super) fn wrong_value(
         Some(hint) if hide && hint.starts_with(IN_QUOTES) => Some(IN_QUOTES.to_owned()),
         other => other.filter(|_| !hide),
     };
-    let holds = |value: &Spanned<DeValue<'_>>| {
-        let span = value.span();
-        span.start <= at.span.start && at.span.end <= span.end
-    };
-    let key = fields.iter().find(|(_, value)| holds(value));
-    let key = key.map_or("", |(key, _)| key.get_ref());
+    let key = holder(fields, &at).unwrap_or("");
     let fault = advised(kind, key, misread(kind, message, at, hide));
     match hint {
         Some(hint) => fault.hint(hint),
@@ -174,24 +178,16 @@ fn spelling_that_works(fields: &DeTable<'_>, message: &str, at: &Place) -> Optio
     let (found, wanted) = message
         .strip_prefix("invalid type: ")?
         .split_once(", expected ")?;
-    let holds =
-        |span: std::ops::Range<usize>| span.start <= at.span.start && at.span.end <= span.end;
-    let (key, _) = fields.iter().find(|(_, value)| holds(value.span()))?;
+    let key = holder(fields, at)?;
     let number = between(found, "integer `", "`");
     let text = between(found, "string \"", "\"");
     match (number, text) {
-        (Some(id), _)
-            if wanted == "a string" && ["owner", "user"].contains(&key.get_ref().as_ref()) =>
-        {
+        (Some(id), _) if wanted == "a string" && ["owner", "user"].contains(&key) => {
             Some(format!("a user goes by name here; `id -nu {id}` prints it"))
         }
-        (Some(id), _)
-            if wanted == "a string" && ["group", "groups"].contains(&key.get_ref().as_ref()) =>
-        {
-            Some(format!(
-                "a group goes by name here; `getent group {id}` shows it"
-            ))
-        }
+        (Some(id), _) if wanted == "a string" && ["group", "groups"].contains(&key) => Some(
+            format!("a group goes by name here; `getent group {id}` shows it"),
+        ),
         (Some(number), _) if wanted == "a string" => Some(format!("{IN_QUOTES}: \"{number}\"")),
         _ if wanted == "a string" && found.starts_with("floating point") => {
             Some(format!("{IN_QUOTES}, with all its digits"))

@@ -38,6 +38,12 @@ impl Reader {
                 .push(fault.hint("leave `confirm` out until then"));
         }
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
+        let tags = fields
+            .get("tags")
+            .and_then(|tags| tags.get_ref().as_array());
+        let tags = tags.into_iter().flatten();
+        let tags = tags.filter_map(|tag| tag.get_ref().as_str().map(ToOwned::to_owned));
+        self.written_tags.extend(tags);
         let Some(items) = self.items(for_each, frame, renderer, file) else {
             let id = fields.get("id").and_then(|id| id.get_ref().as_str());
             self.leave_open(kind, id);

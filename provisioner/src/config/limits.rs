@@ -32,8 +32,8 @@ pub const FAULTS: usize = 100;
 /// The longest file of which all that is no TOML is told, and not the first alone, in bytes: the
 /// parser keeps each error, and there may be one for each byte.
 pub const ALL_SYNTAX: usize = 64 * 1024;
-/// The most unknown fields that are told of one block.
-pub const UNKNOWN_FIELDS: usize = 10;
+/// The most unknown and wrong fields that are told of one block.
+pub const WRONG_FIELDS: usize = 10;
 /// The most that templates may render to, all of a config together, in bytes.
 pub const RENDERED: usize = 16 << 20;
 

@@ -39,7 +39,7 @@ use crate::block::Block;
 use crate::fault::{Fault, Place};
 use crate::host::Key;
 use crate::mask::Mask;
-use crate::name::AbsPath;
+use crate::name::{AbsPath, UserName};
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
@@ -122,6 +122,7 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     scope.shared = shared(&blocks, &scope);
     scope.claimed = claimed(&blocks);
     scope.trees = trees(&blocks);
+    scope.keyed = keyed(&blocks);
     Ok(Config {
         files,
         blocks,
@@ -162,6 +163,18 @@ fn trees(blocks: &[Block]) -> Vec<AbsPath> {
         _ => None,
     });
     paths.collect()
+}
+
+/// The users whose keys a block may keep.
+fn keyed(blocks: &[Block]) -> BTreeSet<UserName> {
+    let keep = blocks
+        .iter()
+        .filter(|block| ["authorized_key", "user"].contains(&block.kind));
+    let users = keep.flat_map(Block::reads).filter_map(|key| match key {
+        Key::User(name) => Some(name),
+        _ => None,
+    });
+    users.collect()
 }
 
 /// The blobs that more than one block needs.

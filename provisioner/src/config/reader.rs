@@ -14,7 +14,7 @@ use crate::config::include::{self, directory};
 use crate::config::names::Names;
 use crate::config::renderer::Renderer;
 use crate::config::resource::Resources;
-use crate::config::scope::Scope;
+use crate::config::scope::{Scope, is_template};
 use crate::config::settings::Settings;
 use crate::config::tree::Tree;
 use crate::config::{File, Level, Setting, limits, nearest, sealed, vars};
@@ -40,6 +40,8 @@ pub(super) struct Reader {
     pub(super) notices: Vec<Vec<(String, Place)>>,
     /// The tags by which the blocks of this run are chosen; all of them if there is none.
     pub(super) chosen: BTreeSet<String>,
+    /// The tags that blocks have as they are written, also those of blocks for other hosts.
+    pub(super) written_tags: BTreeSet<String>,
     /// The tags of each file, which all its blocks have.
     pub(super) tags: BTreeMap<usize, Vec<String>>,
     /// The directory of each file, to which its paths are relative.
@@ -135,6 +137,28 @@ impl Reader {
         self.scope = scope;
         if frames.iter().all(Option::is_some) {
             self.resolve_notices();
+            self.resolve_chosen();
+        }
+    }
+
+    /// Tells of tags that were chosen and that nothing has: a run would do less than was meant.
+    fn resolve_chosen(&mut self) {
+        self.written_tags
+            .extend(self.tags.values().flatten().cloned());
+        if self.written_tags.iter().any(|tag| is_template(tag)) {
+            return; // it may be any of them
+        }
+        for tag in self.chosen.difference(&self.written_tags) {
+            let fault = Fault::anywhere(format!("no block has the tag `{tag}`"));
+            let known = || self.written_tags.iter().map(String::as_str);
+            let hint = match nearest(tag, known()) {
+                Some(near) => format!("did you mean `--tags {near}`?"),
+                None if self.written_tags.is_empty() => {
+                    "blocks have tags by `tags = [...]`".to_owned()
+                }
+                None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            self.faults.push(fault.hint(hint));
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::Given;
 use crate::config::renderer::Renderer;
 use crate::host::facts::Facts;
-use crate::name::AbsPath;
+use crate::name::{AbsPath, UserName};
 use crate::secret::Secret;
 use crate::source::{Blob, Source};
 
@@ -40,6 +40,8 @@ pub struct Scope {
     pub claimed: BTreeSet<AbsPath>,
     /// The directories all of whose content is a block's.
     pub trees: Vec<AbsPath>,
+    /// The users whose keys a block may keep, in a home directory that only the host knows.
+    pub keyed: BTreeSet<UserName>,
 }
 
 /// Opens a text that `hpt seal` has made, given the secret's name and the text; or says why not.

@@ -36,13 +36,16 @@ impl Settings {
     ) -> Option<Self> {
         let whole = value.span();
         let keys = value.get_ref().as_table().into_iter().flatten();
-        let mut keys = keys.map(|(key, _)| key);
-        if let Some(key) = keys.find(|key| LATER.contains(&key.get_ref().as_ref())) {
+        let later = keys.filter(|(key, _)| LATER.contains(&key.get_ref().as_ref()));
+        let before = faults.len();
+        for (key, _) in later {
             let key_name = key.get_ref();
             let what = format!("`{key_name}` comes with a later version of hpt");
             let span = key.span();
             let fault = Fault::error(what, Place { file, span });
             faults.push(fault.hint(format!("leave `{key_name}` out until then")));
+        }
+        if faults.len() > before {
             return None;
         }
         let read = Self::deserialize(ValueDeserializer::from(value));

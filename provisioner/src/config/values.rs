@@ -129,8 +129,9 @@ impl Walk<'_> {
                 });
                 None
             }
-            Ok(Rendered::Deferred { .. }) => {
+            Ok(Rendered::Deferred { secret }) => {
                 self.findings.deferred = true;
+                self.findings.secret |= secret;
                 self.findings.elsewhere = true;
                 None
             }

@@ -66,7 +66,7 @@ fn words(effect: &Effect) -> String {
             UserEdit::Modify { name, .. } => format!("change the user {name}"),
             UserEdit::Remove { name, .. } => format!("remove the user {name}"),
         },
-        Effect::Unit { name, job } => format!("{} {name}", verb(*job)),
+        Effect::Unit { unit, job } => format!("{} {unit}", verb(*job)),
         Effect::Set { setting, .. } => format!("set {setting}"),
         Effect::Unpack(job) => format!("unpack {} below {}", job.source, job.dest),
         Effect::Clone(job) => format!("clone into {}", job.dest),

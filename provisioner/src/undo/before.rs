@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::effect::{Effect, Expiry, GroupEdit, Transaction, UnitJob, UserEdit, WriteFile};
 use crate::host::setting::Setting;
 use crate::host::{Entry, EntryKind, Hash, HostError, Observe, Owner, Unit};
-use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitId, UserName};
 
 /// One thing as it was before a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +60,8 @@ pub enum Before {
     },
     /// A unit.
     Unit {
-        /// Its name.
-        name: UnitName,
+        /// Which.
+        unit: UnitId,
         /// Whether it ran.
         running: bool,
         /// Whether it started at boot.
@@ -90,7 +90,7 @@ impl Before {
     pub(super) fn is_of_one_thing(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Path { path, .. }, Self::Path { path: other, .. }) => path == other,
-            (Self::Unit { name, .. }, Self::Unit { name: other, .. }) => name == other,
+            (Self::Unit { unit, .. }, Self::Unit { unit: other, .. }) => unit == other,
             (Self::User { name, .. }, Self::User { name: other, .. }) => name == other,
             (Self::Group { name, .. }, Self::Group { name: other, .. }) => name == other,
             (Self::Package { name, .. }, Self::Package { name: other, .. }) => name == other,
@@ -266,7 +266,7 @@ pub(crate) fn before(
             all.push(user(edit, host)?);
             all
         }
-        Effect::Unit { name, job } => unit(name, *job, host)?.into_iter().collect(),
+        Effect::Unit { unit, job } => unit_before(unit, *job, host)?.into_iter().collect(),
         Effect::Set { setting, .. } => {
             let mut all = Vec::new();
             if let Setting::Swap(path) = setting {
@@ -432,7 +432,7 @@ fn user(edit: &UserEdit, host: &dyn Observe) -> Result<Before, HostError> {
     })
 }
 
-fn unit(name: &UnitName, job: UnitJob, host: &dyn Observe) -> Result<Option<Before>, HostError> {
+fn unit_before(id: &UnitId, job: UnitJob, host: &dyn Observe) -> Result<Option<Before>, HostError> {
     let again = match job {
         UnitJob::Watch(_) => return Ok(None),
         UnitJob::Restart => Some(Again::Restart),
@@ -444,9 +444,9 @@ fn unit(name: &UnitName, job: UnitJob, host: &dyn Observe) -> Result<Option<Befo
         | UnitJob::Mask
         | UnitJob::Unmask => None,
     };
-    let unit = host.unit(name)?.unwrap_or_else(Unit::fresh);
+    let unit = host.unit(id)?.unwrap_or_else(Unit::fresh);
     Ok(Some(Before::Unit {
-        name: name.clone(),
+        unit: id.clone(),
         running: unit.is_running(),
         enabled: unit.is_enabled(),
         masked: unit.is_masked(),

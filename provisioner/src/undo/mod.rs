@@ -109,17 +109,17 @@ fn reverse(
             ..
         } => user(name, was, host).map(first),
         Before::Unit {
-            name,
+            unit,
             running,
             enabled,
             masked,
             again,
         } => {
-            let Some(now) = host.unit(name)? else {
+            let Some(now) = host.unit(unit)? else {
                 return Ok(Reversal::default());
             };
             let job = |job| Effect::Unit {
-                name: name.clone(),
+                unit: unit.clone(),
                 job,
             };
             let mut reversal = Reversal::default();

@@ -86,3 +86,12 @@ fn an_assertion_about_the_target_is_left_to_it() {
                 [[group]]\nname = \"a\"\nafter = [\"here\"]\n";
     assert!(config::check(&files(text), "web1", &config::Given::default()).is_ok());
 }
+
+#[test]
+fn a_secret_in_a_unit_is_told_before_any_host_is_asked() {
+    let text = "[secret.s]\nenv = \"S\"\n[[unit]]\nname = \"a\"\ncontent = \"[Service]\\nEnvironment=A={{ secret.s }}\\n\"\n";
+    let Err(told) = config::check(&files(text), "web1", &config::Given::default()) else {
+        panic!("a unit took a secret");
+    };
+    assert!(told[0].what.contains("may not go into a unit"), "{told:#?}");
+}

@@ -270,3 +270,18 @@ fn an_account_ends_on_a_day_and_goes_on_again() {
     settles(&text("never"), &mut host);
     assert_eq!(planned("[[user]]\nname = \"ana\"\n", &host).0, Verdict::Ok);
 }
+
+#[test]
+fn only_a_password_that_is_there_is_unlocked() {
+    let text = "[[user]]\nname = \"ana\"\nlocked = false\n";
+    let mut host = Host::new();
+    assert!(blocked(text, &host).contains("no password"));
+    settles(&text.replace("false", "true"), &mut host);
+    assert!(blocked(text, &host).contains("no password"));
+    settles(
+        &format!("{text}password_hash = \"$6$salt$hash\"\n"),
+        &mut host,
+    );
+    settles(&text.replace("false", "true"), &mut host);
+    settles(text, &mut host);
+}

@@ -219,6 +219,22 @@ fn what_no_block_is_about_is_purged_and_the_rest_stays() {
 }
 
 #[test]
+fn the_keys_that_blocks_keep_are_not_purged() {
+    let mut host = Host::new();
+    let purge = "[[file]]\npath = \"/home/ana\"\ndir = true\npurge = true\n";
+    let user = "[[user]]\nname = \"ana\"\nhome = \"/home/ana\"\n";
+    let key = "[[authorized_key]]\nuser = \"ana\"\nkey = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGpv9vQkL0Vw0ZLw1bXk4iTfP3J6sPpR3t8mSxYyYyYy\"\n";
+    settles(&format!("{user}{key}"), &mut host);
+    host.inner.put(&written("/home/ana/old", "x", 0o644));
+    settles(&format!("{purge}{key}"), &mut host);
+    assert!(host.entry("/home/ana/old").is_none());
+    assert!(host.entry("/home/ana/.ssh/authorized_keys").is_some());
+    // Nobody keeps them now.
+    settles(purge, &mut host);
+    assert!(host.entry("/home/ana/.ssh").is_none());
+}
+
+#[test]
 fn all_that_a_directory_holds_is_given_to_its_owner() {
     let mut host = Host::new();
     host.inner.put(&Effect::User(user("ana")));

@@ -41,6 +41,22 @@ fn a_firewall_is_one_table_that_keeps_what_hpt_needs() {
     assert!(order.map(at).is_sorted(), "{text}");
     let link = "/etc/systemd/system/sysinit.target.wants/hpt-firewall.service";
     assert!(host.entry(link).is_some());
+    // Its service runs from now on, so that a restart of nftables.service loads the rules again.
+    let service = UnitName::parse("hpt-firewall.service").unwrap();
+    let runs = |host: &Host| {
+        let unit = host.unit(&service.clone().into()).unwrap();
+        unit.is_some_and(|unit| unit.is_running())
+    };
+    assert!(runs(&host));
+    host.inner.put(&Effect::Unit {
+        unit: service.clone().into(),
+        job: UnitJob::Stop,
+    });
+    assert_eq!(
+        planned(RULES, &host),
+        (Verdict::Update, "start hpt-firewall.service".to_owned())
+    );
+    settles(RULES, &mut host);
     // Rules that somebody flushed are loaded again, without the files being written.
     host.inner.put(&Effect::Set {
         setting: Setting::Ruleset,
@@ -54,6 +70,7 @@ fn a_firewall_is_one_table_that_keeps_what_hpt_needs() {
     settles("[[firewall]]\nabsent = true\n", &mut host);
     assert_eq!(value(&host, &Setting::Ruleset), None);
     assert!(host.entry(link).is_none() && host.entry("/etc/nftables.d/hpt.nft").is_none());
+    assert!(!runs(&host));
 }
 
 #[test]
@@ -99,7 +116,7 @@ fn a_firewall_is_not_a_second_one_unless_it_is_told_to() {
         host.inner.put_unit(name.clone());
         assert_ne!(planned(RULES, &host).0, Verdict::Blocked, "{service}");
         host.inner.put(&Effect::Unit {
-            name,
+            unit: name.into(),
             job: UnitJob::Start,
         });
         if service == "ufw" {
@@ -120,7 +137,7 @@ fn a_firewall_is_not_a_second_one_unless_it_is_told_to() {
         let absent = "[[firewall]]\nabsent = true\n";
         assert_eq!(planned(absent, &host).0, Verdict::Ok);
         host.inner.put(&Effect::Unit {
-            name: UnitName::service(service).unwrap(),
+            unit: UnitName::service(service).unwrap().into(),
             job: UnitJob::Stop,
         });
     }

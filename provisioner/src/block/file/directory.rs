@@ -1,5 +1,7 @@
 //! A directory that is there: who owns what it holds, and what has no business in it.
 
+use std::path::{Path, PathBuf};
+
 use crate::block::file::{File, access};
 use crate::block::{Action, Decision, Verb};
 use crate::effect::{Access, Effect};
@@ -46,13 +48,18 @@ impl File {
             Fate::Is(names) => names,
             Fate::Unknown(cause) => return Ok(Fate::Unknown(cause)),
         };
+        let keys = match key_dirs(view)? {
+            Fate::Is(keys) => keys,
+            Fate::Unknown(cause) => return Ok(Fate::Unknown(cause)),
+        };
+        let holds_keys = |path: &AbsPath| keys.iter().any(|dir| dir.starts_with(path.as_path()));
         let mut effects = Vec::new();
         for name in names {
             let path = self.path.join(&name);
             let path = path.map_err(|why| {
                 HostError::Refused(format!("{} holds {name:?}, which stays: {why}", self.path))
             })?;
-            if view.is_claimed(&path) {
+            if view.is_claimed(&path) || holds_keys(&path) {
                 continue;
             }
             match view.path(&path)? {
@@ -121,6 +128,18 @@ impl File {
         let path = path.clone();
         Ok((access != Access::default()).then_some(Effect::SetAccess { path, access }))
     }
+}
+
+/// Where the keys lie that blocks keep: below the homes of their users.
+fn key_dirs(view: &View<'_>) -> Result<Fate<Vec<PathBuf>>, HostError> {
+    let mut dirs = Vec::new();
+    for name in &view.scope().keyed {
+        match view.user(name)? {
+            Fate::Is(user) => dirs.extend(user.map(|user| Path::new(&user.home).join(".ssh"))),
+            Fate::Unknown(cause) => return Ok(Fate::Unknown(cause)),
+        }
+    }
+    Ok(Fate::Is(dirs))
 }
 
 /// A decision with more to do.

@@ -64,7 +64,8 @@ pub struct User {
     /// The hash of the password, as `mkpasswd` prints it, such as `"{{ secret.ana }}"`; it is never
     /// shown.
     password_hash: Option<Secret>,
-    /// Whether the password is locked; left alone if it is not said.
+    /// Whether the password is locked; left alone if it is not said. Only an account with a password
+    /// can be unlocked.
     locked: Option<bool>,
     /// The user's public key, as text or as a source: written to `~/.ssh/id_rsa.pub`, and added to
     /// `~/.ssh/authorized_keys` once.
@@ -189,6 +190,12 @@ impl Kind for User {
             Some(Ok(group)) => Some(group),
             Some(Err(decision)) => return Ok(decision),
         };
+        if self.is_without_password(user.as_ref()) {
+            return Ok(Decision::Blocked(format!(
+                "{} has no password that could be unlocked; give it a `password_hash`, or leave `locked` out",
+                self.name
+            )));
+        }
         let primary = primary.as_ref();
         for group in &self.groups {
             if let Some(other) = Decision::without_accounts(None, Some(group), view)? {
@@ -288,6 +295,13 @@ impl User {
             "its home stays"
         };
         Ok(Decision::Act(Action::new(Verb::Delete, words, effects)))
+    }
+
+    /// Whether a password is to be unlocked that is not there: the tools refuse, or let anybody in.
+    fn is_without_password(&self, user: Option<&Seen>) -> bool {
+        self.locked == Some(false)
+            && self.password_hash.is_none()
+            && user.is_none_or(|user| user.locked && user.password.is_none())
     }
 
     fn creates_home(&self) -> bool {

@@ -28,7 +28,7 @@ pub(super) fn mark() -> Result<Option<String>, HostError> {
         Ok(answer) => Ok(Some(comment(&answer).unwrap_or_default())),
         // No such table, or a kernel without nftables.
         Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::PROTONOSUPPORT | Errno::INVAL) => Ok(None),
-        // `hpt serve` plans without the rights that asking takes; a run has them.
+        // An `hpt serve` under a unit of one's own may lack the right to ask; a run has it.
         Err(Errno::PERM | Errno::ACCESS | Errno::AFNOSUPPORT) => Ok(recorded()),
         Err(errno) => Err(HostError::io(
             "cannot ask the kernel for the table",
