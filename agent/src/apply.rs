@@ -12,7 +12,7 @@ use crate::grants::Caller;
 use crate::journal::follow::{Followed, Follower, is_end};
 use crate::journal::{Journals, cancel_path, name_run};
 use crate::refusal::{bad, blocking, failed, unplannable};
-use crate::run::{Order, Prepared};
+use crate::run::{Order, Prepared, RunError};
 use crate::service::{TargetService, delivery};
 
 impl TargetService {
@@ -78,6 +78,12 @@ impl TargetService {
         run: String,
         tell: Sender<Result<ApplyEvent, Status>>,
     ) -> Result<(), Status> {
+        let (places, id) = (self.0.places.clone(), run.clone());
+        let is_there =
+            blocking(move || Journals::open(&places)?.has(&id).map_err(RunError::Journal));
+        if !is_there.await?.map_err(|error| unplannable(&error))? {
+            return Err(unplannable(&RunError::NoRun(run)));
+        }
         let running = self.name_run(&caller.name);
         tracing::info!("run {} of {} undoes run {run}", running.run, running.by);
         let order = RunRequest {

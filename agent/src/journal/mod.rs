@@ -97,6 +97,11 @@ impl Journals {
         self.dir.join(format!("{id}.{}", state.suffix()))
     }
 
+    /// Whether there is such a run.
+    pub(crate) fn has(&self, id: &str) -> io::Result<bool> {
+        Ok(self.find(id)?.is_some())
+    }
+
     /// The file of a run, whatever has become of it; `None` if there is no such run.
     fn find(&self, id: &str) -> io::Result<Option<fs::File>> {
         if !is_id(id) {

@@ -1,9 +1,9 @@
 //! A run that undoes another: what it would do, and doing it.
 
-use super::{Before, Reversal, reverse};
+use super::reverse::{Removed, Reversal, reverse};
+use super::{Before, before, replaces};
 use crate::effect::Effect;
 use crate::host::{Mutate, Observe};
-use crate::name::AbsPath;
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::run::{Intent, Witness};
 
@@ -47,16 +47,16 @@ pub enum Fate {
 
 /// What an undo would do with the changes of a run, newest block first.
 pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
-    let mut gone = Vec::new();
+    let mut removed = Removed::default();
     changes
         .iter()
         .map(|change| {
             let (mut any, mut stays) = (false, Vec::new());
             for before in change.before.iter().rev() {
-                match reverse(before, host, &gone) {
+                match reverse(before, host, &removed) {
                     Ok(reversal) => {
                         any |= !reversal.is_empty();
-                        gone.extend(reversal.removes());
+                        removed.add(&reversal.first);
                     }
                     Err(why) => stays.push(why.to_string()),
                 }
@@ -129,7 +129,7 @@ impl Undoing<'_> {
         }
         self.witness.tell(Event::Started { block });
         for before in change.before.iter().rev() {
-            match reverse(before, &*self.host, &[]) {
+            match reverse(before, &*self.host, &Removed::default()) {
                 Ok(Reversal { first, then }) => {
                     for effect in first {
                         self.perform(block, &effect);
@@ -153,9 +153,9 @@ impl Undoing<'_> {
         if self.stopped {
             return;
         }
-        let kept = super::replaces(effect).into_iter().collect::<Vec<_>>();
+        let kept = replaces(effect).into_iter().collect::<Vec<_>>();
         let intent = self.host.keep(&kept).and_then(|kept| {
-            let before = super::before(effect, &*self.host, &kept)?;
+            let before = before(effect, &*self.host, &kept)?;
             Ok(Intent::of(block, effect, before))
         });
         let recorded = match intent {
@@ -204,12 +204,5 @@ impl Block {
 impl Reversal {
     fn is_empty(&self) -> bool {
         self.first.is_empty() && self.then.is_empty()
-    }
-
-    fn removes(&self) -> impl Iterator<Item = AbsPath> {
-        self.first.iter().filter_map(|effect| match effect {
-            Effect::Remove { path, .. } => Some(path.clone()),
-            _ => None,
-        })
     }
 }
