@@ -18,14 +18,28 @@ use crate::host::{Hash, HostError};
 /// A directory of blobs. It is hpt's own and nobody else's, so that its files are opened plainly.
 pub(super) struct Blobs {
     dir: PathBuf,
+    /// Where blobs are that are read and no more.
+    archive: Option<PathBuf>,
     lent: HashMap<Hash, Arc<[u8]>>,
 }
 
 impl Blobs {
     /// The blobs in a directory, which need not exist while there are none.
     pub(super) fn new(dir: PathBuf) -> Self {
-        let lent = HashMap::new();
-        Self { dir, lent }
+        Self {
+            dir,
+            archive: None,
+            lent: HashMap::new(),
+        }
+    }
+
+    /// With those of another directory, which are read and no more.
+    #[must_use]
+    pub(super) fn and(self, archive: PathBuf) -> Self {
+        Self {
+            archive: Some(archive),
+            ..self
+        }
     }
 
     /// Adds contents that are never stored.
@@ -39,7 +53,12 @@ impl Blobs {
     }
 
     fn path(&self, hash: &Hash) -> PathBuf {
-        self.dir.join(hash.to_hex().as_str())
+        let name = hash.to_hex();
+        let here = self.dir.join(name.as_str());
+        match &self.archive {
+            Some(archive) if !here.exists() => archive.join(name.as_str()),
+            _ => here,
+        }
     }
 
     /// Whether a blob is here.
@@ -76,7 +95,7 @@ impl Blobs {
         dir: &OwnedFd,
         name: &OsStr,
     ) -> Option<OwnedFd> {
-        let path = self.path(hash);
+        let path = self.dir.join(hash.to_hex().as_str());
         let blob = File::open(&path).ok()?;
         let stat = blob.metadata().ok()?;
         let mut label = [0_u8; 256];
@@ -123,7 +142,7 @@ impl Blobs {
                 file.write_all(&buffer[..got])?;
             }
             let hash = hasher.finalize();
-            fs::rename(&path, self.path(&hash))?;
+            fs::rename(&path, self.dir.join(hash.to_hex().as_str()))?;
             Ok((hash, size))
         };
         kept().inspect_err(|_| drop(fs::remove_file(&path)))

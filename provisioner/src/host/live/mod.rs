@@ -143,7 +143,7 @@ impl Live {
             tree,
             key: options.fingerprint_key,
             kept: options.kept,
-            blobs: Blobs::new(options.blobs),
+            blobs: Blobs::new(options.blobs).and(options.pre_images.clone()),
             pre_images: Blobs::new(options.pre_images),
             memos: Memos::new(options.memos),
             temps: Temps::new(),
