@@ -7,7 +7,7 @@ use hpt_agent::blobs::Store;
 use hpt_agent::journal::name_run;
 use hpt_agent::run::{Order, RunError, Site};
 use hpt_agent::state::StateError;
-use hpt_proto::wire::PlanUndoReply;
+use hpt_proto::wire::{Interrupted, PlanUndoReply};
 use hpt_proto::{End, Running, Told};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::{Bound, Reveal};
@@ -76,6 +76,12 @@ impl Local {
             planned => planned,
         }
         .map_err(failed)
+    }
+
+    /// The last run, if it broke off.
+    pub(crate) fn interrupted(&self) -> Option<Interrupted> {
+        // Who may not look there may still plan.
+        self.site.interrupted().ok().flatten()
     }
 
     /// Puts blobs where the run will look for them.

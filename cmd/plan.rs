@@ -9,8 +9,8 @@ use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
 use crate::given;
 use crate::plan_file::PlanFile;
-use crate::print::json;
 use crate::print::plan::{Heading, plan as plan_words};
+use crate::print::{interrupted, json};
 use crate::site::{Job, Site};
 
 #[derive(clap::Args)]
@@ -80,9 +80,11 @@ pub(crate) async fn ask(
     context
         .terminal
         .passing(format_args!("planning {}", site.name()));
-    site.plan(job)
-        .await?
-        .map_err(|faults| CommandError::faults(job.files.clone(), faults))
+    let plan = site.plan(job).await?;
+    if let Some(broken) = site.interrupted() {
+        context.terminal.note(interrupted::line(&broken));
+    }
+    plan.map_err(|faults| CommandError::faults(job.files.clone(), faults))
 }
 
 /// Shows a plan. The system of a host is asked for only where it is shown.

@@ -6,7 +6,7 @@ use hpt_keystore::TargetName;
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
-use hpt_proto::wire::{FactsRequest, PlanRequest, StatusReply, StatusRequest};
+use hpt_proto::wire::{FactsRequest, Interrupted, PlanRequest, StatusReply, StatusRequest};
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
@@ -28,6 +28,8 @@ pub(crate) struct Remote {
     address: HostPort,
     dialer: Dialer,
     pub(crate) client: TargetClient<Channel>,
+    /// The last run there, if it broke off, as the plan told.
+    pub(crate) interrupted: Option<Interrupted>,
 }
 
 impl Remote {
@@ -60,6 +62,7 @@ impl Remote {
             address,
             client: client.map_err(|error| unreachable(name, &error))?,
             dialer,
+            interrupted: None,
         })
     }
 
@@ -112,7 +115,9 @@ impl Remote {
             .plan(request)
             .await
             .map_err(|status| self.refused(&status))?;
-        plan_reply(reply.into_inner(), &job.files).map_err(|bad| self.bad(bad))
+        let mut reply = reply.into_inner();
+        self.interrupted = reply.interrupted.take();
+        plan_reply(reply, &job.files).map_err(|bad| self.bad(bad))
     }
 
     pub(crate) async fn send(

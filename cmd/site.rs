@@ -1,6 +1,6 @@
 //! Where a config is brought about: a target over the channel, or this machine.
 
-use hpt_proto::wire::PlanUndoReply;
+use hpt_proto::wire::{Interrupted, PlanUndoReply};
 use hpt_proto::{Delivery, End};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
@@ -99,6 +99,14 @@ impl Site {
         match self {
             Self::Local(local) => local.plan(job),
             Self::Remote(remote) => remote.plan(job).await,
+        }
+    }
+
+    /// The last run, if it broke off, as it was when the plan was made.
+    pub(crate) fn interrupted(&self) -> Option<Interrupted> {
+        match self {
+            Self::Local(local) => local.interrupted(),
+            Self::Remote(remote) => remote.interrupted.clone(),
         }
     }
 

@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use hpt_proto::wire;
 use serde::Serialize;
 
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
 use crate::print::style::BOLD;
-use crate::print::{listed, span, with_time};
+use crate::print::{interrupted, listed, span, with_time};
 use crate::remote::Remote;
 use crate::terminal::visible;
 
@@ -54,8 +53,8 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
         runtime()?.block_on(async { Remote::connect(&name, context).await?.status().await })?;
     let time = began.elapsed();
     let running = reply.running.as_ref();
-    let interrupted = reply.interrupted.as_ref();
-    let interrupted = interrupted.and_then(|broken| Some((broken.run.as_ref()?, broken)));
+    let broken = reply.interrupted.as_ref();
+    let broken = broken.and_then(|broken| Some((broken.run.as_ref()?, broken)));
     let state = running.map_or("no run".to_owned(), |run| {
         let since = span(now().saturating_sub(run.since));
         let (id, by) = (visible(&run.run), visible(&run.by));
@@ -71,8 +70,10 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
     let about = listed(about.into_iter().filter(|words| !words.is_empty()));
     let line = format!("{BOLD}{name}{BOLD:#}  {about}");
     context.terminal.say(with_time(&line, time));
-    if let Some((run, broken)) = interrupted {
-        context.terminal.say(broke_off(run, broken));
+    if let Some((_, broken)) = broken {
+        context
+            .terminal
+            .say(format_args!("\n{}", interrupted::words(broken)));
     }
     context.terminal.json(&Status {
         event: "status",
@@ -86,7 +87,7 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
             by: &run.by,
             since: run.since,
         }),
-        interrupted: interrupted.map(|(run, broken)| Interrupted {
+        interrupted: broken.map(|(run, broken)| Interrupted {
             run: &run.run,
             by: &run.by,
             since: run.since,
@@ -96,32 +97,9 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
         }),
         seconds: time.as_secs_f64(),
     });
-    Ok(if interrupted.is_some() {
+    Ok(if broken.is_some() {
         Exit::InDoubt
     } else {
         Exit::Done
     })
-}
-
-/// As many blocks in doubt as are named.
-const NAMED: usize = 10;
-
-/// What is to be said of a run whose process ended before it did.
-fn broke_off(run: &wire::Running, broken: &wire::Interrupted) -> String {
-    let since = span(now().saturating_sub(run.since));
-    let (id, by) = (visible(&run.run), visible(&run.by));
-    let mut words = format!(
-        "\nrun {id} of {by}, begun {since} ago, broke off: {} done, {} in doubt, {} not started",
-        broken.done.len(),
-        broken.in_doubt.len(),
-        broken.not_started
-    );
-    for block in broken.in_doubt.iter().take(NAMED) {
-        words += &format!("\nin doubt  {}", visible(block));
-    }
-    let rest = broken.in_doubt.len().saturating_sub(NAMED);
-    if rest > 0 {
-        words += &format!("\nin doubt  {rest} more");
-    }
-    words + "\nProvision again: what is done is in place, and the rest follows."
 }

@@ -175,7 +175,10 @@ impl Target for Evil {
             missing: Vec::new(),
         };
         let result = Some(wire::plan_reply::Result::Plan(plan));
-        Ok(Response::new(wire::PlanReply { result }))
+        Ok(Response::new(wire::PlanReply {
+            result,
+            interrupted: None,
+        }))
     }
 
     type ApplyStream = Iter<std::vec::IntoIter<Result<ApplyEvent, Status>>>;

@@ -61,6 +61,7 @@ mod tests {
         };
         let reply = wire::PlanReply {
             result: Some(wire::plan_reply::Result::Plan(plan)),
+            ..Default::default()
         };
         let fitted = fit(reply).unwrap();
         let Some(wire::plan_reply::Result::Plan(plan)) = fitted.result else {

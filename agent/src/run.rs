@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hpt_keystore::Letter;
+use hpt_proto::wire::Interrupted;
 use hpt_proto::{Begun, BlockName, Delivery, End, Running, Told};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::config::scope::Opener;
@@ -23,7 +24,7 @@ use hpt_transport::LocalKey;
 
 use crate::Places;
 use crate::journal::{Journal, Journals, Standing, cancel_path};
-use crate::lock::{Lock, LockError};
+use crate::lock::{self, Lock, LockError};
 use crate::state::{State, StateError};
 
 /// Why a host could not be planned or provisioned at all.
@@ -110,6 +111,24 @@ impl Site {
         // Who may see content may have commands run.
         let ask: Option<&Ask<'_>> = (reveal == Reveal::Content).then_some(&ask);
         Ok(config.map(|config| plan(&config, &host, Asker { reveal, ask })))
+    }
+
+    /// The last run, if its process ended before it did.
+    ///
+    /// # Errors
+    /// If the journals cannot be read.
+    pub fn interrupted(&self) -> Result<Option<Interrupted>, RunError> {
+        let journals = Journals::open(&self.places)?;
+        let Some(open) = Standing::unfinished(&journals)? else {
+            return Ok(None);
+        };
+        if lock::holder(&self.places)?.is_some() {
+            return Ok(None);
+        }
+        // It may have ended since it was read, and another may have begun.
+        let still = Standing::unfinished(&journals)?;
+        let still = still.filter(|run| run.running() == open.running());
+        Ok(still.map(|run| run.interrupted()))
     }
 
     /// Brings a config about, or says why nothing was done. All that is told is in the run's journal

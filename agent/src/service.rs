@@ -18,7 +18,6 @@ use crate::blobs::Store;
 use crate::fit::fit;
 use crate::grants::Caller;
 use crate::intake::receive;
-use crate::journal::{Journals, Standing};
 use crate::lock;
 use crate::refusal::{bad, blocking, bug, failed, unplannable};
 use crate::run::{RunError, Site};
@@ -97,21 +96,16 @@ impl Target for TargetService {
         let (site, places) = (self.0.site.clone(), self.0.places.clone());
         let looked = blocking(move || {
             let running = lock::holder(&places)?;
-            let journals = Journals::open(&places)?;
-            let unfinished = match running {
-                Some(_) => None,
-                None => Standing::unfinished(&journals).map_err(RunError::Journal)?,
-            };
-            Ok::<_, RunError>((site.facts(), running, unfinished))
+            Ok::<_, RunError>((site.facts(), running, site.interrupted()?))
         });
-        let (facts, running, unfinished) = looked.await?.map_err(|error| failed(&error))?;
+        let (facts, running, interrupted) = looked.await?.map_err(|error| failed(&error))?;
         Ok(Response::new(wire::StatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: facts.hostname,
             system: facts.os_name,
             uptime: self.0.started.elapsed().as_secs(),
             running: running.map(Into::into),
-            interrupted: unfinished.map(|run| run.interrupted()),
+            interrupted,
         }))
     }
 
@@ -167,7 +161,14 @@ impl Target for TargetService {
         };
         let site = self.0.site.clone();
         let _turn = self.turn().await;
-        let reply = blocking(move || site.plan(delivery, reveal).map(|r| fit(to_plan_reply(&r))));
+        let reply = blocking(move || {
+            let plan = site.plan(delivery, reveal)?;
+            let reply = wire::PlanReply {
+                interrupted: site.interrupted()?,
+                ..to_plan_reply(&plan)
+            };
+            Ok::<_, RunError>(fit(reply))
+        });
         reply
             .await?
             .map_err(|error| unplannable(&error))?

@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod fault;
+pub(crate) mod interrupted;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod plan;

@@ -175,6 +175,8 @@ pub struct PlanRequest {
 pub struct PlanReply {
     #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
     pub result: ::core::option::Option<plan_reply::Result>,
+    #[prost(message, optional, tag = "3")]
+    pub interrupted: ::core::option::Option<Interrupted>,
 }
 /// Nested message and enum types in `PlanReply`.
 pub mod plan_reply {

@@ -32,6 +32,7 @@ pub fn to_plan_reply(reply: &Result<Plan, Vec<Fault>>) -> wire::PlanReply {
     };
     wire::PlanReply {
         result: Some(result),
+        interrupted: None,
     }
 }
 
@@ -279,6 +280,6 @@ mod tests {
             spoil(&mut plan);
             assert!(Plan::try_from(plan).is_err(), "case {case}");
         }
-        assert!(plan_reply(wire::PlanReply { result: None }, &[]).is_err());
+        assert!(plan_reply(wire::PlanReply::default(), &[]).is_err());
     }
 }
