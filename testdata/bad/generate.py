@@ -406,6 +406,7 @@ def shape():
     for line, words in (("confirm = 5", "later version"), ("prune = true", "later version"), ("flush_on_fial = true", "unknown field"), ("x = 1", "unknown field")):
         yield words, f"[settings]\n@@{line}\n"
     yield "in [settings]", "[settings]\nflush_on_fail = @@1\n"
+    yield "in [settings]", "[settings]\nallow_no_sudoer = @@1\n"
     yield "in [settings]", "settings = @@1\n"
     for way in ("", 'reload = "a"\nrestart = "a"\n', 'script = "a"\ncmd = "/a"\n'):
         yield "needs one of `reload`", f'@@[[handler]]\nname = "a"\n{way}'

@@ -31,6 +31,7 @@ pub mod packages;
 mod placed;
 pub mod service;
 mod sudo;
+mod sudoer;
 pub mod sudoers;
 pub mod swap;
 pub mod sync;

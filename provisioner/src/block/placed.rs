@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::block::{Body, Decision};
+use crate::block::{Body, Decision, sudoer};
 use crate::fault::Place;
 use crate::host::{HostError, Key};
 use crate::secret::Secret;
@@ -102,10 +102,11 @@ impl Block {
     /// # Errors
     /// If the host cannot be read.
     pub fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
-        match &self.part {
+        let decision = match &self.part {
             Part::In(body) => body.decide(view),
             Part::Late(late) => late.decide(view),
             Part::Out(why) => Ok(Decision::Skip(why.clone())),
-        }
+        };
+        Ok(sudoer::guard(decision?, view))
     }
 }

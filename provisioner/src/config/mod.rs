@@ -123,6 +123,7 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     scope.claimed = claimed(&blocks);
     scope.trees = trees(&blocks);
     scope.keyed = keyed(&blocks);
+    scope.allow_no_sudoer = reader.settings.allow_no_sudoer;
     Ok(Config {
         files,
         blocks,

@@ -42,6 +42,8 @@ pub struct Scope {
     pub trees: Vec<AbsPath>,
     /// The users whose keys a block may keep, in a home directory that only the host knows.
     pub keyed: BTreeSet<UserName>,
+    /// Whether a block may leave nobody who can become root by sudo; `[settings]`.
+    pub allow_no_sudoer: bool,
 }
 
 /// Opens a text that `hpt seal` has made, given the secret's name and the text; or says why not.

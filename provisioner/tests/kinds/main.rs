@@ -21,6 +21,7 @@ mod results;
 #[path = "../scaffold/mod.rs"]
 mod scaffold;
 mod services;
+mod sudoers;
 mod system;
 mod trees;
 mod units;

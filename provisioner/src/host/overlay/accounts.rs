@@ -29,7 +29,12 @@ impl Overlay {
                     members: Vec::new(),
                 }),
             ),
-            GroupEdit::Remove { name } => (name, None),
+            GroupEdit::Remove { name } => {
+                for member in self.known_group(name, base).members {
+                    self.change_user(&member, base, |user| user.groups.retain(|g| g != name));
+                }
+                (name, None)
+            }
             GroupEdit::SetGid { name, gid } => {
                 let mut group = self.known_group(name, base);
                 group.gid = Some(*gid);
@@ -40,6 +45,13 @@ impl Overlay {
                 group.members.extend(members.iter().cloned());
                 group.members.sort();
                 group.members.dedup();
+                for member in members {
+                    self.change_user(member, base, |user| {
+                        user.groups.push(name.clone());
+                        user.groups.sort();
+                        user.groups.dedup();
+                    });
+                }
                 (name, Some(group))
             }
         };
@@ -54,6 +66,34 @@ impl Overlay {
         self.group(name)
             .unwrap_or_else(|| base.group(name))
             .unwrap_or(absent)
+    }
+
+    /// What is foreseen of a user who is there.
+    fn change_user(&mut self, name: &UserName, base: &Base<'_>, change: impl FnOnce(&mut User)) {
+        if let Some(mut user) = self.user(name).unwrap_or_else(|| base.user(name)) {
+            change(&mut user);
+            self.users.insert(name.clone(), Some(user));
+        }
+    }
+
+    /// Who is in the groups that are there, once a user has left some and joined others.
+    fn foresee_members(
+        &mut self,
+        name: &UserName,
+        (left, joined): (&[GroupName], &[GroupName]),
+        base: &Base<'_>,
+    ) {
+        for group_name in left.iter().chain(joined) {
+            let seen = self.group(group_name);
+            if let Some(mut group) = seen.unwrap_or_else(|| base.group(group_name)) {
+                group.members.retain(|member| member != name);
+                if joined.contains(group_name) {
+                    group.members.push(name.clone());
+                    group.members.sort();
+                }
+                self.groups.insert(group_name.clone(), Some(group));
+            }
+        }
     }
 
     pub(super) fn foresee_user(&mut self, edit: &UserEdit, base: &Base<'_>) {
@@ -94,6 +134,7 @@ impl Overlay {
                 };
                 self.users
                     .insert(name.clone(), Some(base.reshape(user, as_)));
+                self.foresee_members(name, (&[], &as_.join), base);
                 if *create_home && let Ok(path) = AbsPath::parse(&home) {
                     let access = Access {
                         owner: Some(name.clone()),
@@ -119,11 +160,14 @@ impl Overlay {
                 let old = self.user(name).unwrap_or_else(|| base.user(name));
                 if let Some(old) = old {
                     self.users.insert(name.clone(), Some(base.reshape(old, to)));
+                    self.foresee_members(name, (&to.leave, &to.join), base);
                 }
             }
             UserEdit::Remove { name, remove_home } => {
                 let old = self.user(name).unwrap_or_else(|| base.user(name));
                 self.users.insert(name.clone(), None);
+                let left = old.as_ref().map_or(&[][..], |user| &user.groups);
+                self.foresee_members(name, (left, &[]), base);
                 if let Ok(own) = GroupName::parse(name.as_str())
                     && old.as_ref().is_some_and(|u| u.group.as_ref() == Some(&own))
                 {
