@@ -25,6 +25,7 @@ pub mod locale;
 pub mod mount;
 mod one_line;
 mod own_file;
+pub mod owned_tree;
 pub mod package;
 pub mod package_repo;
 pub mod packages;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::block::{Body, Decision, sudoer};
+use crate::block::{Body, Decision, owned_tree, sudoer};
 use crate::fault::Place;
 use crate::host::{HostError, Key};
 use crate::secret::Secret;
@@ -15,6 +15,8 @@ pub use crate::config::{Late, OnError};
 pub struct Block {
     /// `kind:primary` unless the config names it.
     pub id: String,
+    /// Where it stands among the config's blocks, from 0.
+    pub index: usize,
     /// The word in its `[[...]]`.
     pub kind: &'static str,
     /// Where it stands.
@@ -107,6 +109,7 @@ impl Block {
             Part::Late(late) => late.decide(view),
             Part::Out(why) => Ok(Decision::Skip(why.clone())),
         };
-        Ok(sudoer::guard(decision?, view))
+        let decision = owned_tree::guard(decision?, self, view);
+        Ok(sudoer::guard(decision, view))
     }
 }

@@ -202,6 +202,7 @@ impl Reader {
         );
         self.blocks.push(Block {
             id,
+            index: self.blocks.len(),
             kind: one.kind,
             place: one.place,
             desc: common.desc,

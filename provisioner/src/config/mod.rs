@@ -36,6 +36,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use crate::block::Block;
+use crate::block::owned_tree::OwnedTree;
 use crate::fault::{Fault, Place};
 use crate::host::Key;
 use crate::mask::Mask;
@@ -123,6 +124,7 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     scope.claimed = claimed(&blocks);
     scope.trees = trees(&blocks);
     scope.keyed = keyed(&blocks);
+    scope.owned = blocks.iter().filter_map(OwnedTree::of).collect();
     scope.allow_no_sudoer = reader.settings.allow_no_sudoer;
     Ok(Config {
         files,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::block::owned_tree::OwnedTree;
 use crate::config::Given;
 use crate::config::renderer::Renderer;
 use crate::host::facts::Facts;
@@ -42,6 +43,8 @@ pub struct Scope {
     pub trees: Vec<AbsPath>,
     /// The users whose keys a block may keep, in a home directory that only the host knows.
     pub keyed: BTreeSet<UserName>,
+    /// The directories that one block gives to an owner with all that they hold.
+    pub owned: BTreeMap<AbsPath, OwnedTree>,
     /// Whether a block may leave nobody who can become root by sudo; `[settings]`.
     pub allow_no_sudoer: bool,
 }
