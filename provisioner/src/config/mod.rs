@@ -17,6 +17,7 @@ pub mod limits;
 mod names;
 mod params;
 mod reader;
+mod renamed;
 mod renderer;
 pub mod resource;
 pub mod scope;

@@ -22,6 +22,9 @@ pub struct Scope {
     pub vars: toml::Table,
     /// The host's facts; `None` on the workstation, which does not know them.
     pub facts: Option<Facts>,
+    /// The block that gives the host a name which only its run knows: `facts.hostname` is none until
+    /// then.
+    pub unnamed: Option<String>,
     /// The values of `[secret.NAME]`; `None` where they are not known, as in a check.
     pub secrets: Option<BTreeMap<String, Secret>>,
     /// The names of the config's `[secret.NAME]`, where their values are not known.
