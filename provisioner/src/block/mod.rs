@@ -54,7 +54,7 @@ use crate::secret::Secret;
 use crate::source::{Need, Source};
 use crate::view::View;
 
-pub use self::placed::{Block, Failure, Late, OnError, Part};
+pub use self::placed::{Block, Failure, Late, OnError, Part, UNTAGGED};
 
 /// A kind of block. `decide` is pure and never acts: it is asked when planning, just before acting,
 /// and after, when it must say [`Decision::InPlace`].

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use crate::block::{Block, Body, Failure, Part};
+use crate::block::{Block, Body, Failure, Part, UNTAGGED};
 use crate::config::common::{self, Common};
 use crate::config::document::RawBlock;
 use crate::config::frame::Frame;
@@ -223,8 +223,7 @@ impl Reader {
         let chosen = &self.chosen;
         let mut tags = tags.iter().chain(&one.frame.tags);
         let is_chosen = tags.any(|tag| chosen.contains(tag));
-        (!chosen.is_empty() && !is_chosen && one.kind != "handler")
-            .then(|| "not tagged so".to_owned())
+        (!chosen.is_empty() && !is_chosen && one.kind != "handler").then(|| UNTAGGED.to_owned())
     }
 }
 

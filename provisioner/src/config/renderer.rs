@@ -146,6 +146,7 @@ impl<'a> Renderer<'a> {
             return early;
         }
         self.secrets.touched.store(false, Ordering::Relaxed);
+        self.results.take_missed();
         let hide = |error: &minijinja::Error| {
             if matches!(error.kind(), ErrorKind::OutOfFuel) {
                 self.spend(fuel);
@@ -257,6 +258,14 @@ impl<'a> Renderer<'a> {
         }
         if !matches!(error.kind(), ErrorKind::UndefinedError) {
             return words(error);
+        }
+        if let Some(what) = self.results.take_missed() {
+            return RenderError {
+                what,
+                line: error.line(),
+                quotes: true,
+                hint: Some("`| default(...)` says what stands in for it".to_owned()),
+            };
         }
         let told = self.undefined(template, own);
         told.map_or_else(
