@@ -41,7 +41,8 @@ pub(super) fn read(
             faults.push(unknown_field(kind, &key, message, at));
             Some(key)
         } else {
-            let follows = told > 0 && message.starts_with("missing field");
+            let follows =
+                (told > 0 || !findings.unread.is_empty()) && message.starts_with("missing field");
             if findings.deferred || follows {
                 return None;
             }

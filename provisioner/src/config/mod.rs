@@ -40,7 +40,7 @@ use crate::block::Block;
 use crate::fault::{Fault, Place};
 use crate::host::Key;
 use crate::mask::Mask;
-use crate::name::{AbsPath, UserName};
+use crate::name::{AbsPath, UnitName, UserName};
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
@@ -124,6 +124,7 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     scope.claimed = claimed(&blocks);
     scope.trees = trees(&blocks);
     scope.keyed = keyed(&blocks);
+    scope.units = units(&blocks);
     Ok(Config {
         files,
         blocks,
@@ -176,6 +177,16 @@ fn keyed(blocks: &[Block]) -> BTreeSet<UserName> {
         _ => None,
     });
     users.collect()
+}
+
+/// The units that blocks start, stop or enable.
+fn units(blocks: &[Block]) -> BTreeSet<UnitName> {
+    let units = blocks.iter().flat_map(Block::reads);
+    let units = units.filter_map(|key| match key {
+        Key::Unit(name) => Some(name),
+        _ => None,
+    });
+    units.collect()
 }
 
 /// The blobs that more than one block needs.
@@ -260,6 +271,24 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
         settings,
         warnings: faults,
     })
+}
+
+/// The values that the files of a config set, the weakest first; whatever is wrong with its blocks.
+///
+/// # Errors
+/// Every fault of the files' other parts.
+pub fn settings(files: &[File], given: &Given) -> Result<Vec<Setting>, Vec<Fault>> {
+    let scope = Scope {
+        given: given.clone(),
+        ..Scope::default()
+    };
+    let reader = Reader::skim(files, scope);
+    let settings = reader.settings();
+    let faults = sorted(reader.faults);
+    if faults.iter().any(Fault::is_error) {
+        return Err(faults);
+    }
+    Ok(settings)
 }
 
 fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {

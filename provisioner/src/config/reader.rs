@@ -48,6 +48,8 @@ pub(super) struct Reader {
     pub(super) dirs: Vec<String>,
     /// What its blocks that wait for results may name, once one of them is decided.
     pub(super) names: Arc<OnceLock<Names>>,
+    /// Whether it is asked for values alone, and leaves blocks unread.
+    pub(super) skims: bool,
 }
 
 impl Reader {
@@ -56,6 +58,17 @@ impl Reader {
         let mut reader = Self {
             chosen: scope.given.tags.clone(),
             scope,
+            ..Self::default()
+        };
+        reader.read(files);
+        reader
+    }
+
+    /// Reads the values of the files and nothing else.
+    pub(super) fn skim(files: &[File], scope: Scope) -> Self {
+        let mut reader = Self {
+            scope,
+            skims: true,
             ..Self::default()
         };
         reader.read(files);
@@ -105,6 +118,10 @@ impl Reader {
         scope.vars.extend(scope.given.vars.clone());
         scope.named = self.resources.secret_places.keys().cloned().collect();
         sealed::open(&self.resources, &mut scope, &mut self.faults);
+        if self.skims {
+            self.scope = scope;
+            return;
+        }
         let raws = in_order(&tree, &documents, &named);
         let looked_at = self.faults.len();
         let renderer = Renderer::of(&scope);

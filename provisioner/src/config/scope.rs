@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::Given;
 use crate::config::renderer::Renderer;
 use crate::host::facts::Facts;
-use crate::name::{AbsPath, UserName};
+use crate::name::{AbsPath, UnitName, UserName};
 use crate::secret::Secret;
 use crate::source::{Blob, Source};
 
@@ -43,6 +43,8 @@ pub struct Scope {
     pub claimed: BTreeSet<AbsPath>,
     /// The directories all of whose content is a block's.
     pub trees: Vec<AbsPath>,
+    /// The units that blocks are about, whose links stay.
+    pub units: BTreeSet<UnitName>,
     /// The users whose keys a block may keep, in a home directory that only the host knows.
     pub keyed: BTreeSet<UserName>,
 }
