@@ -6,7 +6,6 @@ use hpt_keystore::Letter;
 use hpt_provisioner::config::resource::SecretSource;
 use hpt_provisioner::config::{self, File, Gathered, Given, Outline};
 use hpt_provisioner::fault::{Fault, Place};
-use hpt_provisioner::source::Source;
 
 use crate::age;
 use crate::context::Context;
@@ -81,14 +80,11 @@ impl Checked {
     /// Every file of this machine that the config names and that cannot be read.
     fn missing(&self) -> Vec<Fault> {
         let sources = self.outline.needs.iter().filter_map(|(need, place)| {
-            let Source::File(path) = &need.source else {
-                return None;
-            };
-            let path = Path::new(path);
+            let path = self.outline.resources.local(&need.source)?;
             let opened = if need.tree {
-                tree::check(path)
+                tree::check(&path)
             } else {
-                file::open(path).map(drop)
+                file::open(&path).map(drop)
             };
             Some((place, opened.err()?))
         });

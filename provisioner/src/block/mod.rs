@@ -285,7 +285,12 @@ macro_rules! kinds {
 
             /// See [`Kind::needs`].
             pub fn needs(&self) -> Vec<Need> {
-                match self { $(Self::$variant(block) => block.needs()),* }
+                let mut needs = match self { $(Self::$variant(block) => block.needs()),* };
+                for need in &mut needs {
+                    let own = need.source.sha256().map(ToOwned::to_owned);
+                    need.sha256 = need.sha256.take().or(own);
+                }
+                needs
             }
 
             /// See [`Kind::sources`].

@@ -15,6 +15,7 @@ mod instance;
 mod late;
 pub mod limits;
 mod names;
+mod needed;
 mod params;
 mod reader;
 mod renamed;
@@ -225,6 +226,15 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
     let mut needs: BTreeMap<Source, (Need, Place)> = BTreeMap::new();
     for block in &reader.blocks {
         for need in block.needs() {
+            if let Some(pin) = need.source.sha256()
+                && need.sha256.as_deref() != Some(pin)
+            {
+                let what = format!("`sha256` is not what {} says", need.source);
+                let fault = Fault::error(what, block.place.clone());
+                reader
+                    .faults
+                    .push(fault.hint("write it once, there or here"));
+            }
             let entry = needs.entry(need.source.clone());
             let (known, place) = entry.or_insert_with(|| (need.clone(), block.place.clone()));
             if known.tree != need.tree {

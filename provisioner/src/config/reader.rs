@@ -283,7 +283,7 @@ impl Reader {
                 let what = "a number as `secret` has no effect; leave it out";
                 self.faults.push(Fault::warning(what, place));
             }
-            "bucket" | "repo" | "secret" => {
+            "bucket" | "repo" | "source" | "secret" => {
                 let dir = &self.dirs[file];
                 let read = self
                     .resources
@@ -303,13 +303,11 @@ impl Reader {
                     self.settings = settings;
                 }
             }
-            "name" if value.get_ref().is_str() => {}
-            "name" => self.faults.push(Fault::error("`name` is a string", place)),
+            "hpt" => self.judge_version(&value, place),
+            _ if value.get_ref().is_str() => {}
             _ => {
-                let what = format!("`{name}` comes with a later version of hpt");
-                let fault = Fault::error(what, place);
-                self.faults
-                    .push(fault.hint(format!("leave `{name}` out until then")));
+                let what = format!("`{name}` is a string");
+                self.faults.push(Fault::error(what, place));
             }
         }
     }

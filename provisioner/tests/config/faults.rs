@@ -87,6 +87,23 @@ fn what_an_assert_asks_is_an_expression_with_braces_and_without() {
 }
 
 #[test]
+fn a_config_says_which_hpt_it_needs() {
+    assert_eq!(faults("hpt = \">=0.1\"\n"), [""; 0]);
+    let told = faults("hpt = \">=99\"\n");
+    assert!(
+        told[0].starts_with("1:7 the config needs hpt >=99, and the host has hpt "),
+        "{told:?}"
+    );
+    let told = config::check(&files("hpt = \">=99\"\n"), "", &config::Given::default());
+    let told = told.err().unwrap();
+    assert!(
+        told[0]
+            .what
+            .starts_with("the config needs hpt >=99, and this is hpt ")
+    );
+}
+
+#[test]
 fn an_unguarded_exec_draws_a_warning_and_still_works() {
     let text = "[[exec]]\nscript = \"true\"\n";
     assert_eq!(ids(text).len(), 1);
