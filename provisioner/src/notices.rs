@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::effect::UnitJob;
 use crate::host::overlay::Cause;
 use crate::host::{HostError, Memo};
-use crate::name::UnitName;
+use crate::name::UnitId;
 use crate::view::View;
 
 /// The handlers that are due, by their index among the blocks.
@@ -61,7 +61,7 @@ impl Notices {
             return;
         };
         for (other, block) in config.blocks.iter().enumerate() {
-            if job(block) == Some((name, UnitJob::Reload)) {
+            if job(block).is_some_and(|(unit, job)| unit == name && job == UnitJob::Reload) {
                 let notice = Notice {
                     by: config.blocks[index].id.clone(),
                     sure: true,
@@ -159,7 +159,7 @@ impl Notices {
         };
         let sure = self.0.iter().filter(|(_, notice)| notice.sure);
         let mut jobs = sure.filter_map(|(other, _)| job(&config.blocks[*other]));
-        jobs.any(|other| other == (name, UnitJob::Restart))
+        jobs.any(|(other, job)| other == name && job == UnitJob::Restart)
     }
 }
 
@@ -168,7 +168,7 @@ pub(crate) fn due(handler: &Block) -> Memo {
     Memo::Due(handler.id.clone())
 }
 
-fn job(block: &Block) -> Option<(&UnitName, UnitJob)> {
+fn job(block: &Block) -> Option<(UnitId, UnitJob)> {
     match &block.part {
         Part::In(body) => match body.as_ref() {
             Body::Handler(handler) => handler.job(),

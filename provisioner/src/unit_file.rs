@@ -14,6 +14,18 @@ const DIRS: [&str; 5] = [
     "/lib/systemd/system",
 ];
 
+/// Where a user's own unit files lie, below the home directory.
+const IN_HOME: &str = ".config/systemd/user";
+
+/// Where else every user's systemd reads unit files.
+const USER_DIRS: [&str; 5] = [
+    "/etc/systemd/user",
+    "/run/systemd/user",
+    "/usr/local/lib/systemd/user",
+    "/usr/lib/systemd/user",
+    "/lib/systemd/user",
+];
+
 /// One line `key=value` of a section.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
@@ -39,6 +51,24 @@ pub(crate) fn is_read(path: &AbsPath) -> bool {
     DIRS.iter().any(|dir| path.as_path().starts_with(dir))
 }
 
+/// Whether a user's systemd may read what lies at a path.
+pub(crate) fn is_read_for_users(path: &AbsPath) -> bool {
+    let text = path.to_string();
+    let in_home = |dir| text.contains(&format!("/{dir}/"));
+    [IN_HOME, ".local/share/systemd/user"].iter().any(in_home)
+        || USER_DIRS.iter().any(|dir| path.as_path().starts_with(dir))
+}
+
+/// Where a user's unit may have its file, the user's own place first.
+pub(crate) fn places_of_user(name: &UnitName, home: &AbsPath) -> Vec<AbsPath> {
+    let home = home.to_string();
+    let home = home.trim_end_matches('/');
+    let own = [IN_HOME, ".local/share/systemd/user"].map(|dir| format!("{home}/{dir}"));
+    let dirs = own.into_iter().chain(USER_DIRS.map(ToOwned::to_owned));
+    let file = |dir: String| AbsPath::parse(&format!("{dir}/{name}")).ok();
+    dirs.filter_map(file).collect()
+}
+
 /// The unit whose file lies at a path.
 pub(crate) fn unit_at(path: &AbsPath) -> Option<UnitName> {
     let parent = path.as_path().parent()?;
@@ -59,6 +89,13 @@ pub(crate) fn elsewhere(path: &AbsPath) -> Vec<AbsPath> {
         .filter_map(|dir| there(dir))
         .filter(|other| other != path)
         .collect()
+}
+
+/// Where a unit may have its file, an administrator's own place first.
+pub(crate) fn places(name: &UnitName) -> Vec<AbsPath> {
+    let own = path_of(name);
+    let others = elsewhere(&own);
+    std::iter::once(own).chain(others).collect()
 }
 
 /// The settings of a unit file, in their order.
@@ -144,6 +181,15 @@ pub(crate) fn install(settings: &[Setting]) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// What systemd calls a unit of such a file that does not start at boot.
+pub(crate) fn disabled(settings: &[Setting]) -> &'static str {
+    if install(settings).is_empty() {
+        "static"
+    } else {
+        "disabled"
+    }
+}
+
 /// The links that enable the unit `name`, as `systemctl enable` makes them.
 pub(crate) fn links(name: &UnitName, settings: &[Setting]) -> Vec<AbsPath> {
     let mut links = Vec::new();
@@ -225,6 +271,26 @@ mod tests {
         }
         assert!(is_read(&path("/etc/systemd/system/app.service.d/a.conf")));
         assert!(!is_read(&path("/etc/systemd/systemd.conf")));
+    }
+
+    #[test]
+    fn a_users_unit_is_in_the_home_or_where_all_users_have_it() {
+        let app = UnitName::parse("app.service").unwrap();
+        let places = places_of_user(&app, &path("/home/ana"));
+        let own = path("/home/ana/.config/systemd/user/app.service");
+        assert_eq!(places.first(), Some(&own));
+        assert!(places.contains(&path("/etc/systemd/user/app.service")));
+        assert!(places.iter().all(is_read_for_users));
+        assert!(!places.iter().any(is_read));
+        let root = places_of_user(&app, &path("/"));
+        assert_eq!(root[0], path("/.config/systemd/user/app.service"));
+        for other in [
+            "/home/ana/app.service",
+            "/etc/systemd/system/app.service",
+            "/etc/systemd/user.conf",
+        ] {
+            assert!(!is_read_for_users(&path(other)), "{other}");
+        }
     }
 
     #[test]

@@ -6,18 +6,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::scope::{RenderError, Rendered, Scope};
-use crate::effect::Content;
+use crate::effect::{Content, Transaction, Want};
 use crate::host::facts::Facts;
-use crate::host::overlay::{Cause, Fate, Overlay};
+use crate::host::overlay::{Cause, Fate, Overlay, by_files};
 use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Newer, Observe, Owner, Package,
     Powers, Unit, User,
 };
 use crate::listing::Listing;
-use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitId, UnitScope, UserName};
 use crate::results::Results;
 use crate::source::{Blob, Source};
+use crate::unit_file;
 
 /// What was read of the base, by key, in a stable order: a digest of what it showed.
 pub type Reads = BTreeMap<Key, Hash>;
@@ -374,19 +375,105 @@ impl<'a> View<'a> {
         Ok(Fate::Is(seen))
     }
 
-    /// A unit by name.
+    /// What the package manager has against a transaction that comes after those of earlier blocks.
     ///
     /// # Errors
     /// Those of the host.
-    pub fn unit(&self, name: &UnitName) -> Result<Fate<Option<Unit>>, HostError> {
-        if let Some(seen) = self.overlay.unit(name) {
+    pub(crate) fn objection(&self, wanted: &Transaction) -> Result<Option<String>, HostError> {
+        let mut all = Transaction {
+            install: wanted.install.clone(),
+            remove: wanted.remove.clone(),
+            ..Transaction::default()
+        };
+        for (name, foreseen) in self.overlay.foreseen_packages() {
+            let is_named = all.remove.contains(name) || all.install.iter().any(|w| w.name == *name);
+            if is_named {
+                continue;
+            }
+            let version_now = self.base.package(name)?.map(|now| now.version);
+            match (version_now, foreseen) {
+                (Some(_), None) => all.remove.push(name.clone()),
+                (Some(now), Some(foreseen))
+                    if foreseen.version.is_none() || foreseen.version == now => {}
+                (_, Some(foreseen)) => all.install.push(Want {
+                    name: name.clone(),
+                    version: foreseen.version.clone(),
+                }),
+                (None, None) => {}
+            }
+        }
+        self.base.objection(&all)
+    }
+
+    /// A unit. One of a user can be asked for only if [`View::runs_units_of`] says so.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn unit(&self, unit: &UnitId) -> Result<Fate<Option<Unit>>, HostError> {
+        if let Some(seen) = self.overlay.unit(unit) {
             return Ok(Fate::Is(seen));
         }
-        let seen = self.base.unit(name)?;
-        self.record(Key::Unit(name.clone()), &seen);
-        Ok(match (seen, self.overlay.pending_install()) {
-            (None, Some(cause)) => Fate::Unknown(cause.clone()), // packages bring units too
-            (seen, _) => Fate::Is(seen),
+        let seen = self.base.unit(unit)?;
+        self.record(Key::Unit(unit.clone()), &seen);
+        let fate = match &unit.scope {
+            UnitScope::System => Fate::Is(seen),
+            UnitScope::User(user) => self.users_unit(unit, user, seen)?,
+        };
+        Ok(match (fate, self.overlay.pending_install()) {
+            (Fate::Is(None), Some(cause)) => Fate::Unknown(cause.clone()), // packages bring units too
+            (fate, _) => fate,
+        })
+    }
+
+    /// A user's unit of which systemd says `seen`, with the files that earlier blocks write or remove.
+    fn users_unit(
+        &self,
+        unit: &UnitId,
+        user: &UserName,
+        seen: Option<Unit>,
+    ) -> Result<Fate<Option<Unit>>, HostError> {
+        let places = match self.home(user)? {
+            Some(home) => unit_file::places_of_user(&unit.name, &home),
+            None => Vec::new(),
+        };
+        if !self.overlay.foresees_any(&places) {
+            return Ok(Fate::Is(seen));
+        }
+        by_files(seen, &places, &|path| self.path(path), &|path| {
+            self.read(path)
+        })
+    }
+
+    /// The home directory of a user, if there is that user and a plain one.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn home(&self, user: &UserName) -> Result<Option<AbsPath>, HostError> {
+        Ok(match self.user(user)? {
+            Fate::Is(Some(user)) => AbsPath::parse(&user.home).ok(),
+            _ => None,
+        })
+    }
+
+    /// Whether a user's own systemd runs, and so can be asked. It is a unit of the host: once an
+    /// earlier block will have started it, it can be asked, but not yet.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn runs_units_of(&self, uid: u32) -> Result<Fate<bool>, HostError> {
+        let manager = UnitId::manager(uid);
+        // While it comes up it is waited for.
+        let runs = |unit: Unit| unit.is_running() || unit.active == "activating";
+        let now = match self.overlay.unit(&manager) {
+            Some(_) => self.base.unit(&manager)?.is_some_and(runs),
+            None => true,
+        };
+        Ok(match self.unit(&manager)? {
+            Fate::Unknown(cause) => Fate::Unknown(cause),
+            Fate::Is(unit) => match (now, unit.is_some_and(runs)) {
+                (false, true) => Fate::Unknown(Cause(format!("the start of {manager}"))),
+                (_, runs) => Fate::Is(runs),
+            },
         })
     }
 

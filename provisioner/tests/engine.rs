@@ -225,7 +225,8 @@ impl Observe for Faulty {
         primary_users(group: &hpt_provisioner::name::GroupName) -> Result<Vec<hpt_provisioner::name::UserName>, HostError>;
         package(name: &hpt_provisioner::name::PackageName) -> Result<Option<hpt_provisioner::host::Package>, HostError>;
         newer(name: &hpt_provisioner::name::PackageName) -> Result<hpt_provisioner::host::Newer, HostError>;
-        unit(name: &hpt_provisioner::name::UnitName) -> Result<Option<hpt_provisioner::host::Unit>, HostError>;
+        objection(wanted: &hpt_provisioner::effect::Transaction) -> Result<Option<String>, HostError>;
+        unit(name: &hpt_provisioner::name::UnitId) -> Result<Option<hpt_provisioner::host::Unit>, HostError>;
         checkout(path: &AbsPath) -> Result<Option<hpt_provisioner::host::Checkout>, HostError>;
         setting(setting: &hpt_provisioner::host::setting::Setting) -> Result<Option<String>, HostError>;
         blob(hash: &hpt_provisioner::host::Hash) -> Result<Option<std::sync::Arc<[u8]>>, HostError>;

@@ -36,7 +36,10 @@ fn host() -> Memory {
         let name = UnitName::parse(name).unwrap();
         host.put_unit(name.clone());
         let job = hpt_provisioner::effect::UnitJob::Start;
-        host.put(&Effect::Unit { name, job });
+        host.put(&Effect::Unit {
+            unit: name.into(),
+            job,
+        });
     }
     host
 }

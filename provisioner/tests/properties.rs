@@ -88,6 +88,8 @@ fn host(r: &mut Random) -> Memory {
     for (_, bytes) in sources() {
         host.put_blob(&bytes);
     }
+    let [git, curl] = ["git", "curl"].map(|name| PackageName::parse(name).unwrap());
+    host.put_need(git, curl);
     for content in [b"1", b"2"] {
         host.put_blob(content);
     }

@@ -9,3 +9,4 @@ mod lab;
 mod runs;
 mod site;
 mod units;
+mod users;

@@ -136,7 +136,7 @@ impl Kind for Firewall {
         let mut keys = vec![
             Key::Setting(Setting::Ruleset),
             Key::Path(fixed(WANTED)),
-            Key::Unit(service()),
+            Key::Unit(service().into()),
         ];
         for path in [RULES, UNIT].map(fixed) {
             keys.extend([Key::Path(path.clone()), Key::Content(path)]);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::block::unit::manager;
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Command, Effect, Program, UnitJob};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
-use crate::name::{AbsPath, GroupName, Mode, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, Mode, UnitId, UnitName, UnitScope, UserName};
 use crate::secret::Secret;
 use crate::view::View;
 
@@ -35,6 +36,10 @@ pub struct Handler {
     /// understood.
     #[serde(default, deserialize_with = "unit")]
     restart: Option<UnitName>,
+    /// Whose unit `reload` or `restart` names: "system", or such as "user:ana" for one that this user's
+    /// own systemd runs; "system".
+    #[serde(default)]
+    scope: UnitScope,
     /// The text of a script for `interpreter`.
     script: Option<Secret>,
     /// A program by its absolute path, such as `"/usr/bin/make"`; no shell reads it.
@@ -107,6 +112,12 @@ impl Kind for Handler {
         if self.cmd.is_none() && !self.args.is_empty() {
             complain("args", "`args` belong to a `cmd`".to_owned());
         }
+        if self.scope != UnitScope::System && self.job().is_none() {
+            complain(
+                "scope",
+                "`scope` goes with `reload` or `restart`".to_owned(),
+            );
+        }
         let commands = self.script.is_some() || self.cmd.is_some();
         for (key, said) in [
             ("stdin", self.stdin.is_some()),
@@ -131,8 +142,8 @@ impl Kind for Handler {
     }
 
     fn reads(&self) -> Vec<Key> {
-        let units = self.reload.iter().chain(&self.restart);
-        units.cloned().map(Key::Unit).collect()
+        let unit = self.job().map(|(unit, _)| Key::Unit(unit));
+        unit.into_iter().collect()
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
@@ -147,29 +158,27 @@ impl Kind for Handler {
             .iter()
             .map(|text| self.script(text, None, vec![0]));
         let mut effects: Vec<Effect> = check.collect();
-        let summary = if let Some((name, job)) = self.job() {
-            if !view.powers().services {
-                let why = "systemd cannot be asked: it does not run here, or hpt is not root";
-                return Ok(Decision::Blocked(why.to_owned()));
+        let summary = if let Some((id, job)) = self.job() {
+            if let Some(decision) = manager::without(&id.scope, view)? {
+                return Ok(decision);
             }
-            let unit = match view.unit(name)? {
+            let unit = match view.unit(&id)? {
                 Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
                 Fate::Is(Some(unit)) => unit,
                 Fate::Is(None) => {
-                    let why = format!("there is no unit {name} on this host");
+                    let why = format!("there is no unit {id} on this host");
                     return Ok(Decision::Blocked(why));
                 }
             };
             if job == UnitJob::Reload && !unit.is_running() {
                 return Ok(Decision::InPlace);
             }
-            let name = name.clone();
             let words = if job == UnitJob::Reload {
-                format!("reload {name}")
+                format!("reload {id}")
             } else {
-                format!("restart {name}")
+                format!("restart {id}")
             };
-            effects.push(Effect::Unit { name, job });
+            effects.push(Effect::Unit { unit: id, job });
             words
         } else {
             if !view.powers().exec {
@@ -201,10 +210,12 @@ impl Kind for Handler {
 
 impl Handler {
     /// What systemd is asked to do, if it is.
-    pub fn job(&self) -> Option<(&UnitName, UnitJob)> {
+    pub fn job(&self) -> Option<(UnitId, UnitJob)> {
         let reload = self.reload.as_ref().map(|name| (name, UnitJob::Reload));
         let restart = || self.restart.as_ref().map(|name| (name, UnitJob::Restart));
-        reload.or_else(restart)
+        let (name, job) = reload.or_else(restart)?;
+        let (scope, name) = (self.scope.clone(), name.clone());
+        Some((UnitId { scope, name }, job))
     }
 
     /// Whether it runs a command of the config besides asking systemd.

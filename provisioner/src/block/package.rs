@@ -30,7 +30,8 @@ pub struct Package {
     #[serde(default)]
     state: State,
     /// Exactly this version, in full as the package manager writes it: "1:2.39.5-0+deb12u2" for apt,
-    /// "1:1.20.1-14.el9" for dnf. An older one is installed over a newer one.
+    /// "1:1.20.1-14.el9" for dnf. An older one is installed over a newer one, unless another installed
+    /// package does not bear it: with apt a plan says so, with the others the apply fails.
     version: Option<PackageVersion>,
     /// Whether upgrades of the host leave it at the version that it has. Without this field a hold
     /// is neither set nor taken away. dnf needs its `versionlock` plugin for it; pacman has no
@@ -45,7 +46,9 @@ pub struct Package {
     /// `state = "latest"` they are refreshed in every run, so that the block is never "in place".
     #[serde(default)]
     update_cache: bool,
-    /// The same as `state = "absent"`; false.
+    /// The same as `state = "absent"`; false. What another installed package needs is not removed, and
+    /// a plan says so: name both, or remove the other one in a block before this one. What nothing
+    /// needs any more stays, but for apk, which takes it along.
     #[serde(default)]
     absent: bool,
 }
@@ -160,7 +163,7 @@ impl Kind for Package {
                 return Ok(Decision::Maybe(cause));
             }
         }
-        Ok(wanted.decide(view))
+        wanted.decide(view)
     }
 }
 
@@ -205,6 +208,9 @@ impl Package {
             remove,
             ..Transaction::default()
         };
+        if let Some(why) = view.objection(&transaction)? {
+            return Ok(Decision::Blocked(why));
+        }
         let effects = vec![Effect::Packages(transaction)];
         Ok(Decision::Act(Action::new(
             Verb::Delete,
@@ -324,12 +330,19 @@ impl Wanted<'_> {
         }
     }
 
-    pub(super) fn decide(self, view: &View<'_>) -> Decision {
+    pub(super) fn decide(self, view: &View<'_>) -> Result<Decision, HostError> {
         if self.words.is_empty() {
-            return Decision::InPlace;
+            return Ok(Decision::InPlace);
         }
         if let Some(blocked) = powerless(view) {
-            return blocked;
+            return Ok(blocked);
+        }
+        // Another version is what others may not bear.
+        if self.version.is_some()
+            && self.updates
+            && let Some(why) = view.objection(&self.transaction)?
+        {
+            return Ok(Decision::Blocked(why));
         }
         let verb = match (self.repeats, self.updates) {
             (true, _) => Verb::Run,
@@ -345,10 +358,10 @@ impl Wanted<'_> {
             self.words.join(", "),
             vec![Effect::Packages(transaction)],
         );
-        Decision::Act(Action {
+        Ok(Decision::Act(Action {
             repeats: self.repeats,
             ..action
-        })
+        }))
     }
 }
 

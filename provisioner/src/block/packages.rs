@@ -38,6 +38,6 @@ impl Kind for Packages {
                 return Ok(Decision::Maybe(cause));
             }
         }
-        Ok(wanted.decide(view))
+        wanted.decide(view)
     }
 }

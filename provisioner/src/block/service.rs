@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::block::unit::{offline, unit_name};
+use crate::block::unit::{manager, offline, unit_name};
 use crate::block::{Action, Decision, Kind, Verb};
 use crate::effect::{Effect, UnitJob};
 use crate::host::overlay::Fate;
 use crate::host::{EntryKind, HostError, Key, Unit};
-use crate::name::{BadName, UnitName};
+use crate::name::{AbsPath, UnitId, UnitName, UnitScope, UserName};
 use crate::unit_file;
 use crate::view::View;
 
@@ -18,6 +18,17 @@ use crate::view::View;
 /// ```toml
 /// [[service]]
 /// name = "nginx"
+/// status = "started"
+/// enabled = true
+///
+/// # A unit of ana's own systemd, which runs from boot on.
+/// [[exec]]
+/// script = "loginctl enable-linger ana"
+/// creates = "/var/lib/systemd/linger/ana"
+///
+/// [[service]]
+/// name = "app"
+/// scope = "user:ana"
 /// status = "started"
 /// enabled = true
 /// ```
@@ -35,9 +46,12 @@ pub struct Service {
     /// Whether nothing can start it, not even another unit, as `systemctl mask` has it. It does not
     /// stop what runs: say `status = "stopped"` too. A unit may be masked before it is there.
     masked: Option<bool>,
-    /// Whose unit it is: "system". Units of a user come with a later version.
-    #[serde(default, deserialize_with = "scope", rename = "scope")]
-    _scope: (),
+    /// Whose unit it is: "system", the host's own, or such as "user:ana", one that this user's systemd
+    /// runs, as `systemctl --user` has it; "system". That systemd must run: it does while the user is
+    /// logged in, and from boot on after `loginctl enable-linger ana`. What is enabled there starts
+    /// with it, and says `WantedBy=default.target`.
+    #[serde(default)]
+    scope: UnitScope,
     /// How long it must stay active after a start or restart, in seconds or such as "10s"; 1 second
     /// to 10 minutes. It fails the block if the unit ends, or systemd starts it anew, before that.
     #[serde(default, deserialize_with = "crate::time::deserialize")]
@@ -56,22 +70,16 @@ enum Status {
     Reloaded,
 }
 
-fn scope<'de, D: serde::Deserializer<'de>>(d: D) -> Result<(), D::Error> {
-    crate::name::deserialize(d, |text| match text {
-        "system" => Ok(()),
-        text if text.starts_with("user:") => Err(BadName(
-            "units of a user come with a later version of hpt; `scope` is \"system\"",
-        )),
-        _ => Err(BadName("`scope` is \"system\"")),
-    })
-}
-
 impl Kind for Service {
     const NAME: &'static str = "service";
 
     fn primary(&self) -> String {
         let name = self.name.as_str();
-        name.strip_suffix(".service").unwrap_or(name).to_owned()
+        let name = name.strip_suffix(".service").unwrap_or(name);
+        match &self.scope {
+            UnitScope::System => name.to_owned(),
+            UnitScope::User(user) => format!("{user}/{name}"),
+        }
     }
 
     fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
@@ -97,22 +105,29 @@ impl Kind for Service {
     }
 
     fn reads(&self) -> Vec<Key> {
-        // A mask is a link in the place of the unit's own file.
-        let link = || Key::Path(unit_file::path_of(&self.name));
-        let mut keys = vec![Key::Unit(self.name.clone())];
-        keys.extend(self.masked.map(|_| link()));
+        let mut keys = vec![Key::Unit(self.unit())];
+        match &self.scope {
+            // A mask is a link in the place of the unit's own file.
+            UnitScope::System if self.masked.is_some() => {
+                keys.push(Key::Path(unit_file::path_of(&self.name)));
+            }
+            UnitScope::System => {}
+            UnitScope::User(user) => keys.push(Key::User(user.clone())),
+        }
         keys
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         if offline::is_so(view.powers()) {
-            return self.decide_offline(view);
+            return match &self.scope {
+                UnitScope::System => self.decide_offline(view),
+                UnitScope::User(user) => Ok(self.decide_users_offline(user)),
+            };
         }
-        if !view.powers().services {
-            let why = "systemd cannot be asked: it does not run here, or hpt is not root";
-            return Ok(Decision::Blocked(why.to_owned()));
+        if let Some(decision) = manager::without(&self.scope, view)? {
+            return Ok(decision);
         }
-        let unit = match view.unit(&self.name)? {
+        let unit = match view.unit(&self.unit())? {
             Fate::Unknown(cause) => return Ok(Decision::Maybe(cause)),
             Fate::Is(Some(unit)) => unit,
             Fate::Is(None) if self.masked == Some(true) => Unit::fresh(),
@@ -133,7 +148,7 @@ impl Kind for Service {
             return Ok(Decision::InPlace);
         }
         let effects = steps.jobs.into_iter().map(|job| Effect::Unit {
-            name: self.name.clone(),
+            unit: self.unit(),
             job,
         });
         let repeats = matches!(self.status, Some(Status::Restarted | Status::Reloaded));
@@ -144,6 +159,13 @@ impl Kind for Service {
 }
 
 impl Service {
+    fn unit(&self) -> UnitId {
+        UnitId {
+            scope: self.scope.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     fn starts(&self) -> bool {
         !matches!(self.status, None | Some(Status::Stopped))
     }
@@ -155,7 +177,7 @@ impl Service {
         }
         Decision::Blocked(format!(
             "there is no unit {} on this host; install what brings it before this block",
-            self.name
+            self.unit()
         ))
     }
 
@@ -164,17 +186,44 @@ impl Service {
         if self.masked != Some(true) || unit.is_masked() {
             return Ok(None);
         }
-        let own = unit_file::path_of(&self.name);
+        let Some(own) = self.own_file(view)? else {
+            return Ok(None);
+        };
         Ok(match view.path(&own)? {
             Fate::Unknown(cause) => Some(Decision::Maybe(cause)),
             Fate::Is(Some(entry)) if !matches!(entry.kind, EntryKind::Symlink(_)) => {
                 Some(Decision::Blocked(format!(
-                    "{own} is where the link that masks {} would lie; remove it with a [[unit]] block with `absent = true` before this one",
-                    self.name
+                    "{own} is where the link that masks {} would lie; remove it with a [[{}]] block with `absent = true` before this one",
+                    self.unit(),
+                    if self.scope == UnitScope::System {
+                        "unit"
+                    } else {
+                        "file"
+                    }
                 )))
             }
             Fate::Is(_) => None,
         })
+    }
+
+    /// Where whoever it belongs to would put its file.
+    fn own_file(&self, view: &View<'_>) -> Result<Option<AbsPath>, HostError> {
+        let UnitScope::User(user) = &self.scope else {
+            return Ok(Some(unit_file::path_of(&self.name)));
+        };
+        let home = view.home(user)?;
+        let places = home.map(|home| unit_file::places_of_user(&self.name, &home));
+        Ok(places.and_then(|places| places.into_iter().next()))
+    }
+
+    /// Where no systemd runs, a user's would have to make its links.
+    fn decide_users_offline(&self, user: &UserName) -> Decision {
+        if self.enabled.is_none() && self.masked.is_none() {
+            return Decision::Skip(format!("{} is {}", self.unit(), offline::NOT_STARTED));
+        }
+        Decision::Blocked(format!(
+            "units of {user} are enabled and masked by that user's own systemd, and none runs in this root; make their links with [[file]] blocks instead"
+        ))
     }
 
     /// Where no systemd runs, links are made and nothing is started.
@@ -229,7 +278,7 @@ impl Service {
         } else if unit.is_masked() && (self.starts() || self.enabled == Some(true)) {
             return Err(format!(
                 "{} is masked; `masked = false` unmasks it",
-                self.name
+                self.unit()
             ));
         }
         self.judge_enabled(unit, unmasks, &mut steps)
@@ -243,7 +292,7 @@ impl Service {
             (Some(true), state @ ("static" | "generated" | "transient" | "indirect")) => {
                 return Err(format!(
                     "{} cannot be enabled: it is {state}, so that other units decide when it starts",
-                    self.name
+                    self.unit()
                 ));
             }
             (Some(true), _) => steps.job(UnitJob::Enable, "enable"),

@@ -81,7 +81,7 @@ impl Kind for Wait {
     fn reads(&self) -> Vec<Key> {
         let port = self.port.map(|port| Key::Setting(Setting::Port(port)));
         let file = self.file.clone().map(Key::Path);
-        let unit = self.unit.clone().map(Key::Unit);
+        let unit = self.unit.clone().map(|unit| Key::Unit(unit.into()));
         port.into_iter().chain(file).chain(unit).collect()
     }
 
@@ -101,7 +101,9 @@ impl Kind for Wait {
         } else if let Some(path) = &self.file {
             is_so(view.path(path)?, |_| true)
         } else if let Some(unit) = &self.unit {
-            is_so(view.unit(unit)?, |unit| unit.active == "active")
+            is_so(view.unit(&unit.clone().into())?, |unit| {
+                unit.active == "active"
+            })
         } else {
             false
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::host::setting::Setting;
 use crate::host::{Hash, Key, Memo};
-use crate::name::{AbsPath, PackageName, PackageVersion, UnitName, UserName};
+use crate::name::{AbsPath, PackageName, PackageVersion, UnitId, UserName};
 use crate::secret::Secret;
 
 pub use self::account::{Expiry, GroupEdit, UserEdit, UserShape};
@@ -57,7 +57,7 @@ pub enum Effect {
     /// Asks systemd to do something with a unit.
     Unit {
         /// Which.
-        name: UnitName,
+        unit: UnitId,
         /// What.
         job: UnitJob,
     },

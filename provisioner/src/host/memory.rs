@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::effect::{Access, Content, Effect, Expiry, UnpackJob};
+use crate::effect::{Access, Content, Effect, Expiry, Transaction, UnpackJob};
 use crate::host::archive::{self, Sink};
 use crate::host::facts::Facts;
-use crate::host::overlay::{Base, Fate, Overlay, fingerprint};
+use crate::host::overlay::{Base, Fate, Overlay, by_files, fingerprint};
 use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Mutate, Newer, Observe,
     Package, Powers, Progress, Unit, User,
 };
-use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitId, UnitScope, UserName};
+use crate::unit_file;
 
 /// A whole host in memory: the overlay over nothing. An honest second implementation, for
 /// properties that need many hosts.
@@ -22,6 +23,8 @@ pub struct Memory {
     state: Overlay,
     checkouts: BTreeMap<AbsPath, Checkout>,
     newer: BTreeMap<PackageName, PackageVersion>,
+    /// What a package cannot be without, where it is installed.
+    needs: BTreeMap<PackageName, Vec<PackageName>>,
     facts: Facts,
     blobs: BTreeMap<[u8; 32], Arc<[u8]>>,
 }
@@ -33,6 +36,7 @@ impl Memory {
             state: Overlay::default(),
             checkouts: BTreeMap::new(),
             newer: BTreeMap::new(),
+            needs: BTreeMap::new(),
             facts,
             blobs: BTreeMap::new(),
         };
@@ -105,6 +109,11 @@ impl Memory {
         self.newer.insert(name, version);
     }
 
+    /// Says that a package needs another one.
+    pub fn put_need(&mut self, name: PackageName, needed: PackageName) {
+        self.needs.entry(name).or_default().push(needed);
+    }
+
     /// What the host says no to.
     fn refuse(&self, effect: &Effect) -> Result<(), HostError> {
         let full = |path| self.holds_besides(path, &[]);
@@ -115,6 +124,10 @@ impl Memory {
             Effect::Clone(job) if self.checkout(&job.dest)?.is_none() && full(&job.dest)? => {
                 format!("{} is neither empty nor a git working tree", job.dest)
             }
+            Effect::Packages(transaction) => match self.objection(transaction)? {
+                Some(why) => why,
+                None => return Ok(()),
+            },
             _ => return Ok(()),
         };
         Err(HostError::Refused(why))
@@ -127,8 +140,8 @@ impl Memory {
     }
 
     /// Adds a unit that systemd knows, stopped and disabled.
-    pub fn put_unit(&mut self, name: UnitName) {
-        self.state.units.insert(name, Some(Unit::fresh()));
+    pub fn put_unit(&mut self, unit: impl Into<UnitId>) {
+        self.state.units.insert(unit.into(), Some(Unit::fresh()));
     }
 
     /// Adds a blob to the store and says its hash.
@@ -220,8 +233,41 @@ impl Observe for Memory {
         Ok(self.newer.get(name).cloned().map_or(Newer::None, Newer::Is))
     }
 
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
-        Ok(self.state.units.get(name).cloned().flatten())
+    fn objection(&self, wanted: &Transaction) -> Result<Option<String>, HostError> {
+        let mut gone = wanted.remove.clone();
+        // What goes along may be needed too.
+        while let Some((name, _)) = self.needs.iter().find(|(name, needs)| {
+            let is_there = matches!(self.state.packages.get(*name), Some(Some(_)))
+                || wanted.install.iter().any(|want| want.name == **name);
+            is_there && !gone.contains(*name) && needs.iter().any(|need| gone.contains(need))
+        }) {
+            gone.push(name.clone());
+        }
+        let along = gone.split_off(wanted.remove.len());
+        let names: Vec<_> = along.iter().map(PackageName::as_str).collect();
+        let names = names.join(", ");
+        let why = || format!("the package manager would remove {names}, which no block asks for");
+        Ok((!names.is_empty()).then(why))
+    }
+
+    fn unit(&self, unit: &UnitId) -> Result<Option<Unit>, HostError> {
+        let seen = self.state.units.get(unit).cloned().flatten();
+        let UnitScope::User(user) = &unit.scope else {
+            return Ok(seen);
+        };
+        let user = self.user(user)?;
+        let home = user.and_then(|user| AbsPath::parse(&user.home).ok());
+        let places = home.map(|home| unit_file::places_of_user(&unit.name, &home));
+        let places = places.unwrap_or_default();
+        if seen.is_some() && !self.state.foresees_any(&places) {
+            return Ok(seen); // as if it came with the system
+        }
+        let entry = |path: &AbsPath| self.path(path).map(Fate::Is);
+        let read = |path: &AbsPath| self.read(path).map(Fate::Is);
+        match by_files(seen, &places, &entry, &read)? {
+            Fate::Is(unit) => Ok(unit),
+            Fate::Unknown(_) => unreachable!("a host in memory knows what it holds"),
+        }
     }
 
     fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {

@@ -11,9 +11,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::effect::{Command, Effect, Expiry};
+use crate::effect::{Command, Effect, Expiry, Transaction};
 use crate::name::{
-    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitId, UserName,
 };
 
 use self::facts::Facts;
@@ -275,7 +275,7 @@ pub enum Key {
     /// A newer version of an installed package.
     Newer(PackageName),
     /// A unit.
-    Unit(UnitName),
+    Unit(UnitId),
     /// A git working tree.
     Checkout(AbsPath),
     /// A setting of the running kernel or host.
@@ -372,11 +372,18 @@ pub trait Observe: Sync {
     /// # Errors
     /// If the package manager cannot be started.
     fn newer(&self, name: &PackageName) -> Result<Newer, HostError>;
-    /// A unit by name; `None` if systemd knows none.
+    /// What the package manager has against removing packages, or against another version of one,
+    /// because of others that are installed; a whole sentence, as an apply would say it. A tool
+    /// with fixed arguments is started only if the record alone cannot show that nothing speaks against it.
     ///
     /// # Errors
-    /// If systemd cannot be asked.
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError>;
+    /// If the record cannot be read, or the package manager cannot be started.
+    fn objection(&self, wanted: &Transaction) -> Result<Option<String>, HostError>;
+    /// A unit; `None` if the systemd that it belongs to knows none.
+    ///
+    /// # Errors
+    /// If that systemd cannot be asked; a user's may not run.
+    fn unit(&self, unit: &UnitId) -> Result<Option<Unit>, HostError>;
     /// The git working tree at a path; `None` if there is none. No process is started.
     ///
     /// # Errors

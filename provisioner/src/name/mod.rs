@@ -9,6 +9,7 @@ mod path;
 mod pattern;
 mod repo;
 mod system;
+mod unit;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub use self::pattern::Pattern;
 use self::repo::{check_component, check_repo, check_suite, check_uri};
 pub use self::system::{ModuleName, SysctlKey};
 use self::system::{check_host, check_interface, check_locale, check_zone};
+pub use self::unit::{UnitId, UnitScope};
 
 /// Why a text is not the name it should be. Words for a person, without the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

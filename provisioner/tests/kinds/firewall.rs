@@ -44,12 +44,12 @@ fn a_firewall_is_one_table_that_keeps_what_hpt_needs() {
     // Its service runs from now on, so that a restart of nftables.service loads the rules again.
     let service = UnitName::parse("hpt-firewall.service").unwrap();
     let runs = |host: &Host| {
-        let unit = host.unit(&service).unwrap();
+        let unit = host.unit(&service.clone().into()).unwrap();
         unit.is_some_and(|unit| unit.is_running())
     };
     assert!(runs(&host));
     host.inner.put(&Effect::Unit {
-        name: service.clone(),
+        unit: service.clone().into(),
         job: UnitJob::Stop,
     });
     assert_eq!(
@@ -116,7 +116,7 @@ fn a_firewall_is_not_a_second_one_unless_it_is_told_to() {
         host.inner.put_unit(name.clone());
         assert_ne!(planned(RULES, &host).0, Verdict::Blocked, "{service}");
         host.inner.put(&Effect::Unit {
-            name,
+            unit: name.into(),
             job: UnitJob::Start,
         });
         if service == "ufw" {
@@ -137,7 +137,7 @@ fn a_firewall_is_not_a_second_one_unless_it_is_told_to() {
         let absent = "[[firewall]]\nabsent = true\n";
         assert_eq!(planned(absent, &host).0, Verdict::Ok);
         host.inner.put(&Effect::Unit {
-            name: UnitName::service(service).unwrap(),
+            unit: UnitName::service(service).unwrap().into(),
             job: UnitJob::Stop,
         });
     }

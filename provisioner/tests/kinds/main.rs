@@ -25,6 +25,7 @@ mod services;
 mod system;
 mod trees;
 mod units;
+mod user_services;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -42,7 +43,8 @@ use hpt_provisioner::host::{
     Progress, Unit, User,
 };
 use hpt_provisioner::name::{
-    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitName, UserName,
+    AbsPath, GroupName, Mode, PackageName, PackageVersion, SysctlKey, UnitId, UnitName, UnitScope,
+    UserName,
 };
 use hpt_provisioner::plan::{Plan, Planned, Reveal, Verdict, plan};
 use hpt_provisioner::report::Outcome;
@@ -120,6 +122,7 @@ impl Observe for Host {
         user_numbered(uid: u32) -> Result<Option<UserName>, HostError>;
         group_numbered(gid: u32) -> Result<Option<GroupName>, HostError>;
         newer(name: &PackageName) -> Result<Newer, HostError>;
+        objection(wanted: &Transaction) -> Result<Option<String>, HostError>;
         checkout(path: &AbsPath) -> Result<Option<Checkout>, HostError>;
         setting(setting: &hpt_provisioner::host::setting::Setting) -> Result<Option<String>, HostError>;
         blob(hash: &Hash) -> Result<Option<Arc<[u8]>>, HostError>;
@@ -140,7 +143,7 @@ impl Observe for Host {
             .map(|p| Package { configured, ..p }))
     }
 
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
+    fn unit(&self, name: &UnitId) -> Result<Option<Unit>, HostError> {
         self.unit
             .clone()
             .map_or_else(|| self.inner.unit(name), |unit| Ok(Some(unit)))

@@ -128,3 +128,31 @@ fn a_block_for_another_manager_says_so() {
     assert_eq!(planned(&text("yum"), &host).0, Verdict::Create);
     settles(&text("dnf"), &mut host);
 }
+
+#[test]
+fn what_others_need_is_removed_after_them_or_with_them() {
+    let fresh = || {
+        let mut host = Host::new();
+        put(&mut host, &["app", "dep", "other"]);
+        for (name, needed) in [("dep", "app"), ("other", "dep")] {
+            let [name, needed] = [name, needed].map(|name| PackageName::parse(name).unwrap());
+            host.inner.put_need(name, needed);
+        }
+        host
+    };
+    let absent = |names: &str| format!("[[package]]\nnames = [{names}]\nabsent = true\n");
+    let [app, dep, other] = [r#""app""#, r#""dep""#, r#""other""#].map(absent);
+    assert_eq!(
+        blocked(&app, &fresh()),
+        "the package manager would remove dep, other, which no block asks for"
+    );
+    settles(&absent(r#""app", "dep", "other""#), &mut fresh());
+    settles(&[other.as_str(), &dep, &app].concat(), &mut fresh());
+    // Each block is a transaction of its own.
+    let plan = look(&config(&(app + &dep + &other)), &fresh());
+    let verdicts: Vec<Verdict> = plan.blocks.iter().map(|block| block.verdict).collect();
+    assert_eq!(
+        verdicts,
+        [Verdict::Blocked, Verdict::Blocked, Verdict::Delete]
+    );
+}

@@ -46,7 +46,7 @@ fn a_unit_is_written_as_it_stands_enabled_and_started() {
          [Unit]\nDescription=App\n\n[Install]\nWantedBy=multi-user.target\n"
     );
     let unit = host
-        .unit(&UnitName::service("app").unwrap())
+        .unit(&UnitName::service("app").unwrap().into())
         .unwrap()
         .unwrap();
     assert!(unit.is_enabled() && unit.is_running(), "{unit:?}");
@@ -84,7 +84,11 @@ fn an_absent_unit_is_stopped_and_disabled_first() {
         (Verdict::Delete, "stop, disable".to_owned())
     );
     settles(absent, &mut host);
-    assert_eq!(host.unit(&UnitName::service("app").unwrap()).unwrap(), None);
+    assert_eq!(
+        host.unit(&UnitName::service("app").unwrap().into())
+            .unwrap(),
+        None
+    );
 }
 
 #[test]

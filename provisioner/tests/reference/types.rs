@@ -227,7 +227,12 @@ pub(crate) const TYPES: &[Named] = &[
         "expression",
         r#""type":"boolean""#,
     ),
-    named(&["scope"], "scope", "\"system\"", r#""enum":["system"]"#),
+    named(
+        &["UnitScope"],
+        "unit_scope",
+        "\"system\" or \"user:NAME\"",
+        r#""type":"string","pattern":"^(system|user:[a-z_][a-z0-9_-]{0,31})$""#,
+    ),
     named(
         &["one_or_more"],
         "one_or_two",

@@ -3,7 +3,7 @@
 use crate::block::Decision;
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key, Unit};
-use crate::name::{AbsPath, UnitName};
+use crate::name::{AbsPath, UnitId, UnitName};
 use crate::view::View;
 
 /// The services of those whose rules would stand beside hpt's.
@@ -57,8 +57,8 @@ fn is_on(text: &[u8]) -> bool {
         .is_some_and(|value| value.eq_ignore_ascii_case("yes"))
 }
 
-fn unit(service: &str) -> UnitName {
-    UnitName::service(service).expect("a plain name")
+fn unit(service: &str) -> UnitId {
+    UnitName::service(service).expect("a plain name").into()
 }
 
 fn ufw() -> AbsPath {

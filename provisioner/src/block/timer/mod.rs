@@ -113,7 +113,7 @@ impl Kind for Timer {
             .into_iter()
             .flat_map(|path| [Key::Path(path.clone()), Key::Content(path)]);
         let mut keys: Vec<Key> = files.collect();
-        keys.push(Key::Unit(self.timer()));
+        keys.push(Key::Unit(self.timer().into()));
         keys.extend(self.user.clone().map(Key::User));
         keys
     }

@@ -1,5 +1,6 @@
 //! `[[unit]]`: a unit file of systemd in `/etc/systemd/system`, and whether the unit runs.
 
+pub(super) mod manager;
 pub(super) mod offline;
 pub(super) mod place;
 pub(super) mod sections;
@@ -156,7 +157,7 @@ impl Kind for Unit {
         let path = unit_file::path_of(&self.name);
         let mut keys = vec![Key::Path(path.clone()), Key::Content(path)];
         let asks = self.absent || self.enabled.is_some() || self.state.is_some();
-        keys.extend(asks.then(|| Key::Unit(self.name.clone())));
+        keys.extend(asks.then(|| Key::Unit(self.name.clone().into())));
         keys
     }
 

@@ -38,7 +38,7 @@ pub(in crate::block) fn look(
         Fate::Is(entry) => entry.is_some_and(|entry| is_mask(&entry.kind)),
     };
     let mut found = written.map(|text| (own.clone(), text.to_owned()));
-    for file in std::iter::once(own.clone()).chain(unit_file::elsewhere(&own)) {
+    for file in unit_file::places(name) {
         if found.is_some() {
             break;
         }
@@ -67,8 +67,7 @@ pub(in crate::block) fn look(
     let enabled = match (masked, all) {
         (true, _) => "masked",
         (false, true) => "enabled",
-        (false, false) if unit_file::install(&settings).is_empty() => "static",
-        (false, false) => "disabled",
+        (false, false) => unit_file::disabled(&settings),
     };
     let unit = Unit {
         enabled: enabled.to_owned(),

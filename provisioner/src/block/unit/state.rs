@@ -47,7 +47,7 @@ pub(in crate::block) fn judge(
         let why = "units are enabled and started by root, and by a running systemd; hpt is not root, or none runs here";
         return Ok(Err(Decision::Blocked(why.to_owned())));
     }
-    let unit = match view.unit(name)? {
+    let unit = match view.unit(&name.clone().into())? {
         Fate::Is(Some(unit)) => unit,
         Fate::Unknown(cause) if wanted.written.is_none() => {
             return Ok(Err(Decision::Maybe(cause)));
@@ -62,7 +62,7 @@ pub(in crate::block) fn judge(
     }
     let (jobs, words) = jobs(&unit, wanted);
     let effects = jobs.into_iter().map(|job| Effect::Unit {
-        name: name.clone(),
+        unit: name.clone().into(),
         job,
     });
     Ok(Ok(Steps {

@@ -18,7 +18,6 @@ use super::{
 };
 use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
 use crate::host::{Done, HostError, Mutate, Progress, Stream};
-use crate::unit_file;
 
 /// As much of a command's standard output as is kept for `changed_if` and `result`, in bytes.
 const HEARD: usize = 64 << 10;
@@ -34,12 +33,8 @@ impl Mutate for Live {
     ) -> Vec<Result<Done, HostError>> {
         self.forget();
         let answers = self.act(batch, tell);
-        if batch
-            .iter()
-            .filter_map(Effect::path)
-            .any(unit_file::is_read)
-        {
-            self.systemd.outdate();
+        for path in batch.iter().filter_map(Effect::path) {
+            self.systemds.outdate(path);
         }
         // What was looked at in order to act is old by now.
         self.forget();
@@ -64,8 +59,8 @@ impl Mutate for Live {
 
     fn settle(&mut self) -> Result<(), HostError> {
         self.forget();
-        if self.powers.services && self.systemd.is_outdated() {
-            self.systemd.reload()?;
+        if self.powers.services {
+            self.systemds.reload()?;
         }
         Ok(())
     }
@@ -115,8 +110,10 @@ impl Live {
                     format!("cannot set {setting}: this root does not run, or hpt is not root");
                 vec![Err(HostError::Refused(why))]
             }
-            [Effect::Unit { name, job }] if self.powers.services => {
-                vec![unit_jobs::perform(&self.systemd, name, *job)]
+            [Effect::Unit { unit, job }] if self.powers.services => {
+                let systemd = self.systemd_of(&unit.scope);
+                let perform = |systemd: Arc<_>| unit_jobs::perform(&systemd, &unit.name, *job);
+                vec![systemd.and_then(perform)]
             }
             [Effect::Unit { .. }] => vec![Err(no_services())],
             [Effect::Packages(_), ..] => {

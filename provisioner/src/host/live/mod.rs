@@ -32,11 +32,13 @@ mod spot;
 mod stamp;
 mod sys;
 mod systemd;
+mod systemds;
 mod tail;
 mod temps;
 mod unit_jobs;
 mod unit_list;
 mod unpack;
+mod user_bus;
 mod write;
 mod xattrs;
 
@@ -50,20 +52,24 @@ use self::accounts::Accounts;
 use self::blobs::Blobs;
 use self::command::Spawn;
 use self::files::HashCache;
-use self::managers::{Manager, Packages};
+use self::managers::{Manager, Needs, Packages};
 use self::memos::Memos;
 use self::paths::Tree;
 use self::snapshot::Snapshot;
 use self::spot::{Spot, failed, stat_outside};
 use self::stamp::{Parsed, Stamp};
 use self::systemd::Systemd;
+use self::systemds::Systemds;
 use self::temps::Temps;
+use crate::effect::Transaction;
 use crate::host::facts::Facts;
 use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Entry, Group, Hash, HostError, Key, Memo, Newer, Observe, Package, Powers, Unit, User,
 };
-use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitName, UserName};
+use crate::name::{
+    AbsPath, GroupName, PackageName, SysctlKey, UnitId, UnitName, UnitScope, UserName,
+};
 
 /// As long as an account file may be.
 const MOST_ACCOUNTS: u64 = 64 << 20;
@@ -91,6 +97,8 @@ pub struct Options {
 pub struct Kept {
     hashes: HashCache,
     packages: Parsed<Packages>,
+    /// What is installed needs of each other; read where something is removed.
+    needs: Parsed<Needs>,
 }
 
 /// The host that hpt runs on.
@@ -109,7 +117,7 @@ pub struct Live {
     temps: Temps,
     accounts: Parsed<Accounts>,
     manager: Option<&'static dyn Manager>,
-    systemd: Systemd,
+    systemds: Systemds,
     snapshot: Snapshot,
 }
 
@@ -134,7 +142,7 @@ impl Live {
             memos: Memos::new(options.memos),
             temps: Temps::new(),
             accounts: Parsed::default(),
-            systemd: Systemd::default(),
+            systemds: Systemds::default(),
             snapshot: Snapshot::default(),
         })
     }
@@ -211,6 +219,15 @@ impl Live {
         self.kept.packages.get(stamps, || manager.record(self))
     }
 
+    /// What dpkg's packages need of each other.
+    fn needs(&self) -> Result<Arc<Needs>, HostError> {
+        let stamp = self.stamp(&fixed(managers::DPKG_STATUS))?;
+        let read = || self.read_fixed(managers::DPKG_STATUS);
+        self.kept.needs.get(vec![stamp], || {
+            Ok(Needs::parse(&String::from_utf8_lossy(&read()?)))
+        })
+    }
+
     /// The content of a file that hpt itself names; empty if it is not there.
     fn read_fixed(&self, path: &str) -> Result<Vec<u8>, HostError> {
         let path =
@@ -234,6 +251,18 @@ impl Live {
     fn read_up_to(&self, path: &AbsPath, most: u64) -> Result<Option<Vec<u8>>, HostError> {
         let spot = self.tree.spot(path)?;
         spot.map_or(Ok(None), |spot| files::read_up_to(&spot, path, most))
+    }
+
+    /// The systemd that runs the units of a scope.
+    fn systemd_of(&self, scope: &UnitScope) -> Result<Arc<Systemd>, HostError> {
+        match scope {
+            UnitScope::System => Ok(self.systemds.host()),
+            UnitScope::User(name) => {
+                let accounts = self.accounts_with(self.accounts()?, "passwd", name.as_str())?;
+                let uid = accounts.needed_user(name)?.uid;
+                Ok(self.systemds.of_user(name, uid))
+            }
+        }
     }
 
     /// Drops what was read: the host is about to change, or has.
@@ -281,13 +310,13 @@ impl Observe for Live {
         let units: Vec<&UnitName> = keys
             .iter()
             .filter_map(|key| match key {
-                Key::Unit(name) => Some(name),
+                Key::Unit(unit) if unit.scope == UnitScope::System => Some(&unit.name),
                 _ => None,
             })
             .collect();
         let asks = self.powers.services && units.len() >= unit_list::FEW;
         std::thread::scope(|scope| {
-            let running = asks.then(|| scope.spawn(|| self.systemd.running(&units)));
+            let running = asks.then(|| scope.spawn(|| self.systemds.host().running(&units)));
             self.snapshot.fill(&self.tree, &self.kept.hashes, keys);
             // What systemd did not say, it is asked when it matters.
             let running = running.and_then(|thread| thread.join().ok()?.ok());
@@ -384,14 +413,32 @@ impl Observe for Live {
         }
     }
 
-    fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
+    fn objection(&self, wanted: &Transaction) -> Result<Option<String>, HostError> {
+        let Some(manager) = self.manager.filter(|_| self.powers.packages) else {
+            return Ok(None);
+        };
+        let packages = self.packages()?;
+        if packages.any_unconfigured() {
+            return Ok(None); // nobody can say before that is repaired
+        }
+        let mut wanted = wanted.clone();
+        wanted.remove.retain(|name| packages.get(name).is_some());
+        match manager.trial(self, &wanted)? {
+            Some(call) => managers::objection(manager, &wanted, &call),
+            None => Ok(None),
+        }
+    }
+
+    fn unit(&self, unit: &UnitId) -> Result<Option<Unit>, HostError> {
         if !self.powers.services {
             return Err(no_services());
         }
-        if let Some(known) = self.snapshot.unit(name) {
+        if unit.scope == UnitScope::System
+            && let Some(known) = self.snapshot.unit(&unit.name)
+        {
             return Ok(Some(known));
         }
-        self.systemd.unit(name)
+        self.systemd_of(&unit.scope)?.unit(&unit.name)
     }
 
     fn checkout(&self, path: &AbsPath) -> Result<Option<Checkout>, HostError> {

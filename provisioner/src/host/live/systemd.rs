@@ -5,15 +5,16 @@ use std::fmt::Display;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use zbus::connection::Builder;
 use zbus::{Connection, ObjectPath, OwnedObjectPath, OwnedVariant};
 
+use super::user_bus;
 use crate::host::{HostError, Unit};
-use crate::name::UnitName;
+use crate::name::{UnitName, UserName};
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const ROOT: &str = "/org/freedesktop/systemd1";
@@ -22,20 +23,50 @@ const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// systemd answers at once, unless it is reloading.
-const ANSWER: Duration = Duration::from_mins(1);
+pub(super) const ANSWER: Duration = Duration::from_mins(1);
 
-/// The connection to the system bus: made when the first unit is asked for, and then kept.
+/// A systemd, and the connection to its bus: made when the first unit is asked for, and then kept.
 #[derive(Default)]
 pub(super) struct Systemd {
+    whose: Whose,
     bus: Mutex<Option<Connection>>,
     /// Whether unit files or their links were changed since systemd was told to read them.
     outdated: AtomicBool,
+}
+
+/// Whose units it runs.
+#[derive(Default)]
+enum Whose {
+    #[default]
+    Host,
+    User {
+        name: UserName,
+        uid: u32,
+        /// What starts the way to it.
+        host: Arc<Systemd>,
+    },
 }
 
 /// What systemd says of a unit at one moment.
 pub(super) struct State(HashMap<String, OwnedVariant>);
 
 impl Systemd {
+    /// A user's systemd, to which `host` leads.
+    pub(super) fn of_user(host: Arc<Self>, name: UserName, uid: u32) -> Self {
+        Self {
+            whose: Whose::User { name, uid, host },
+            ..Self::default()
+        }
+    }
+
+    /// The number of the user whose it is; `None` for the host's own.
+    pub(super) fn uid(&self) -> Option<u32> {
+        match self.whose {
+            Whose::Host => None,
+            Whose::User { uid, .. } => Some(uid),
+        }
+    }
+
     /// A unit as a plan sees it; `None` if systemd knows none of that name.
     pub(super) fn unit(&self, name: &UnitName) -> Result<Option<Unit>, HostError> {
         if name.as_str().contains("@.") {
@@ -51,7 +82,7 @@ impl Systemd {
             return Ok(None);
         };
         Ok(Some(Unit {
-            active: state.text("ActiveState"),
+            active: state.active(),
             enabled: self.enablement(name, &state),
             condition_failed: state.condition_failed(),
         }))
@@ -77,6 +108,12 @@ impl Systemd {
     /// Whether systemd has not read what was changed.
     pub(super) fn is_outdated(&self) -> bool {
         self.outdated.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was asked something, and can be still.
+    pub(super) fn is_connected(&self) -> bool {
+        let kept = self.bus.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().is_some_and(|bus| !bus.is_closed())
     }
 
     /// All that systemd says of a unit; it is loaded first if it was not.
@@ -173,7 +210,7 @@ impl Systemd {
     where
         R: TryFrom<OwnedVariant>,
     {
-        let failed = |error: zbus::Error| words(&"several units", "Get", &error);
+        let failed = |error: zbus::Error| self.refusal(&"several units", "Get", &error);
         let mut kept = self.bus.lock().unwrap_or_else(PoisonError::into_inner);
         zbus::block_on(async {
             let bus = kept
@@ -214,7 +251,13 @@ impl Systemd {
         self.ask(name, path, interface, "GetAll", &(of,)).map(State)
     }
 
-    pub(super) fn call<B, R>(&self, name: &UnitName, method: &str, body: &B) -> Result<R, HostError>
+    /// A call of the manager itself, about the unit `name`.
+    pub(super) fn call<B, R>(
+        &self,
+        name: &dyn Display,
+        method: &str,
+        body: &B,
+    ) -> Result<R, HostError>
     where
         B: serde::Serialize + zbus::DynamicType,
         R: for<'d> zbus::wire::DynamicDeserialize<'d>,
@@ -236,23 +279,34 @@ impl Systemd {
         B: serde::Serialize + zbus::DynamicType,
         R: for<'d> zbus::wire::DynamicDeserialize<'d>,
     {
-        let failed = |error: zbus::Error| words(name, method, &error);
+        let failed = |error: zbus::Error| self.refusal(name, method, &error);
         let mut kept = self.bus.lock().unwrap_or_else(PoisonError::into_inner);
-        zbus::block_on(async {
-            let bus = match kept.take().filter(|bus| !bus.is_closed()) {
-                Some(bus) => bus,
-                None => Builder::system()
-                    .method_timeout(ANSWER)
-                    .build()
-                    .await
-                    .map_err(failed)?,
-            };
-            let answer = bus
-                .call_method(Some(SYSTEMD), path, Some(interface), method, body)
-                .await;
-            *kept = Some(bus);
-            answer.map_err(failed)?.body().deserialize().map_err(failed)
-        })
+        let bus = match (kept.take().filter(|bus| !bus.is_closed()), &self.whose) {
+            (Some(bus), _) => bus,
+            (None, Whose::Host) => {
+                zbus::block_on(Builder::system().method_timeout(ANSWER).build()).map_err(failed)?
+            }
+            (None, Whose::User { name, uid, host }) => user_bus::connect(host, name, *uid)?,
+        };
+        let call = bus.call_method(Some(SYSTEMD), path, Some(interface), method, body);
+        let answer = zbus::block_on(call);
+        *kept = Some(bus);
+        answer.map_err(failed)?.body().deserialize().map_err(failed)
+    }
+
+    /// D-Bus's error in words: what was asked, of whom, of which unit, and why not.
+    fn refusal(&self, name: &dyn Display, method: &str, error: &zbus::Error) -> HostError {
+        let why = match error {
+            zbus::Error::MethodError(kind, text, _) => {
+                text.clone().unwrap_or_else(|| kind.to_string())
+            }
+            other => other.to_string(),
+        };
+        let whose = match &self.whose {
+            Whose::Host => "systemd".to_owned(),
+            Whose::User { name, .. } => format!("the systemd of {name}"),
+        };
+        HostError::Refused(format!("{whose} refused {method} for {name}: {why}"))
     }
 }
 
@@ -264,6 +318,15 @@ impl State {
             .get(name)
             .and_then(|value| String::try_from(value.clone()).ok());
         value.unwrap_or_default()
+    }
+
+    /// `ActiveState`; what waits for its turn to start is on its way.
+    pub(super) fn active(&self) -> String {
+        let state = self.text("ActiveState");
+        if state == "inactive" && self.job() != "/" {
+            return "activating".to_owned();
+        }
+        state
     }
 
     /// How often systemd has started a service by itself.
@@ -348,13 +411,4 @@ async fn together<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     answers.into_iter().flatten().collect()
-}
-
-/// D-Bus's error in words: what was asked, of which unit, and why not.
-fn words(name: &dyn Display, method: &str, error: &zbus::Error) -> HostError {
-    let why = match error {
-        zbus::Error::MethodError(kind, text, _) => text.clone().unwrap_or_else(|| kind.to_string()),
-        other => other.to_string(),
-    };
-    HostError::Refused(format!("systemd refused {method} for {name}: {why}"))
 }

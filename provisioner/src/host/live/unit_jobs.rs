@@ -80,7 +80,7 @@ fn perform_held(
         UnitJob::Stop => {
             let after = wait(systemd, name, "StopUnit")?;
             if !matches!(after.text("ActiveState").as_str(), "inactive" | "failed") {
-                return Err(unwell(name, "did not stop", &after));
+                return Err(unwell(systemd, name, "did not stop", &after));
             }
             "stopped"
         }
@@ -117,14 +117,14 @@ fn watch(systemd: &Systemd, name: &UnitName, time: Duration) -> Result<(), HostE
         // Between its end and its next start it is neither, for as long as RestartSec says.
         if state.text("SubState").starts_with("auto-restart") || restarts(name)? != first {
             let what = format!("ended and was started anew by systemd within {seconds} s");
-            return Err(unwell(name, &what, &state));
+            return Err(unwell(systemd, name, &what, &state));
         }
         if !matches!(
             state.text("ActiveState").as_str(),
             "active" | "reloading" | "refreshing"
         ) {
             let what = format!("did not stay active for {seconds} s");
-            return Err(unwell(name, &what, &state));
+            return Err(unwell(systemd, name, &what, &state));
         }
         let left = time.saturating_sub(begun.elapsed());
         if left.is_zero() {
@@ -172,7 +172,7 @@ fn start(
         ("active" | "reloading" | "refreshing", _) => Ok(()),
         // What runs once and ends is not active afterwards.
         ("inactive", "dead") if service.is_none_or(|s| s.text("Result") == "success") => Ok(()),
-        _ => Err(unwell(name, "did not come up", &after)),
+        _ => Err(unwell(systemd, name, "did not come up", &after)),
     }
 }
 
@@ -192,7 +192,7 @@ fn wait(systemd: &Systemd, name: &UnitName, method: &str) -> Result<State, HostE
         }
         if begun.elapsed() > longest {
             let what = format!("is still not there after {} s", longest.as_secs());
-            return Err(unwell(name, &what, &state));
+            return Err(unwell(systemd, name, &what, &state));
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSES.1);
@@ -205,20 +205,32 @@ fn current(systemd: &Systemd, name: &UnitName) -> Result<State, HostError> {
 }
 
 /// What is wrong with a unit, with the last it wrote to the journal.
-fn unwell(name: &UnitName, what: &str, state: &State) -> HostError {
+fn unwell(systemd: &Systemd, name: &UnitName, what: &str, state: &State) -> HostError {
     let (active, sub) = (state.text("ActiveState"), state.text("SubState"));
     let run = state.invocation();
     let mut args: Vec<String> = ["--no-pager", "--quiet", "--output=cat", "--lines=8"]
         .map(String::from)
         .into();
-    if run.is_empty() {
-        args.extend(["--boot".into(), format!("--unit={name}")]);
-    } else {
-        args.extend([
+    // What a user's systemd says of a run is taken for that user's alone.
+    let whose = systemd.uid().map(|uid| format!("_UID={uid}"));
+    match &whose {
+        None if run.is_empty() => args.extend(["--boot".into(), format!("--unit={name}")]),
+        None => args.extend([
             format!("_SYSTEMD_INVOCATION_ID={run}"),
             "+".into(),
             format!("INVOCATION_ID={run}"),
-        ]);
+        ]),
+        Some(uid) if run.is_empty() => {
+            let unit = format!("_SYSTEMD_USER_UNIT={name}");
+            args.extend(["--boot".into(), uid.clone(), unit]);
+        }
+        Some(uid) => args.extend([
+            uid.clone(),
+            format!("_SYSTEMD_INVOCATION_ID={run}"),
+            "+".into(),
+            uid.clone(),
+            format!("USER_INVOCATION_ID={run}"),
+        ]),
     }
     let mut journal = Spawn::tool("journalctl", args);
     journal.timeout = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Cause, Fate, Overlay};
 use crate::effect::{Access, Content, Effect, Transaction, UnitJob};
 use crate::host::{Entry, EntryKind, Group, Memo, Observe, Owner, Package, Unit, User};
-use crate::name::{AbsPath, GroupName, Mode, PackageName, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, Mode, PackageName, UnitId, UnitName, UnitScope, UserName};
 use crate::unit_file;
 
 /// What lies under an overlay while it foresees: a host, or nothing.
@@ -32,8 +32,8 @@ impl Base<'_> {
         self.0.and_then(|host| host.package(name).ok()).flatten()
     }
 
-    pub(super) fn unit(&self, name: &UnitName) -> Option<Unit> {
-        self.0.and_then(|host| host.unit(name).ok()).flatten()
+    pub(super) fn unit(&self, unit: &UnitId) -> Option<Unit> {
+        self.0.and_then(|host| host.unit(unit).ok()).flatten()
     }
 }
 
@@ -69,7 +69,7 @@ impl Overlay {
                     self.with_access(path, kind, &Access::default(), Mode::new(0o777), base);
                 self.paths.insert(path.clone(), Some(entry));
                 if let Some(name) = unit_file::unit_at(path).filter(|_| to == "/dev/null") {
-                    self.foresee_unit(&name, UnitJob::Mask, base);
+                    self.foresee_unit(&name.into(), UnitJob::Mask, base);
                 }
             }
             Effect::SetAccess { path, access } => {
@@ -98,9 +98,9 @@ impl Overlay {
             }
             Effect::Group(edit) => self.foresee_group(edit, base),
             Effect::User(edit) => self.foresee_user(edit, base),
-            Effect::Unit { name, job } => {
+            Effect::Unit { unit, job } => {
                 self.served.get_or_insert_with(cause);
-                self.foresee_unit(name, *job, base);
+                self.foresee_unit(unit, *job, base);
             }
             Effect::Set { setting, value } => {
                 self.foresee_setting(setting, value.as_deref(), by, base);
@@ -183,10 +183,10 @@ impl Overlay {
         }
     }
 
-    fn foresee_unit(&mut self, name: &UnitName, job: UnitJob, base: &Base<'_>) {
+    fn foresee_unit(&mut self, id: &UnitId, job: UnitJob, base: &Base<'_>) {
         let mut unit = self
-            .unit(name)
-            .unwrap_or_else(|| base.unit(name))
+            .unit(id)
+            .unwrap_or_else(|| base.unit(id))
             .unwrap_or_else(Unit::fresh);
         match job {
             UnitJob::Start | UnitJob::Restart => "active".clone_into(&mut unit.active),
@@ -196,28 +196,33 @@ impl Overlay {
             UnitJob::Reload | UnitJob::Watch(_) => {}
             UnitJob::Mask => {
                 "masked".clone_into(&mut unit.enabled);
-                let path = unit_file::path_of(name);
+                let Some(path) = self.unit_places(id, base).into_iter().next() else {
+                    return;
+                };
                 let kind = EntryKind::Symlink("/dev/null".to_owned());
                 let entry =
                     self.with_access(&path, kind, &Access::default(), Mode::new(0o777), base);
                 self.paths.insert(path, Some(entry));
             }
             UnitJob::Unmask => {
-                self.paths.insert(unit_file::path_of(name), None);
-                self.enablement(name, base).clone_into(&mut unit.enabled);
+                if let Some(path) = self.unit_places(id, base).into_iter().next() {
+                    self.paths.insert(path, None);
+                }
+                self.enablement(id, base).clone_into(&mut unit.enabled);
             }
         }
-        self.units.insert(name.clone(), Some(unit));
+        self.units.insert(id.clone(), Some(unit));
     }
 
     /// A unit's file is written: the unit is there, and its `[Install]` says what it can be.
     fn foresee_unit_file(&mut self, name: UnitName, base: &Base<'_>) {
-        let seen = self.unit(&name).unwrap_or_else(|| base.unit(&name));
+        let id = UnitId::from(name);
+        let seen = self.unit(&id).unwrap_or_else(|| base.unit(&id));
         let mut unit = seen.unwrap_or_else(Unit::fresh);
         if matches!(unit.enabled.as_str(), "disabled" | "static") {
-            self.enablement(&name, base).clone_into(&mut unit.enabled);
+            self.enablement(&id, base).clone_into(&mut unit.enabled);
         }
-        self.units.insert(name, Some(unit));
+        self.units.insert(id, Some(unit));
     }
 
     /// A unit's file is removed: so is the unit, unless it runs or has another file.
@@ -226,17 +231,31 @@ impl Overlay {
             let fate = self.path(other).or_else(|| base.path(other));
             matches!(fate, Some(Fate::Is(Some(_))))
         };
-        let seen = self.unit(&name).unwrap_or_else(|| base.unit(&name));
+        let id = UnitId::from(name);
+        let seen = self.unit(&id).unwrap_or_else(|| base.unit(&id));
         let runs = seen.is_some_and(|unit| !unit.is_stopped());
         if !runs && !unit_file::elsewhere(path).iter().any(is_there) {
-            self.units.insert(name, None);
+            self.units.insert(id, None);
+        }
+    }
+
+    /// Where a unit may have its file, an administrator's or the user's own place first.
+    fn unit_places(&self, unit: &UnitId, base: &Base<'_>) -> Vec<AbsPath> {
+        match &unit.scope {
+            UnitScope::System => unit_file::places(&unit.name),
+            UnitScope::User(name) => {
+                let user = self.user(name).unwrap_or_else(|| base.user(name));
+                let home = user.and_then(|user| AbsPath::parse(&user.home).ok());
+                home.map_or_else(Vec::new, |home| {
+                    unit_file::places_of_user(&unit.name, &home)
+                })
+            }
         }
     }
 
     /// What a unit that does not start at boot is called by systemd, which depends on its file.
-    fn enablement(&self, name: &UnitName, base: &Base<'_>) -> &'static str {
-        let own = unit_file::path_of(name);
-        let mut places = std::iter::once(own.clone()).chain(unit_file::elsewhere(&own));
+    fn enablement(&self, unit: &UnitId, base: &Base<'_>) -> &'static str {
+        let mut places = self.unit_places(unit, base).into_iter();
         let text = |path| match (self.content.get(&path), self.path(&path)) {
             (Some(Content::Inline(bytes)), _) => Some(bytes.clone()),
             (None, None) => base.read(&path),
@@ -245,9 +264,6 @@ impl Overlay {
         let settings = places
             .find_map(text)
             .map(|bytes| unit_file::parse(&String::from_utf8_lossy(&bytes)).unwrap_or_default());
-        match settings {
-            Some(settings) if unit_file::install(&settings).is_empty() => "static",
-            _ => "disabled",
-        }
+        settings.map_or("disabled", |settings| unit_file::disabled(&settings))
     }
 }

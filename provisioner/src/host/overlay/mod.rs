@@ -6,16 +6,18 @@
 mod accounts;
 mod foresee;
 mod settings;
+mod user_units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::Content;
 use crate::host::setting::Setting;
 use crate::host::{Checkout, Entry, Group, Key, Memo, Package, Unit, User};
-use crate::name::{AbsPath, GroupName, PackageName, UnitName, UserName};
+use crate::name::{AbsPath, GroupName, PackageName, UnitId, UserName};
 
 pub(super) use self::accounts::fingerprint;
 pub use self::foresee::Base;
+pub(crate) use self::user_units::by_files;
 
 /// Why something cannot be known before an apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub struct Overlay {
     pub(super) users: BTreeMap<UserName, Option<User>>,
     pub(super) groups: BTreeMap<GroupName, Option<Group>>,
     pub(super) packages: BTreeMap<PackageName, Option<Package>>,
-    pub(super) units: BTreeMap<UnitName, Option<Unit>>,
+    pub(super) units: BTreeMap<UnitId, Option<Unit>>,
     pub(super) memos: BTreeMap<Memo, bool>,
     pub(super) settings: BTreeMap<Setting, Fate<Option<String>>>,
     /// Set once a kernel module will have been loaded: it brings parameters.
@@ -150,6 +152,12 @@ impl Overlay {
         self.packages.get(name).cloned()
     }
 
+    /// All packages that are foreseen, or foreseen to be gone.
+    pub fn foreseen_packages(&self) -> impl Iterator<Item = (&PackageName, Option<&Package>)> {
+        let all = self.packages.iter();
+        all.map(|(name, package)| (name, package.as_ref()))
+    }
+
     /// A file that package lists are made from, if an earlier block changes one.
     pub fn changed_package_source(&self) -> Option<&AbsPath> {
         let dirs = [
@@ -164,9 +172,14 @@ impl Overlay {
         paths.find(|path| dirs.iter().any(|dir| path.as_path().starts_with(dir)))
     }
 
+    /// Whether anything is foreseen of one of these paths.
+    pub(crate) fn foresees_any(&self, paths: &[AbsPath]) -> bool {
+        paths.iter().any(|path| self.path(path).is_some())
+    }
+
     /// Whether a unit is foreseen.
-    pub fn unit(&self, name: &UnitName) -> Option<Option<Unit>> {
-        self.units.get(name).cloned()
+    pub fn unit(&self, unit: &UnitId) -> Option<Option<Unit>> {
+        self.units.get(unit).cloned()
     }
 
     /// Whether it is foreseen that something is remembered.

@@ -83,6 +83,11 @@ impl Manager for Apk {
         (!wants.is_empty()).then(|| call(&verb, wants.iter().map(super::operand)))
     }
 
+    fn trial(&self, _: &Live, wanted: &Transaction) -> Result<Option<Spawn>, HostError> {
+        Ok((!wanted.remove.is_empty())
+            .then(|| call(&["del", "--simulate"], strings(&wanted.remove))))
+    }
+
     /// Reads lines such as `(1/3) Purging oldlib (1.0-r0)`.
     fn foreseen(&self, output: &str) -> Foreseen {
         let mut foreseen = Foreseen::default();

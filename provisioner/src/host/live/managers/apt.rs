@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::super::Live;
 use super::super::command::{End, Spawn};
 use super::super::locks::Lock;
+use super::objection::unasked;
 use super::{Foreseen, Manager, Newer, Packages, apt_words, dpkg, strings};
 use crate::effect::{Transaction, Want};
 use crate::host::HostError;
@@ -51,6 +52,9 @@ const SIMULATE: [&str; 9] = [
     NO_CACHES[2],
     NO_CACHES[3],
 ];
+
+/// A plan waits for nobody, and a simulation that reads needs no lock.
+const NO_LOCKS: [&str; 2] = ["-o", "Debug::NoLocking=true"];
 
 /// Where the lists are.
 const LISTS: &str = "/var/lib/apt/lists";
@@ -118,10 +122,25 @@ impl Manager for Apt {
     }
 
     fn simulate(&self, wanted: &Transaction) -> Option<Spawn> {
-        let mut args = [&SIMULATE.map(String::from)[..], &arguments(wanted)].concat();
-        // What it would remove is asked here, to be named.
-        args.retain(|arg| arg != NO_REMOVE);
-        Some(tool("apt-get", args))
+        Some(tool("apt-get", simulated(wanted)))
+    }
+
+    /// What breaks nothing by the record needs no trial.
+    fn trial(&self, host: &Live, wanted: &Transaction) -> Result<Option<Spawn>, HostError> {
+        if !host.needs()?.may_break(wanted) {
+            return Ok(None);
+        }
+        let options = NO_LOCKS.map(String::from).into_iter();
+        Ok(Some(tool("apt-get", options.chain(simulated(wanted)))))
+    }
+
+    fn along(&self, wanted: &Transaction, output: &str) -> Vec<String> {
+        let removed = unasked(self, wanted, output);
+        if removed.is_empty() {
+            apt_words::unmet(output)
+        } else {
+            removed
+        }
     }
 
     fn foreseen(&self, output: &str) -> Foreseen {
@@ -216,6 +235,14 @@ fn arguments(wanted: &Transaction) -> Vec<String> {
     args
 }
 
+/// The same, simulated.
+fn simulated(wanted: &Transaction) -> Vec<String> {
+    let mut args = [&SIMULATE.map(String::from)[..], &arguments(wanted)].concat();
+    // What it would remove is asked here, to be named.
+    args.retain(|arg| arg != NO_REMOVE);
+    args
+}
+
 fn operand(want: &Want) -> String {
     want.version
         .as_ref()
@@ -292,7 +319,7 @@ pub(super) mod tests {
     /// X6: nothing that apt is told allows what is not signed.
     #[test]
     fn no_option_is_against_signatures() {
-        for option in OPTIONS.iter().chain(&SIMULATE) {
+        for option in OPTIONS.iter().chain(&SIMULATE).chain(&NO_LOCKS) {
             let option = option.to_lowercase();
             for word in [
                 "unauthenticated",

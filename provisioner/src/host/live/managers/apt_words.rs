@@ -17,6 +17,18 @@ pub(super) fn foreseen(output: &str) -> Foreseen {
     foreseen
 }
 
+/// The packages that lack what they need, of which apt says ` name : Depends: other (>= 1) but ...`.
+pub(super) fn unmet(output: &str) -> Vec<String> {
+    let mut names: Vec<String> = output
+        .lines()
+        .filter_map(|line| line.strip_prefix(' ')?.split_once(" : "))
+        .filter(|(_, why)| why.starts_with("Depends: ") || why.starts_with("PreDepends: "))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    names.dedup();
+    names
+}
+
 /// Reads the candidates that `apt-cache policy` tells, where they are not what is installed.
 pub(super) fn newer(output: &str) -> Newer {
     let mut newer = Newer::new();
@@ -86,6 +98,13 @@ mod tests {
         let foreseen = foreseen(output);
         assert_eq!(foreseen.installed, ["libx:i386", "postfix"]);
         assert_eq!(foreseen.removed, ["exim4", "old"]);
+    }
+
+    #[test]
+    fn what_lacks_something_is_named() {
+        let output = "The following packages have unmet dependencies:\n lab-dep : Depends: lab-app (>= 1.1) but it is not going to be installed\n           \
+                      Depends: x but it is not installable\n sed : PreDepends: libc6 but it is not going to be installed\n y : Conflicts: z\nE: Unable to correct problems\n";
+        assert_eq!(unmet(output), ["lab-dep", "sed"]);
     }
 
     #[test]

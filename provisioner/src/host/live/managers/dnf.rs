@@ -87,6 +87,10 @@ impl Manager for Dnf {
         spawn
     }
 
+    fn trial(&self, _: &Live, wanted: &Transaction) -> Result<Option<Spawn>, HostError> {
+        Ok((!wanted.remove.is_empty()).then(|| rpm::try_removal(&wanted.remove)))
+    }
+
     /// `install` leaves alone what is there, so that an upgrade of it is a call of its own.
     fn change(&self, transaction: &Transaction, packages: &Packages) -> Vec<Spawn> {
         let is_older = |want: &Want| {

@@ -5,7 +5,7 @@ use crate::host::Package;
 use crate::name::PackageVersion;
 
 /// Where dpkg keeps its record.
-pub(super) const STATUS: &str = "/var/lib/dpkg/status";
+pub(in super::super) const STATUS: &str = "/var/lib/dpkg/status";
 
 /// Parses the status file; a stanza that is none is passed over.
 pub(super) fn parse(status: &str) -> Packages {
@@ -40,13 +40,10 @@ fn parse_stanza(stanza: &str) -> Option<(&str, &str, Package)> {
             _ => {}
         }
     }
-    let mut words = status?.split(' ');
+    let status = status.filter(|status| is_there(status))?;
+    let mut words = status.split(' ');
     let (want, _flag, state) = (words.next()?, words.next()?, words.next()?);
-    let configured = match state {
-        "not-installed" | "config-files" => return None,
-        "installed" | "triggers-pending" | "triggers-awaited" => true,
-        _ => false,
-    };
+    let configured = matches!(state, "installed" | "triggers-pending" | "triggers-awaited");
     let version = version.and_then(|v| PackageVersion::parse(v).ok());
     Some((
         name?,
@@ -57,6 +54,12 @@ fn parse_stanza(stanza: &str) -> Option<(&str, &str, Package)> {
             configured,
         },
     ))
+}
+
+/// Whether a package with this `Status` is installed, or halfway there.
+pub(super) fn is_there(status: &str) -> bool {
+    let state = status.split(' ').nth(2);
+    state.is_some_and(|state| !matches!(state, "not-installed" | "config-files"))
 }
 
 #[cfg(test)]

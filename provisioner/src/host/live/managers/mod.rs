@@ -6,6 +6,8 @@ mod apt_words;
 mod dnf;
 mod dpkg;
 mod lists;
+mod needs;
+mod objection;
 mod pacman;
 mod record;
 mod rpm;
@@ -23,7 +25,10 @@ use crate::effect::{Transaction, Want};
 use crate::host::HostError;
 use crate::name::{PackageName, PackageVersion};
 
+pub(super) use self::dpkg::STATUS as DPKG_STATUS;
 pub(super) use self::lists::newer;
+pub(super) use self::needs::Needs;
+pub(super) use self::objection::objection;
 pub(super) use self::record::Packages;
 pub(super) use self::work::Work;
 
@@ -75,6 +80,17 @@ pub(super) trait Manager: Sync {
     fn foreseen(&self, output: &str) -> Foreseen {
         let _ = output;
         Foreseen::default()
+    }
+
+    /// A call that says, while it changes nothing and waits for nobody, whether what is installed
+    /// bears a transaction; `None` where that is sure without it.
+    fn trial(&self, host: &Live, wanted: &Transaction) -> Result<Option<Spawn>, HostError>;
+
+    /// The installed packages that would go along, or break, and that nobody named: from what
+    /// [`Self::trial`] printed, if a failure does not say it in words of its own.
+    fn along(&self, wanted: &Transaction, output: &str) -> Vec<String> {
+        let _ = (wanted, output);
+        Vec::new()
     }
 
     /// Whether its name for a package is the one that a config gave.

@@ -82,6 +82,11 @@ impl Manager for Pacman {
         }
     }
 
+    /// To print a removal is to check it, without its lock.
+    fn trial(&self, _: &Live, wanted: &Transaction) -> Result<Option<Spawn>, HostError> {
+        Ok((!wanted.remove.is_empty()).then(|| call(&["-R", "--print"], strings(&wanted.remove))))
+    }
+
     /// What is installed is upgraded by being asked for once more.
     fn change(&self, transaction: &Transaction, _: &Packages) -> Vec<Spawn> {
         let wants: Vec<Want> = wanted(transaction).collect();

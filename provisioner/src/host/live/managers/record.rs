@@ -34,7 +34,7 @@ impl Packages {
     }
 
     /// Whether any package is unpacked but not configured, as after a crash.
-    pub(super) fn any_unconfigured(&self) -> bool {
+    pub(in super::super) fn any_unconfigured(&self) -> bool {
         self.0.values().any(|package| !package.configured)
     }
 

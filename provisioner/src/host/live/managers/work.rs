@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use super::super::command::{End, Spawn};
 use super::super::locks;
-use super::super::tail::{Tail, describe};
+use super::super::tail::Tail;
+use super::objection::{blame, unasked, would_remove};
 use super::transactions::{is_done, merge, note};
 use super::{Manager, Packages, wanted};
 use crate::effect::Transaction;
@@ -242,23 +243,9 @@ impl Work<'_> {
         }
         let foreseen = self.manager.foreseen(&tail.text());
         let refuse = |why| Err(Unknown::Other(Failure::untouched(HostError::Refused(why))));
-        let is_asked = |its: &&String| {
-            wanted
-                .remove
-                .iter()
-                .any(|name| self.manager.same(name, its))
-        };
-        let unasked: Vec<&str> = foreseen
-            .removed
-            .iter()
-            .filter(|its| !is_asked(its))
-            .map(String::as_str)
-            .collect();
+        let unasked = unasked(self.manager, wanted, &tail.text());
         if !unasked.is_empty() {
-            let (word, names) = (self.manager.word(), unasked.join(", "));
-            return refuse(format!(
-                "{word} would remove {names}, which no block asks for"
-            ));
+            return refuse(would_remove(self.manager, &unasked));
         }
         // Where no package is called `foo+`, apt takes that for "install foo" (X4).
         let strange = super::wanted(wanted).map(|want| want.name).find(|name| {
@@ -310,14 +297,7 @@ impl Work<'_> {
     }
 
     fn blame(&self, program: &str, end: End, tail: &Tail) -> HostError {
-        let why = match self.manager.blamed(&tail.text()) {
-            Some(name) => format!("failed on package {name}; it {}", describe(end, tail)),
-            None => describe(end, tail),
-        };
-        HostError::Program {
-            program: program.into(),
-            why,
-        }
+        blame(self.manager, program, end, tail)
     }
 }
 

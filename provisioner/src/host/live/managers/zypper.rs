@@ -43,6 +43,10 @@ impl Manager for Zypper {
         }
     }
 
+    fn trial(&self, _: &Live, wanted: &Transaction) -> Result<Option<Spawn>, HostError> {
+        Ok((!wanted.remove.is_empty()).then(|| rpm::try_removal(&wanted.remove)))
+    }
+
     /// What is installed is upgraded by being asked for once more. `--name` keeps zypper from taking
     /// a name for something that other packages provide.
     fn change(&self, transaction: &Transaction, _: &Packages) -> Vec<Spawn> {

@@ -66,7 +66,7 @@ fn plain(field: &[u8]) -> Vec<u8> {
 pub(super) fn set_mounted(live: &Live, path: &AbsPath, mounted: bool) -> Result<(), HostError> {
     if live.powers.services {
         // systemd would act on the old table.
-        live.systemd.reload()?;
+        live.systemds.host().reload()?;
     }
     let path = path.to_string();
     let program = if mounted { "mount" } else { "umount" };

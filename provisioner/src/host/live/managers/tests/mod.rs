@@ -203,6 +203,71 @@ fn one_unknown_name_does_not_keep_others_out() {
     );
 }
 
+/// A manager, how its trial of a removal of `app` ended and what it said, and what is made of it.
+type Tried<'a> = (&'a dyn Manager, i32, &'a str, Option<&'a str>);
+
+#[test]
+fn a_trial_says_what_stands_against_a_removal() {
+    let unmet = " dep : Depends: app (>= 1.1) but it is not going to be installed\nE: Error, held broken packages.\n";
+    let rpm = "error: Failed dependencies:\n\tapp is needed by (installed) dep-1-1.noarch\n";
+    let purges = "(1/2) Purging app (1-r0)\n(2/2) Purging lib (1-r0)\nOK: 9 MiB\n";
+    let apk = "World updated, but the following packages are not removed due to:\n  app: dep\n\nOK: 9 MiB\n";
+    let pacman =
+        "checking dependencies...\n:: removing app breaks dependency 'app' required by dep\n";
+    let table: [Tried<'_>; 9] = [
+        (&apt::Apt, 0, "Remv app [1]\n", None),
+        (
+            &apt::Apt,
+            0,
+            "Remv dep [1]\nRemv app [1]\n",
+            Some("apt would remove dep, which no block asks for"),
+        ),
+        (&apt::Apt, 100, unmet, Some("tool exited with 100:  dep :")),
+        (&apt::Apt, 100, "E: Unable to locate package app\n", None),
+        (&dnf::DNF, 0, "", None),
+        (
+            &zypper::Zypper,
+            1,
+            rpm,
+            Some("tool failed on package app; it exited with 1: error"),
+        ),
+        // What nothing needs any more goes along with apk's blessing.
+        (&apk::Apk, 0, purges, None),
+        (
+            &apk::Apk,
+            0,
+            apk,
+            Some("tool failed on package app; it exited with 0: World"),
+        ),
+        (
+            &pacman::Pacman,
+            1,
+            pacman,
+            Some("tool failed on package app; it exited with 1: check"),
+        ),
+    ];
+    let ask = |manager, wanted: &Transaction, exit, said| {
+        let stage = Stage::new();
+        stage.tool("tool", &[("*", exit, said)]);
+        let program = stage.0.path().join("tool").display().to_string();
+        let mut call = Spawn::tool(&program, ["-s"]);
+        call.label = "tool".to_owned();
+        objection(manager, wanted, &call).unwrap()
+    };
+    for (manager, exit, said, expected) in table {
+        let why = ask(manager, &transaction(&[], &["app"]), exit, said);
+        let starts = |start| why.as_ref().is_some_and(|why| why.starts_with(start));
+        assert!(expected.map_or(why.is_none(), starts), "{why:?}");
+    }
+    // Two blocks are two calls where they do not go together.
+    let both = transaction(&[("dep", None)], &["app"]);
+    let why = ask(&apt::Apt, &both, 100, unmet);
+    assert_eq!(
+        why.unwrap(),
+        "apt would remove dep, which no block asks for"
+    );
+}
+
 /// X6: no call that any manager makes has a word against signatures.
 #[test]
 fn no_call_is_against_signatures() {
