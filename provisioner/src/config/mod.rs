@@ -41,7 +41,7 @@ use crate::block::Block;
 use crate::fault::{Fault, Place};
 use crate::host::Key;
 use crate::mask::Mask;
-use crate::name::{AbsPath, UnitName, UserName};
+use crate::name::{AbsPath, UnitId, UnitName, UnitScope, UserName};
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
@@ -180,11 +180,14 @@ fn keyed(blocks: &[Block]) -> BTreeSet<UserName> {
     users.collect()
 }
 
-/// The units that blocks start, stop or enable.
+/// The host's own units that blocks start, stop or enable.
 fn units(blocks: &[Block]) -> BTreeSet<UnitName> {
     let units = blocks.iter().flat_map(Block::reads);
     let units = units.filter_map(|key| match key {
-        Key::Unit(name) => Some(name),
+        Key::Unit(UnitId {
+            scope: UnitScope::System,
+            name,
+        }) => Some(name),
         _ => None,
     });
     units.collect()
