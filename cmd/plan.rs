@@ -80,9 +80,7 @@ pub(crate) async fn ask(
     context
         .terminal
         .passing(format_args!("planning {}", site.name()));
-    site.plan(job)
-        .await?
-        .map_err(|faults| CommandError::faults(job.files.clone(), faults))
+    site.plan(job).await?.map_err(|faults| job.refused(faults))
 }
 
 /// Shows a plan. The system of a host is asked for only where it is shown.

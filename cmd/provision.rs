@@ -186,7 +186,7 @@ async fn apply(
                 Exit::Failed
             })
         }
-        End::Faults(faults) => Err(CommandError::faults(job.files.clone(), faults)),
+        End::Faults(faults) => Err(job.refused(faults)),
         End::Busy(running) => Err(busy(&name, &running)),
         End::Moved(moved) => Err(changed(&name, &moved)),
         End::Missing(_) => Err(CommandError::new(

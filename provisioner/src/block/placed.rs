@@ -48,6 +48,9 @@ pub struct Failure {
     pub on_error: OnError,
 }
 
+/// Why a block is left out that has none of the tags that were chosen.
+pub const UNTAGGED: &str = "left out by --tags";
+
 /// What a block comes to on a host.
 pub enum Part {
     /// It is for this host.

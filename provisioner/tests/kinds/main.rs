@@ -16,6 +16,7 @@ mod outcomes;
 mod own_files;
 mod packages;
 mod powers;
+mod renamed;
 mod repos;
 mod results;
 #[path = "../scaffold/mod.rs"]
