@@ -6,7 +6,6 @@ use hpt_keystore::Letter;
 use hpt_provisioner::config::resource::SecretSource;
 use hpt_provisioner::config::{self, File, Gathered, Given, Outline};
 use hpt_provisioner::fault::{Fault, Place};
-use hpt_provisioner::source::Source;
 
 use crate::age;
 use crate::context::Context;
@@ -22,18 +21,16 @@ pub(crate) struct Checked {
     pub(crate) files: Vec<File>,
     /// What the command line says besides.
     pub(crate) given: Given,
-    /// What the inventory says of the target, which is in `given` too.
-    pub(crate) known: Known,
     pub(crate) outline: Outline,
 }
 
 impl Context {
-    /// Reads and checks the files of a config, and shows their warnings.
-    pub(crate) fn read_config(
+    /// Reads the files of a config and what the inventory says of the target.
+    pub(crate) fn gather_config(
         &mut self,
         paths: &[PathBuf],
-        mut given: Given,
-    ) -> Result<Checked, CommandError> {
+        given: &mut Given,
+    ) -> Result<(Vec<File>, Known), CommandError> {
         let named = paths.iter().map(|path| files::read(path));
         let Gathered {
             files,
@@ -44,7 +41,17 @@ impl Context {
             return Err(CommandError::faults(files, faults));
         }
         given.included = included;
-        let known = self.know(paths, &mut given)?;
+        let known = self.know(paths, given)?;
+        Ok((files, known))
+    }
+
+    /// Reads and checks the files of a config, and shows their warnings.
+    pub(crate) fn read_config(
+        &mut self,
+        paths: &[PathBuf],
+        mut given: Given,
+    ) -> Result<Checked, CommandError> {
+        let (files, _) = self.gather_config(paths, &mut given)?;
         let target = self.global.target.as_ref().map_or("", |name| name.as_str());
         let outline = match config::check(&files, target, &given) {
             Ok(outline) => outline,
@@ -56,7 +63,6 @@ impl Context {
         let config = Checked {
             files,
             given,
-            known,
             outline,
         };
         let mut faults = config.missing();
@@ -74,14 +80,11 @@ impl Checked {
     /// Every file of this machine that the config names and that cannot be read.
     fn missing(&self) -> Vec<Fault> {
         let sources = self.outline.needs.iter().filter_map(|(need, place)| {
-            let Source::File(path) = &need.source else {
-                return None;
-            };
-            let path = Path::new(path);
+            let path = self.outline.resources.local(&need.source)?;
             let opened = if need.tree {
-                tree::check(path)
+                tree::check(&path)
             } else {
-                file::open(path).map(drop)
+                file::open(&path).map(drop)
             };
             Some((place, opened.err()?))
         });

@@ -6,7 +6,7 @@ pub(crate) mod schema;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use hpt_provisioner::config::{File, Level, Setting};
+use hpt_provisioner::config::{self, File, Level, Setting};
 use hpt_provisioner::fault::Place;
 use serde::Serialize;
 
@@ -87,16 +87,20 @@ struct Shown {
 
 fn var(args: &Var, context: &mut Context) -> Result<Exit, CommandError> {
     let name = args.name.strip_prefix("vars.").unwrap_or(&args.name);
-    let config = context.read_config(&args.files, args.given.read()?)?;
-    let (mut files, mut settings) = (config.files, config.outline.settings);
-    for mut setting in config.known.settings {
+    let mut given = args.given.read()?;
+    let (mut files, known) = context.gather_config(&args.files, &mut given)?;
+    let mut settings = match config::settings(&files, &given) {
+        Ok(settings) => settings,
+        Err(faults) => return Err(CommandError::faults(files, faults)),
+    };
+    for mut setting in known.settings {
         setting.place = setting.place.map(|place| Place {
             file: files.len(),
             ..place
         });
         settings.push(setting);
     }
-    files.extend(config.known.file);
+    files.extend(known.file);
     let (more, given) = args.given.settings(files.len())?;
     files.extend(more);
     settings.extend(given);

@@ -84,7 +84,7 @@ pub(crate) async fn ask(
     if let Some(broken) = site.interrupted() {
         context.terminal.note(interrupted::line(&broken));
     }
-    plan.map_err(|faults| CommandError::faults(job.files.clone(), faults))
+    plan.map_err(|faults| job.refused(faults))
 }
 
 /// Shows a plan. The system of a host is asked for only where it is shown.

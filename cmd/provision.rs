@@ -206,7 +206,7 @@ async fn apply(
             })
         }
         End::InDoubt { run, blocks } => Err(in_doubt(&name, &run, &blocks)),
-        End::Faults(faults) => Err(CommandError::faults(job.files.clone(), faults)),
+        End::Faults(faults) => Err(job.refused(faults)),
         End::Busy(running) => Err(busy(&name, &running)),
         End::Moved(moved) => Err(changed(&name, &moved)),
         End::Missing(_) => Err(CommandError::new(

@@ -185,7 +185,6 @@ mod tests {
 
     use super::*;
     use crate::error::Problem;
-    use crate::inventory::Known;
 
     /// A config of nothing but secrets, in a directory.
     fn config(dir: &Path, text: &str) -> Checked {
@@ -197,7 +196,6 @@ mod tests {
         Checked {
             files,
             given: Given::default(),
-            known: Known::default(),
             outline,
         }
     }

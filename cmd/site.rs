@@ -62,6 +62,12 @@ impl Job {
         })
     }
 
+    /// What a host finds wrong with the config; its warnings were shown before it was asked.
+    pub(crate) fn refused(&self, mut faults: Vec<Fault>) -> CommandError {
+        faults.retain(|fault| fault.is_error() || !self.warnings.contains(fault));
+        CommandError::faults(self.files.clone(), faults)
+    }
+
     pub(crate) fn delivery(&self) -> &Delivery {
         &self.delivery
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anstyle::Style;
+use hpt_provisioner::block::UNTAGGED;
 use hpt_provisioner::describe::Detail;
 use hpt_provisioner::diff::{Line, Tag};
 use hpt_provisioner::plan::{Plan, Planned, Verdict};
@@ -23,6 +24,8 @@ const SHOWN_OF_ROW: usize = 3;
 /// The widest column of ids; a longer one pushes its summary to the right.
 const ID: usize = 44;
 
+const ELSEWHERE: &str = "not for this host";
+
 /// Whose plan it is.
 pub(crate) struct Heading<'a> {
     pub(crate) name: &'a str,
@@ -41,10 +44,10 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool, time: Duration
         write!(text, " ({about})").expect("a string takes what is written");
     }
     text += &format!("  plan {}\n\n", plan.digest);
-    let (shown, rest): (Vec<_>, Vec<_>) = plan
-        .blocks
-        .iter()
-        .partition(|block| all || block.verdict.is_pending());
+    let shown = plan.blocks.iter();
+    let shown: Vec<_> = shown
+        .filter(|block| all || block.verdict.is_pending())
+        .collect();
     let column = shown
         .iter()
         .map(|b| visible(&b.id).chars().count())
@@ -68,15 +71,13 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool, time: Duration
             );
         }
     }
-    let skipped = rest
-        .iter()
-        .filter(|block| block.verdict == Verdict::Skip)
-        .count();
+    let (elsewhere, untagged) = left_out(plan);
     for (count, words) in [
-        (rest.len() - skipped, "in place"),
-        (skipped, "not for this host"),
+        (plan.count(Verdict::Ok), "in place"),
+        (elsewhere, ELSEWHERE),
+        (untagged, UNTAGGED),
     ] {
-        if count > 0 {
+        if count > 0 && !all {
             let words = format!("{count} {words}");
             text += &format!("{DIM}= {words:column$}  (--all shows them){DIM:#}\n");
         }
@@ -89,9 +90,11 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool, time: Duration
 /// One line: everything is as it should be.
 fn nothing(name: &str, plan: &Plan, time: Duration) -> String {
     let mut words = format!("{BOLD}{name}{BOLD:#}  {} in place", plan.count(Verdict::Ok));
-    let skipped = plan.count(Verdict::Skip);
-    if skipped > 0 {
-        words += &format!(", {skipped} not for this host");
+    let (elsewhere, untagged) = left_out(plan);
+    for (count, what) in [(elsewhere, ELSEWHERE), (untagged, UNTAGGED)] {
+        if count > 0 {
+            words += &format!(", {count} {what}");
+        }
     }
     words += ", nothing to do";
     with_time(&words, time)
@@ -107,16 +110,24 @@ fn counts(plan: &Plan) -> String {
         (Verdict::Maybe, "perhaps"),
         (Verdict::Blocked, "blocked"),
         (Verdict::Ok, "in place"),
-        (Verdict::Skip, "not for this host"),
     ];
+    let (elsewhere, untagged) = left_out(plan);
     let counted = words
         .into_iter()
-        .map(|(verdict, words)| (plan.count(verdict), words));
+        .map(|(verdict, words)| (plan.count(verdict), words))
+        .chain([(elsewhere, ELSEWHERE), (untagged, UNTAGGED)]);
     super::listed(
         counted
             .filter(|(count, _)| *count > 0)
             .map(|(count, words)| format!("{count} {words}")),
     )
+}
+
+/// How many blocks are for other hosts, and how many the chosen tags leave out.
+fn left_out(plan: &Plan) -> (usize, usize) {
+    let untagged = plan.blocks.iter().filter(|block| block.is_untagged());
+    let untagged = untagged.count();
+    (plan.count(Verdict::Skip) - untagged, untagged)
 }
 
 /// The mark of a verdict, and its colour.

@@ -118,19 +118,16 @@ impl Sources {
         };
         let mut local = Vec::new();
         for (need, place) in &config.outline.needs {
-            match &need.source {
-                Source::File(path) => {
-                    let path = Path::new(path);
-                    if need.tree {
-                        this.add_tree(need, directory(path, place))
-                            .map_err(CommandError::at(&config.files, place))?;
-                    } else {
-                        local.push((need, place, path.to_owned()));
-                    }
-                    continue;
+            if let Some(path) = config.outline.resources.local(&need.source) {
+                if need.tree {
+                    this.add_tree(need, directory(&path, place))
+                        .map_err(CommandError::at(&config.files, place))?;
+                } else {
+                    local.push((need, place, path));
                 }
-                _ => terminal.passing(format_args!("fetching {}", need.source)),
+                continue;
             }
+            terminal.passing(format_args!("fetching {}", need.source));
             let added = if need.tree {
                 this.add_tree(need, fetch_tree(need, config, secrets))
             } else {
@@ -227,8 +224,14 @@ fn fetch(need: &Need, config: &Checked, secrets: &Secrets) -> Found {
     match &need.source {
         Source::File(_) => unreachable!("files are hashed where they are"),
         Source::Https(url) => http::get_https(url, need.sha256.as_deref()),
-        Source::Bucket { bucket: name, path } => {
+        Source::Bucket {
+            bucket: name, path, ..
+        } => {
             let resources = &config.outline.resources;
+            let base = resources.bases.get(name);
+            if let Some(url) = base.and_then(|base| base.https(path)) {
+                return http::get_https(&url, need.sha256.as_deref());
+            }
             match (resources.buckets.get(name), resources.repos.get(name)) {
                 (Some(bucket), _) => bucket::get(bucket, path, secrets, need.sha256.as_deref()),
                 (None, Some(repo)) => git::show(repo, path, need.sha256.as_deref()),
@@ -262,7 +265,10 @@ fn directory(path: &Path, place: &Place) -> Result<Tree, CommandError> {
 }
 
 fn fetch_tree(need: &Need, config: &Checked, secrets: &Secrets) -> Result<Tree, CommandError> {
-    let Source::Bucket { bucket: name, path } = &need.source else {
+    let Source::Bucket {
+        bucket: name, path, ..
+    } = &need.source
+    else {
         unreachable!("a tree is a directory or lies in a bucket or repository");
     };
     let resources = &config.outline.resources;

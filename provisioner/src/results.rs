@@ -25,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) stdout: Option<String>,
     /// The commit of the working tree that it keeps, 40 hexadecimal digits.
     pub(crate) rev: Option<String>,
+    /// Why it was not run, if it was left out: the words of a plan.
+    pub(crate) left_out: Option<String>,
 }
 
 impl Results {

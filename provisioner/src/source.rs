@@ -18,12 +18,14 @@ pub enum Source {
     File(String),
     /// `https://...`; the block's `sha256` says what must come back.
     Https(String),
-    /// `NAME://path` in `[bucket.NAME]`.
+    /// `NAME://path` in `[bucket.NAME]`, `[repo.NAME]` or `[source.NAME]`.
     Bucket {
-        /// The bucket's name in the config.
+        /// Its name in the config.
         bucket: String,
-        /// The object's key.
+        /// The object's key, or where the file lies there.
         path: String,
+        /// What must come back, by the 64 hexadecimal digits after `#sha256=`.
+        sha256: Option<String>,
     },
 }
 
@@ -33,6 +35,14 @@ impl Source {
     pub(crate) fn start_from(&mut self, dir: &str) {
         if let Self::File(path) = self {
             *path = within(dir, path);
+        }
+    }
+
+    /// What its own spelling says that its SHA-256 must be.
+    pub fn sha256(&self) -> Option<&str> {
+        match self {
+            Self::Bucket { sha256, .. } => sha256.as_deref(),
+            _ => None,
         }
     }
 
@@ -60,10 +70,25 @@ impl Source {
                 "plain http can be altered on the way; use `https://` with a `sha256`",
             )),
             "file" => Ok(Self::File(rest.to_owned())),
-            _ if is_bucket_name(scheme) && !rest.is_empty() => Ok(Self::Bucket {
-                bucket: scheme.to_owned(),
-                path: rest.trim_start_matches('/').to_owned(),
-            }),
+            _ if is_bucket_name(scheme) && !rest.is_empty() => {
+                let (path, sha256) = match rest.split_once("#sha256=") {
+                    Some((path, digits)) => (path, Some(digits)),
+                    None => (rest, None),
+                };
+                let is_hex = |text: &str| {
+                    text.len() == 64 && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+                };
+                if sha256.is_some_and(|digits| !is_hex(digits)) {
+                    return Err(BadName(
+                        "after `#sha256=` there are 64 hexadecimal digits, as `sha256sum` prints them",
+                    ));
+                }
+                Ok(Self::Bucket {
+                    bucket: scheme.to_owned(),
+                    path: path.trim_start_matches('/').to_owned(),
+                    sha256: sha256.map(str::to_ascii_lowercase),
+                })
+            }
             _ => Err(BadName("a source is a path, an https URL or BUCKET://path")),
         }
     }
@@ -111,7 +136,16 @@ impl fmt::Display for Source {
         match self {
             Self::File(path) => f.write_str(path),
             Self::Https(url) => f.write_str(url),
-            Self::Bucket { bucket, path } => write!(f, "{bucket}://{path}"),
+            Self::Bucket {
+                bucket,
+                path,
+                sha256: None,
+            } => write!(f, "{bucket}://{path}"),
+            Self::Bucket {
+                bucket,
+                path,
+                sha256: Some(digits),
+            } => write!(f, "{bucket}://{path}#sha256={digits}"),
         }
     }
 }
@@ -155,8 +189,13 @@ mod tests {
         let bucket = Source::Bucket {
             bucket: "bkt".into(),
             path: "a/b".into(),
+            sha256: None,
         };
         assert_eq!(Source::parse("bkt://a/b"), Ok(bucket));
+        let pinned = format!("bkt://a/b#sha256={}", "ab".repeat(32));
+        let source = Source::parse(&pinned).unwrap();
+        assert_eq!(source.sha256(), Some(&*"ab".repeat(32)));
+        assert_eq!(source.to_string(), pinned);
         assert_eq!(Source::parse("files/x"), Ok(Source::File("files/x".into())));
         assert_eq!(
             Source::parse("https://a/b"),
@@ -169,6 +208,7 @@ mod tests {
             "http://a/b",
             "a b://x",
             "bkt://",
+            "bkt://a#sha256=ab",
             "x\ny",
         ] {
             assert!(Source::parse(bad).is_err(), "{bad:?}");

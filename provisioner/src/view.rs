@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::scope::{RenderError, Rendered, Scope};
-use crate::effect::{Content, Transaction, Want};
+use crate::effect::{Content, Effect, Transaction, Want};
 use crate::host::facts::Facts;
-use crate::host::overlay::{Cause, Fate, Overlay, by_files};
+use crate::host::overlay::{Base, Cause, Fate, Overlay, by_files};
 use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Newer, Observe, Owner, Package,
@@ -73,6 +73,18 @@ impl<'a> View<'a> {
 
     pub(crate) fn results(&self) -> &'a Results {
         self.results
+    }
+
+    /// What `ask` finds once these effects have been performed. It counts as read here.
+    pub(crate) fn afterwards<T>(&self, effects: &[Effect], ask: impl FnOnce(&View<'_>) -> T) -> T {
+        let mut overlay = self.overlay.clone();
+        for effect in effects {
+            overlay.foresee(effect, "this block", &Base(Some(self.base)));
+        }
+        let then = View::new(self.base, &overlay, self.scope, self.own);
+        let found = ask(&then);
+        self.reads.borrow_mut().extend(then.into_reads());
+        found
     }
 
     /// What was read so far, of the base alone.

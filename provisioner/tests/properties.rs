@@ -14,6 +14,7 @@ use generator::{Random, World, blocks};
 use hpt_provisioner::config::scope::Scope;
 use hpt_provisioner::config::{self, Config};
 use hpt_provisioner::effect::{Access, Effect, GroupEdit, Transaction, UserEdit, UserShape, Want};
+use hpt_provisioner::host::Observe;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
 use hpt_provisioner::host::setting::Setting;
@@ -129,6 +130,7 @@ fn host(r: &mut Random) -> Memory {
             }));
         }
     }
+    sudoers(r, &mut host);
     for at in ["/srv/d", "/srv/d/e"] {
         if r.chance(40) {
             host.put(&Effect::MakeDir {
@@ -183,6 +185,25 @@ fn host(r: &mut Random) -> Memory {
         }
     }
     host
+}
+
+/// Rules of sudo that may be somebody's only way to become root.
+fn sudoers(r: &mut Random, host: &mut Memory) {
+    let web = GroupName::parse("web").unwrap();
+    if r.chance(40) {
+        let rules = "%web ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n";
+        host.put(&file("/etc/sudoers", rules, Access::default()));
+    }
+    let users = ["ana", "bo"].map(|name| UserName::parse(name).unwrap());
+    for name in users {
+        let are_there = host.group(&web).unwrap().is_some() && host.user(&name).unwrap().is_some();
+        if are_there && r.chance(60) {
+            host.put(&Effect::Group(GroupEdit::AddMembers {
+                name: web.clone(),
+                members: vec![name],
+            }));
+        }
+    }
 }
 
 /// What the blocks of sudo, cron, limits and hosts rely on, or find.

@@ -314,12 +314,17 @@ def later():
             yield "comes with a later version", block(kind, "zzz", "1").replace("zzz = @@1", f"@@{field} = true")
     for kind in LATER_KINDS:
         yield "come with a later version", f"[[@@{kind}]]\nx = 1\n"
-    for table in ("hpt",):
-        yield "comes with a later version", f"{table} = @@1\n"
 
 
 def resources():
-    for kind, good in (("bucket", 'url = "h"\nname = "n"'), ("repo", 'url = "https://h/p"'), ("secret", 'env = "A"')):
+    for value in ("1", '"0.1"', '"=0.1"', '">=x"', '">=1.2.3.4"', "[]"):
+        yield "the least version of hpt", f"hpt = @@{value}\n"
+    yield "needs hpt >=99", 'hpt = @@">=99"\n'
+    yield "unknown field `xyz`", '[source.a]\nurl = "/srv"\n@@xyz = 1\n'
+    for url in ('"http://h/p"', '"ssh://h/p"'):
+        yield "a source lies behind https", f"[source.a]\nurl = @@{url}\n"
+    yield "holds a password", '[source.a]\nurl = @@"https://ana:pw@h/p"\n'
+    for kind, good in (("bucket", 'url = "h"\nname = "n"'), ("repo", 'url = "https://h/p"'), ("source", 'url = "/srv"'), ("secret", 'env = "A"')):
         yield f"`{kind}` holds named tables", f'{kind} = @@"x"\n'
         yield f"`{kind}` holds named tables", f"@@[[{kind}]]\nx = 1\n"
         for name in ('"a b"', '"a/b"', '"../a"', '""', '"é"', '"a\\u001b"'):
@@ -349,6 +354,12 @@ def resources():
 
 
 def sources():
+    far, near = '[source.a]\nurl = "https://h/p"\n', '[source.a]\nurl = "/srv"\n'
+    yield "needs its `sha256`", f'{far}@@[[file]]\npath = "/a"\nsource = "a://x"\n'
+    yield "https does not tell", f'{far}@@[[sync]]\nsource = "a://x"\ndest = "/a"\n'
+    yield "a source lies below", f'{near}@@[[file]]\npath = "/a"\nsource = "a://../x"\n'
+    yield "a tree has no `sha256`", f'{near}@@[[sync]]\nsource = "a://x#sha256={"ab" * 32}"\ndest = "/a"\n'
+    yield "is not what a://x", f'{near}@@[[file]]\npath = "/a"\nsource = "a://x#sha256={"ab" * 32}"\nsha256 = "{"cd" * 32}"\n'
     yield "both as a file and as a tree", '[[file]]\npath = "/b"\nsource = "a"\n@@[[sync]]\nsource = "a"\ndest = "/a"\n'
     """What whoever starts a run must know of its sources, judged once all blocks are read; a target meets blobs alone."""
     for kind, rest, field in (("file", 'path = "/a"', "source"), ("file", 'path = "/a"', "template"), ("user", 'name = "a"', "ssh_private_key")):
@@ -405,6 +416,7 @@ def shape():
     for line, words in (("confirm = 5", "later version"), ("prune = true", "later version"), ("flush_on_fial = true", "unknown field"), ("x = 1", "unknown field")):
         yield words, f"[settings]\n@@{line}\n"
     yield "in [settings]", "[settings]\nflush_on_fail = @@1\n"
+    yield "in [settings]", "[settings]\nallow_no_sudoer = @@1\n"
     yield "in [settings]", "settings = @@1\n"
     for way in ("", 'reload = "a"\nrestart = "a"\n', 'script = "a"\ncmd = "/a"\n'):
         yield "needs one of `reload`", f'@@[[handler]]\nname = "a"\n{way}'

@@ -46,7 +46,7 @@ FIELDS = {
     "hosts": {"ip": TEXT, "names": LIST, "absent": BOOL},
     "limits": {"domain": TEXT, "type": [*TEXT[:3], '"both"', '"Soft"'], "item": [*TEXT[:3], '"files"', '"nofiles"'], "value": [], "absent": BOOL},
     "cron": {"name": TEXT, "user": TEXT, "spec": TEXT, "command": TEXT, "absent": BOOL},
-    "assert": {"that": ['"yes"', '"true"', "1", "[]", '""', '"1 == 1"', "@@\"{{ 'x' }}\"", "@@\"{{ '{{ true }}' }}\"", '@@"{{ 1 }}"', '@@"{{ [] }}"', '@@"{{ true }}{{ true }}"',
+    "assert": {"that": ['"yes"', "1", "[]", '""', '"1 ="', '"1 + 1"', "@@\"{{ 'x' }}\"", "@@\"{{ '{{ true }}' }}\"", '@@"{{ 1 }}"', '@@"{{ [] }}"', '@@"{{ true }}{{ true }}"',
                         '@@"{{ vars.nothing }}"', '@@"{{ 1 + }}"', '@@"{% if true %}true{% endif %}"'], "msg": TEXT},
 }
 HOSTILE = [

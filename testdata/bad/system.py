@@ -68,6 +68,7 @@ TOGETHER = [
     ("`/` is never unmounted", '[[mount]]\npath = @@"/"\nstate = "absent"\n'),
     ("what [[swap]] is for", '[[mount]]\npath = "/srv"\ndevice = "/dev/sdb1"\nfstype = @@"swap"\n'),
     ("[[swap]] needs `size`", '@@[[swap]]\npath = "/swapfile"\n'),
+    ("a size is a whole number of MiB", '[[swap]]\npath = "/swapfile"\nsize = @@"2G"\n'),
     ("absent swap has no", '[[swap]]\npath = "/swapfile"\nsize = @@"1GiB"\nabsent = true\n'),
     ("neither in /dev", '[[swap]]\npath = @@"/dev/sdb2"\nsize = "1GiB"\n'),
     ("neither in /dev", '[[swap]]\npath = @@"/"\nsize = "1GiB"\n'),

@@ -7,7 +7,7 @@ use super::search::ENVIRON;
 use super::world::World;
 
 /// Scripts that know `{{ secret.s }}`, and what is said of them. Each prints it.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 9] = [
     ("printf '%s\\n' '{{ secret.s }}'; exit 3", "exited with 3"),
     (
         "printf '%s\\n' '{{ secret.s }}' >&2; kill -9 $$",
@@ -16,6 +16,18 @@ const SCRIPTS: [(&str, &str); 6] = [
     ("printf '%s\\n' '{{ secret.s }}'; sleep 60", "within 1 s"),
     ("set -x; test '{{ secret.s }}' = x", "exited with 1"),
     ("'{{ secret.s }}'", "exited with 127"),
+    (
+        "printf '%s\\n' '{{ secret.s }}' | base64; exit 3",
+        "exited with 3",
+    ),
+    (
+        "printf 'ana:%s' '{{ secret.s }}' | base64 | tr +/ -_; exit 3",
+        "exited with 3",
+    ),
+    (
+        "printf '%s' '{{ secret.s }}' | od -An -v -tx1 | tr -d ' \\n'; exit 3",
+        "exited with 3",
+    ),
     (
         "s='{{ secret.s }}'; printf %s \"${s%????????}\"; sleep 0.1; printf '%s\\n' \"${s#????????????????????????}\"; exit 3",
         "exited with 3",

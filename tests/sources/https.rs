@@ -114,6 +114,30 @@ fn https_wants_a_hash_and_an_authority_that_is_trusted() {
 }
 
 #[test]
+fn a_source_by_https_is_a_base_and_a_path_with_its_hash() {
+    let place = Place::new();
+    let server = Https::serve(&place);
+    std::fs::create_dir(place.path("v1")).unwrap();
+    place.write("v1/abc.txt", answer("200 OK", "", "abc"));
+    let site = format!(
+        "[source.far]\nurl = \"https://127.0.0.1:{}/v1/\"\n\
+         [[file]]\npath = \"/got\"\nsource = \"far://abc.txt#sha256={SHA256_OF_ABC}\"\n",
+        server.port
+    );
+    place.write("site.toml", site);
+    let args = ["--root", "root", "provision", "site.toml"];
+    let run = || {
+        let mut command = place.command(&args);
+        command.env("SSL_CERT_FILE", place.path("cert.pem"));
+        Ran::of(&args, &command.output().unwrap())
+    };
+    run().exits(0).says("changed 1");
+    assert_eq!(place.read("root/got"), "abc");
+    place.write("v1/abc.txt", answer("200 OK", "", "evil"));
+    run().exits(1).says("is not what the config says");
+}
+
+#[test]
 fn a_redirect_is_followed_within_https_and_its_end_is_checked() {
     let place = Place::new();
     let server = Https::serve(&place);

@@ -172,6 +172,7 @@ mod tests {
                         Source::Bucket {
                             bucket: "b".into(),
                             path: "x/y".into(),
+                            sha256: Some("ab".repeat(32)),
                         },
                         blob,
                     ),

@@ -16,14 +16,14 @@ use crate::view::View;
 ///
 /// ```toml
 /// [[assert]]
-/// that = "{{ facts.os == 'debian' }}"
+/// that = "facts.os == 'debian'"
 /// msg = "this is for Debian alone"
 /// ```
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assert {
-    /// The expression, in braces, which comes out as true or false, such as
-    /// `"{{ facts.os == 'debian' }}"`.
+    /// The expression, with or without braces, which comes out as true or false, such as
+    /// `"facts.os == 'debian'"`.
     that: Truth,
     /// What is said where it is false, one line, such as `"this is for Debian alone"`.
     msg: OneLine,
@@ -33,7 +33,7 @@ pub struct Assert {
 struct Truth(Option<bool>);
 
 const NO_TRUTH: &str =
-    "`that` is one expression in {{ }} that comes out as true or false, and this is a text";
+    "`that` is one expression that comes out as true or false, and this is a text";
 
 impl<'de> Deserialize<'de> for Truth {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for Truth {
             type Value = Truth;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an expression in {{ }} that is true or false")
+                f.write_str("an expression that is true or false")
             }
 
             fn visit_bool<E: Error>(self, value: bool) -> Result<Truth, E> {

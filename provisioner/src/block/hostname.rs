@@ -11,6 +11,7 @@ use crate::name::{AbsPath, HostName};
 use crate::view::View;
 
 /// What the host is called: `/etc/hostname`, and the running kernel. `/etc/hosts` is left alone.
+/// `facts.hostname` is this name in all other blocks of the config, also in those before it.
 ///
 /// ```toml
 /// [[hostname]]
@@ -71,6 +72,13 @@ fn name_in(text: &str) -> &str {
     lines
         .find(|line| !line.is_empty() && !line.starts_with('#'))
         .unwrap_or_default()
+}
+
+impl Hostname {
+    /// The name that it gives.
+    pub(crate) fn name(&self) -> &HostName {
+        &self.name
+    }
 }
 
 fn path() -> AbsPath {

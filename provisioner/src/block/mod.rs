@@ -25,12 +25,14 @@ pub mod locale;
 pub mod mount;
 mod one_line;
 mod own_file;
+pub mod owned_tree;
 pub mod package;
 pub mod package_repo;
 pub mod packages;
 mod placed;
 pub mod service;
 mod sudo;
+mod sudoer;
 pub mod sudoers;
 pub mod swap;
 pub mod sync;
@@ -54,7 +56,7 @@ use crate::secret::Secret;
 use crate::source::{Need, Source};
 use crate::view::View;
 
-pub use self::placed::{Block, Failure, Late, OnError, Part};
+pub use self::placed::{Block, Failure, Late, OnError, Part, UNTAGGED};
 
 /// A kind of block. `decide` is pure and never acts: it is asked when planning, just before acting,
 /// and after, when it must say [`Decision::InPlace`].
@@ -285,7 +287,12 @@ macro_rules! kinds {
 
             /// See [`Kind::needs`].
             pub fn needs(&self) -> Vec<Need> {
-                match self { $(Self::$variant(block) => block.needs()),* }
+                let mut needs = match self { $(Self::$variant(block) => block.needs()),* };
+                for need in &mut needs {
+                    let own = need.source.sha256().map(ToOwned::to_owned);
+                    need.sha256 = need.sha256.take().or(own);
+                }
+                needs
             }
 
             /// See [`Kind::sources`].

@@ -120,7 +120,8 @@ impl Kind for Package {
         if self.manager == Manager::Brew {
             complain(
                 "manager",
-                "`brew` comes with a later version of hpt".to_owned(),
+                "`brew` comes with a later version of hpt: it installs for one user, and not as root"
+                    .to_owned(),
             );
         }
         if self.hold.is_some() && self.is_absent() {

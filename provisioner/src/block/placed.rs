@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::block::{Body, Decision};
+use crate::block::{Body, Decision, owned_tree, sudoer};
 use crate::fault::Place;
 use crate::host::{HostError, Key};
 use crate::secret::Secret;
@@ -15,6 +15,8 @@ pub use crate::config::{Late, OnError};
 pub struct Block {
     /// `kind:primary` unless the config names it.
     pub id: String,
+    /// Where it stands among the config's blocks, from 0.
+    pub index: usize,
     /// The word in its `[[...]]`.
     pub kind: &'static str,
     /// Where it stands.
@@ -45,6 +47,9 @@ pub struct Failure {
     /// Whether the blocks after it are run.
     pub on_error: OnError,
 }
+
+/// Why a block is left out that has none of the tags that were chosen.
+pub const UNTAGGED: &str = "left out by --tags";
 
 /// What a block comes to on a host.
 pub enum Part {
@@ -102,10 +107,12 @@ impl Block {
     /// # Errors
     /// If the host cannot be read.
     pub fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
-        match &self.part {
+        let decision = match &self.part {
             Part::In(body) => body.decide(view),
             Part::Late(late) => late.decide(view),
             Part::Out(why) => Ok(Decision::Skip(why.clone())),
-        }
+        };
+        let decision = owned_tree::guard(decision?, self, view);
+        Ok(sudoer::guard(decision, view))
     }
 }

@@ -44,9 +44,9 @@ impl<'de> Deserialize<'de> for Size {
             );
             let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
             let shift = match &text[digits.len()..] {
-                "MiB" | "M" => 20,
-                "GiB" | "G" => 30,
-                "TiB" | "T" => 40,
+                "MiB" => 20,
+                "GiB" => 30,
+                "TiB" => 40,
                 _ => return Err(RULE),
             };
             let plain = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit());

@@ -43,7 +43,7 @@ pub(super) struct RawBlock<'a> {
 }
 
 /// The top-level entries that are not lists of blocks.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "name",
     "hpt",
     "include",
@@ -54,6 +54,7 @@ const TABLES: [&str; 11] = [
     "secret",
     "bucket",
     "repo",
+    "source",
     "tags",
 ];
 
@@ -201,7 +202,6 @@ fn unknown(name: &str, place: Place) -> Fault {
 
 /// Blocks of the language that this version has not got yet.
 const LATER: &[&str] = &[
-    "source",
     "container",
     "reboot",
     "check",

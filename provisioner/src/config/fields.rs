@@ -11,6 +11,13 @@ use crate::fault::{Fault, Place};
 /// How hints begin that are about a text which is not written as one.
 const IN_QUOTES: &str = "write it in quotes";
 
+/// Fields that one may look for and that will not come: kind, name, and why.
+const NEVER: [[&str; 3]; 1] = [[
+    "sudoers",
+    "verify",
+    "`visudo -c` always reads the rules before sudo does",
+]];
+
 /// Reads the fields that are the kind's own. Those that are unknown or wrong are all named, as serde
 /// says it when it reads on without them; without the value if nothing of the block may be shown.
 pub(super) fn read(
@@ -41,7 +48,8 @@ pub(super) fn read(
             faults.push(unknown_field(kind, &key, message, at));
             Some(key)
         } else {
-            let follows = told > 0 && message.starts_with("missing field");
+            let follows =
+                (told > 0 || !findings.unread.is_empty()) && message.starts_with("missing field");
             if findings.deferred || follows {
                 return None;
             }
@@ -74,6 +82,10 @@ fn unknown_field(kind: &str, key: &str, message: &str, at: Place) -> Fault {
     if Body::comes_later(kind, key) {
         let what = format!("`{key}` of [[{kind}]] comes with a later version of hpt");
         return Fault::error(what, at).hint(format!("leave `{key}` out until then"));
+    }
+    if let Some([_, _, why]) = NEVER.iter().find(|never| never[..2] == [kind, key]) {
+        let what = format!("[[{kind}]] has no `{key}`: {why}");
+        return Fault::error(what, at).hint(format!("leave `{key}` out"));
     }
     let fault = Fault::error(format!("unknown field `{key}` in [[{kind}]]"), at);
     let fields = words::choices(message);

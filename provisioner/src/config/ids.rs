@@ -1,6 +1,7 @@
 //! What blocks are called, and by which names others may speak of them.
 
 use toml::Spanned;
+use toml::de::DeTable;
 
 use crate::block::Body;
 use crate::config::common::Common;
@@ -118,6 +119,18 @@ impl Reader {
             _ => format!("{kind}:{file}-{}", self.blocks.len() + 1),
         }
     }
+}
+
+/// How the id of a block begins that was not read, as far as its fields tell: who names it is told
+/// nothing more.
+pub(super) fn begin(kind: &str, fields: &DeTable<'_>) -> String {
+    let text = |field| fields.get(field).and_then(|value| value.get_ref().as_str());
+    let id = match (text("id"), text("name")) {
+        (Some(id), _) => id.to_owned(),
+        (None, Some(name)) if kind == "handler" => format!("handler:{name}"),
+        _ => format!("{kind}:"),
+    };
+    id.split("{{").next().unwrap_or_default().to_owned()
 }
 
 /// Two blocks with one id. Those of one `[[block]]` are told apart by what they stand for.

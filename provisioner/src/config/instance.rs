@@ -1,19 +1,22 @@
 //! One `[[block]]` as it is written, made into the blocks that it stands for: none of it read where
 //! its `when` is false, one for each item of its `for_each`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use crate::block::{Block, Body, Failure, Part};
+use crate::block::{Block, Body, Failure, Part, UNTAGGED};
 use crate::config::common::{self, Common};
 use crate::config::document::RawBlock;
 use crate::config::frame::Frame;
 use crate::config::late::Late;
 use crate::config::reader::Reader;
 use crate::config::renderer::Renderer;
+use crate::config::scope::is_template;
 use crate::config::values::Findings;
-use crate::config::{fields, limits, spans, spelling, values};
+use crate::config::{fields, ids, limits, spans, spelling, values};
 use crate::fault::{Fault, Place};
 
 /// The time before a retry, if the config does not say.
@@ -38,6 +41,11 @@ impl Reader {
                 .push(fault.hint("leave `confirm` out until then"));
         }
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
+        if kind == "assert" {
+            fields
+                .iter_mut()
+                .for_each(|(key, value)| embrace(key, value));
+        }
         let tags = fields
             .get("tags")
             .and_then(|tags| tags.get_ref().as_array());
@@ -79,13 +87,13 @@ impl Reader {
         let (literals, findings) =
             values::render(one.kind, &fields, renderer, &one.own, file, &mut wrong);
         let is_known = wrong.is_empty();
-        if one.left_out.is_none() {
-            // On a host that it is not for, a block may name what is not there.
-            self.faults.append(&mut wrong);
-        }
+        // On a host that it is not for, a block may name what is not there.
         if !is_known && one.left_out.is_none() {
+            self.open.push(ids::begin(one.kind, &fields));
+            self.rest(&one, values::put(fields, &literals), wrong, findings);
             return;
         }
+        let begin = ids::begin(one.kind, &fields);
         one.awaits.extend_from_slice(&findings.awaits);
         let late = !one.awaits.is_empty() && one.left_out.is_none();
         let late = late.then(|| Late::new(one.kind, &fields, when, self.names.clone()));
@@ -101,6 +109,7 @@ impl Reader {
         let body = if is_known {
             let body = self.body(&one, &common, fields, &findings);
             if body.is_none() && late.is_none() && !elsewhere {
+                self.open.push(begin);
                 return;
             }
             body
@@ -108,6 +117,33 @@ impl Reader {
             None
         };
         self.add(one, common, body, late, &findings);
+    }
+
+    /// Tells what else is wrong in a block some of whose templates are.
+    fn rest(
+        &mut self,
+        one: &One<'_>,
+        mut fields: DeTable<'_>,
+        wrong: Vec<Fault>,
+        mut findings: Findings,
+    ) {
+        for at in wrong.iter().filter_map(|fault| fault.place.as_ref()) {
+            if let Some(key) = fields::holder(&fields, at).map(ToOwned::to_owned) {
+                fields.remove(key.as_str());
+                findings.unread.push(key);
+            }
+        }
+        self.faults.extend(wrong);
+        let common = common::take(one.kind, &mut fields, &one.place, true, &mut self.faults);
+        let sensitive = common.sensitive || findings.secret;
+        fields::read(
+            one.kind,
+            &one.place,
+            fields,
+            &findings,
+            sensitive,
+            &mut self.faults,
+        );
     }
 
     /// Reads the fields of the block's kind.
@@ -202,6 +238,7 @@ impl Reader {
         );
         self.blocks.push(Block {
             id,
+            index: self.blocks.len(),
             kind: one.kind,
             place: one.place,
             desc: common.desc,
@@ -223,8 +260,17 @@ impl Reader {
         let chosen = &self.chosen;
         let mut tags = tags.iter().chain(&one.frame.tags);
         let is_chosen = tags.any(|tag| chosen.contains(tag));
-        (!chosen.is_empty() && !is_chosen && one.kind != "handler")
-            .then(|| "not tagged so".to_owned())
+        (!chosen.is_empty() && !is_chosen && one.kind != "handler").then(|| UNTAGGED.to_owned())
+    }
+}
+
+/// The expression of an `[[assert]]` is one with braces and without.
+fn embrace(key: &Spanned<Cow<'_, str>>, value: &mut Spanned<DeValue<'_>>) {
+    if key.get_ref() == "that"
+        && let DeValue::String(text) = value.get_mut()
+        && !is_template(text)
+    {
+        *text = format!("{{{{ {} }}}}", text.trim()).into();
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::block::{Body, Decision, Part};
+use crate::block::{Body, Decision, Part, UNTAGGED};
 use crate::config::frame::Frame;
 use crate::config::instance::One;
 use crate::config::names::Names;
@@ -111,22 +111,37 @@ impl Late {
 pub(super) struct Namespace {
     known: BTreeMap<String, Value>,
     asked: Mutex<BTreeSet<String>>,
+    missed: Missed,
 }
+
+/// What was last asked for of an outcome and is not part of it.
+type Missed = Arc<Mutex<Option<String>>>;
 
 impl Namespace {
     pub(super) fn of(results: &Results) -> Self {
+        let missed = Missed::default();
         let known = results.0.iter();
         Self {
             known: known
-                .map(|(id, outcome)| (id.clone(), value(outcome)))
+                .map(|(id, outcome)| {
+                    let missed = missed.clone();
+                    (id.clone(), Came::value(id, outcome, missed))
+                })
                 .collect(),
             asked: Mutex::default(),
+            missed,
         }
     }
 
     /// The ids of blocks that it was asked for since this was last called, and does not know.
     pub(super) fn take_asked(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why a template could not be rendered that asked an outcome for what is not part of it.
+    pub(super) fn take_missed(&self) -> Option<String> {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        missed.take()
     }
 
     /// One of them.
@@ -147,12 +162,13 @@ impl Object for Namespace {
         Some(self.known.get(id).cloned().unwrap_or_else(|| {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             asked.insert(id.to_owned());
-            value(&Outcome {
+            let stand_in = Outcome {
                 exit: Some(0),
                 stdout: Some(String::new()),
                 rev: Some(String::new()),
                 ..Outcome::default()
-            })
+            };
+            Came::value(id, &stand_in, self.missed.clone())
         }))
     }
 
@@ -162,26 +178,73 @@ impl Object for Namespace {
 }
 
 /// What templates see of a block's outcome; what it has not got is not defined.
-fn value(outcome: &Outcome) -> Value {
-    let Outcome {
-        changed,
-        failed,
-        exit,
-        stdout,
-        rev,
-    } = outcome;
-    let sure = [
-        ("changed", Value::from(*changed)),
-        ("failed", Value::from(*failed)),
-    ];
-    let more = [
-        ("exit", exit.map(Value::from)),
-        ("stdout", stdout.clone().map(Value::from)),
-        ("rev", rev.clone().map(Value::from)),
-    ];
-    let more = more
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)));
-    let all: BTreeMap<&str, Value> = sure.into_iter().chain(more).collect();
-    Value::from(all)
+#[derive(Debug)]
+struct Came {
+    id: String,
+    parts: BTreeMap<&'static str, Value>,
+    left_out: Option<String>,
+    missed: Missed,
+}
+
+impl Came {
+    fn value(id: &str, outcome: &Outcome, missed: Missed) -> Value {
+        let Outcome {
+            changed,
+            failed,
+            exit,
+            stdout,
+            rev,
+            left_out,
+        } = outcome;
+        let sure = [
+            ("changed", Value::from(*changed)),
+            ("failed", Value::from(*failed)),
+        ];
+        let more = [
+            ("exit", exit.map(Value::from)),
+            ("stdout", stdout.clone().map(Value::from)),
+            ("rev", rev.clone().map(Value::from)),
+        ];
+        let more = more
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        Value::from_object(Self {
+            id: id.to_owned(),
+            parts: sure.into_iter().chain(more).collect(),
+            left_out: left_out.clone(),
+            missed,
+        })
+    }
+
+    /// Why the outcome has no such part.
+    fn without(&self, part: &str) -> String {
+        let id = &self.id;
+        let why = match (self.left_out.as_deref(), part) {
+            (Some(UNTAGGED), _) => format!(
+                "--tags leaves out the block `{id}`, so choose it too, or leave this one out"
+            ),
+            (Some(why), _) => format!("the block `{id}` is not for this host ({why})"),
+            (None, "stdout") => format!("the block `{id}` has printed nothing"),
+            (None, "exit") => format!("the block `{id}` has run no command"),
+            (None, "rev") => format!("the block `{id}` keeps no git working tree"),
+            (None, _) => "parts are `changed`, `failed`, `exit`, `stdout` and `rev`".to_owned(),
+        };
+        format!("`result.{id}.{part}` is not there: {why}")
+    }
+}
+
+impl Object for Came {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let part = key.as_str()?;
+        let found = self.parts.get(part).cloned();
+        if found.is_none() {
+            let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+            *missed = Some(self.without(part));
+        }
+        found
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.parts.keys().copied().map(Value::from).collect())
+    }
 }

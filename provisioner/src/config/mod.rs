@@ -15,8 +15,10 @@ mod instance;
 mod late;
 pub mod limits;
 mod names;
+mod needed;
 mod params;
 mod reader;
+mod renamed;
 mod renderer;
 pub mod resource;
 pub mod scope;
@@ -36,10 +38,11 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use crate::block::Block;
+use crate::block::owned_tree::OwnedTree;
 use crate::fault::{Fault, Place};
 use crate::host::Key;
 use crate::mask::Mask;
-use crate::name::{AbsPath, UserName};
+use crate::name::{AbsPath, UnitId, UnitName, UnitScope, UserName};
 use crate::source::{Need, Source};
 
 pub use self::common::OnError;
@@ -123,6 +126,9 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     scope.claimed = claimed(&blocks);
     scope.trees = trees(&blocks);
     scope.keyed = keyed(&blocks);
+    scope.owned = blocks.iter().filter_map(OwnedTree::of).collect();
+    scope.allow_no_sudoer = reader.settings.allow_no_sudoer;
+    scope.units = units(&blocks);
     Ok(Config {
         files,
         blocks,
@@ -177,6 +183,19 @@ fn keyed(blocks: &[Block]) -> BTreeSet<UserName> {
     users.collect()
 }
 
+/// The host's own units that blocks start, stop or enable.
+fn units(blocks: &[Block]) -> BTreeSet<UnitName> {
+    let units = blocks.iter().flat_map(Block::reads);
+    let units = units.filter_map(|key| match key {
+        Key::Unit(UnitId {
+            scope: UnitScope::System,
+            name,
+        }) => Some(name),
+        _ => None,
+    });
+    units.collect()
+}
+
 /// The blobs that more than one block needs.
 fn shared(blocks: &[Block], scope: &Scope) -> BTreeSet<[u8; 32]> {
     let mut seen = BTreeSet::new();
@@ -213,6 +232,15 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
     let mut needs: BTreeMap<Source, (Need, Place)> = BTreeMap::new();
     for block in &reader.blocks {
         for need in block.needs() {
+            if let Some(pin) = need.source.sha256()
+                && need.sha256.as_deref() != Some(pin)
+            {
+                let what = format!("`sha256` is not what {} says", need.source);
+                let fault = Fault::error(what, block.place.clone());
+                reader
+                    .faults
+                    .push(fault.hint("write it once, there or here"));
+            }
             let entry = needs.entry(need.source.clone());
             let (known, place) = entry.or_insert_with(|| (need.clone(), block.place.clone()));
             if known.tree != need.tree {
@@ -259,6 +287,24 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
         settings,
         warnings: faults,
     })
+}
+
+/// The values that the files of a config set, the weakest first; whatever is wrong with its blocks.
+///
+/// # Errors
+/// Every fault of the files' other parts.
+pub fn settings(files: &[File], given: &Given) -> Result<Vec<Setting>, Vec<Fault>> {
+    let scope = Scope {
+        given: given.clone(),
+        ..Scope::default()
+    };
+    let reader = Reader::skim(files, scope);
+    let settings = reader.settings();
+    let faults = sorted(reader.faults);
+    if faults.iter().any(Fault::is_error) {
+        return Err(faults);
+    }
+    Ok(settings)
 }
 
 fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 use crate::block::Block;
-use crate::config::document::{self, RawBlock};
+use crate::config::document::{self, Document, RawBlock};
 use crate::config::frame::Frame;
 use crate::config::include::{self, directory};
 use crate::config::names::Names;
@@ -48,6 +48,8 @@ pub(super) struct Reader {
     pub(super) dirs: Vec<String>,
     /// What its blocks that wait for results may name, once one of them is decided.
     pub(super) names: Arc<OnceLock<Names>>,
+    /// Whether it is asked for values alone, and leaves blocks unread.
+    pub(super) skims: bool,
 }
 
 impl Reader {
@@ -56,6 +58,17 @@ impl Reader {
         let mut reader = Self {
             chosen: scope.given.tags.clone(),
             scope,
+            ..Self::default()
+        };
+        reader.read(files);
+        reader
+    }
+
+    /// Reads the values of the files and nothing else.
+    pub(super) fn skim(files: &[File], scope: Scope) -> Self {
+        let mut reader = Self {
+            scope,
+            skims: true,
             ..Self::default()
         };
         reader.read(files);
@@ -105,34 +118,43 @@ impl Reader {
         scope.vars.extend(scope.given.vars.clone());
         scope.named = self.resources.secret_places.keys().cloned().collect();
         sealed::open(&self.resources, &mut scope, &mut self.faults);
+        if self.skims {
+            self.scope = scope;
+            return;
+        }
+        let raws = in_order(&tree, &documents, &named);
+        let looked_at = self.faults.len();
         let renderer = Renderer::of(&scope);
-        let frames = self.frames(&tree, &roles, &renderer);
-        let mut blocks = Vec::new();
-        for number in &tree.order {
-            let file = tree.instances[*number].file;
-            if blocks.len() > limits::BLOCKS {
-                break;
-            }
-            let Some(frame) = &frames[*number] else {
-                continue;
-            };
-            let of_file = [
-                &documents[file].blocks[..],
-                named.get(&file).map_or(&[][..], |b| b),
-            ];
-            let mut of_file: Vec<_> = of_file.concat();
-            of_file.sort_by_key(|block: &RawBlock<'_>| block.place.order());
-            blocks.extend(of_file.into_iter().map(|block| (frame, block)));
-        }
-        // Handlers run when all else is done, wherever they stand.
-        blocks.sort_by_key(|(_, block)| block.kind == "handler");
-        if blocks.len() > limits::BLOCKS {
-            let place = blocks[limits::BLOCKS].1.place.clone();
+        let mut frames = self.frames(&tree, &roles, &renderer);
+        let naming = scope.facts.is_some();
+        let naming = naming.then(|| self.naming(&raws, &frames, &renderer));
+        drop(renderer);
+        // The blocks that rename the host see the name that it has, and all others the new one.
+        let naming = naming.flatten().map(|(naming, _)| naming);
+        let renamed = naming.and_then(|naming| Some((scope.rename(&naming)?, naming)));
+        let renderer = Renderer::of(&scope);
+        let before = renamed.map(|(name, naming)| {
+            self.faults.truncate(looked_at);
+            let renamed = self.frames(&tree, &roles, &renderer);
+            let next = self.naming(&raws, &renamed, &renderer);
+            self.compare(&naming, next);
+            let frames = std::mem::replace(&mut frames, renamed);
+            (frames, Renderer::before(&scope, &name))
+        });
+        if let Some((_, one_more)) = raws.get(limits::BLOCKS) {
             let what = format!("a run has at most {} blocks", limits::BLOCKS);
-            self.faults.push(Fault::error(what, place));
+            self.faults.push(Fault::error(what, one_more.place.clone()));
         } else {
-            self.blocks(blocks, &renderer);
+            let blocks = raws.into_iter().filter_map(|(number, raw)| {
+                let (frames, renderer) = match &before {
+                    Some((frames, renderer)) if raw.kind == "hostname" => (frames, renderer),
+                    _ => (&frames, &renderer),
+                };
+                Some((frames[number].as_ref()?, raw, renderer))
+            });
+            self.blocks(blocks);
         }
+        drop(before);
         drop(renderer);
         self.scope = scope;
         if frames.iter().all(Option::is_some) {
@@ -162,9 +184,12 @@ impl Reader {
         }
     }
 
-    fn blocks(&mut self, blocks: Vec<(&Frame, RawBlock<'_>)>, renderer: &Renderer<'_>) {
+    fn blocks<'a>(
+        &mut self,
+        blocks: impl Iterator<Item = (&'a Frame, RawBlock<'a>, &'a Renderer<'a>)>,
+    ) {
         let (mut errors, mut looked_at) = (0, 0);
-        for (frame, raw) in blocks {
+        for (frame, raw, renderer) in blocks {
             self.block(raw, frame, renderer);
             let new = &self.faults[looked_at..];
             errors += new.iter().filter(|fault| fault.is_error()).count();
@@ -258,7 +283,7 @@ impl Reader {
                 let what = "a number as `secret` has no effect; leave it out";
                 self.faults.push(Fault::warning(what, place));
             }
-            "bucket" | "repo" | "secret" => {
+            "bucket" | "repo" | "source" | "secret" => {
                 let dir = &self.dirs[file];
                 let read = self
                     .resources
@@ -278,14 +303,38 @@ impl Reader {
                     self.settings = settings;
                 }
             }
-            "name" if value.get_ref().is_str() => {}
-            "name" => self.faults.push(Fault::error("`name` is a string", place)),
+            "hpt" => self.judge_version(&value, place),
+            _ if value.get_ref().is_str() => {}
             _ => {
-                let what = format!("`{name}` comes with a later version of hpt");
-                let fault = Fault::error(what, place);
-                self.faults
-                    .push(fault.hint(format!("leave `{name}` out until then")));
+                let what = format!("`{name}` is a string");
+                self.faults.push(Fault::error(what, place));
             }
         }
     }
+}
+
+/// The blocks of all files in the order of their execution, each with the number of its instance; one
+/// more than a run may have, if there are more.
+fn in_order<'a>(
+    tree: &Tree<'_>,
+    documents: &[Document<'a>],
+    named: &BTreeMap<usize, Vec<RawBlock<'a>>>,
+) -> Vec<(usize, RawBlock<'a>)> {
+    let mut raws = Vec::new();
+    for number in &tree.order {
+        let file = tree.instances[*number].file;
+        if raws.len() > limits::BLOCKS {
+            break;
+        }
+        let of_file = [
+            &documents[file].blocks[..],
+            named.get(&file).map_or(&[][..], |b| b),
+        ];
+        let mut of_file: Vec<_> = of_file.concat();
+        of_file.sort_by_key(|block: &RawBlock<'_>| block.place.order());
+        raws.extend(of_file.into_iter().map(|block| (*number, block)));
+    }
+    // Handlers run when all else is done, wherever they stand.
+    raws.sort_by_key(|(_, block)| block.kind == "handler");
+    raws
 }

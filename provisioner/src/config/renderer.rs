@@ -5,20 +5,23 @@ mod missing;
 mod words;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, context, escape_formatter};
+use minijinja::{Environment, ErrorKind, Template, UndefinedBehavior, context, escape_formatter};
 
+use self::missing::asks_for_name;
 use self::words::{hidden, words};
 use crate::config::late::Namespace;
 use crate::config::limits;
 use crate::config::names::Names;
 use crate::config::scope::{RenderError, Rendered, Scope, is_template};
 use crate::config::secrets::Secrets;
+use crate::host::facts::Facts;
 use crate::results::Results;
 
 /// Instructions a single template may spend; a loop over 10,000 items fits.
@@ -45,6 +48,8 @@ pub(super) struct Renderer<'a> {
     results: Arc<Namespace>,
     /// Whether it is run by now, so that results can be asked for.
     runs: bool,
+    /// The block without which `facts.hostname` is not known; see [`Scope::unnamed`].
+    unnamed: Option<&'a str>,
     /// Instructions that are left.
     fuel: Cell<u64>,
     /// Bytes that may still be rendered.
@@ -60,6 +65,20 @@ impl<'a> Renderer<'a> {
         Self {
             runs: false,
             ..Self::knowing(scope, &Names::of(scope), none)
+        }
+    }
+
+    /// The same for blocks that give the host its name: they see the one that it has.
+    pub(super) fn before(scope: &'a Scope, hostname: &str) -> Self {
+        let mut names = Names::of(scope);
+        let facts = scope.facts.clone();
+        let hostname = hostname.to_owned();
+        names.facts = Value::from(Serde(facts.map(|facts| Facts { hostname, ..facts })));
+        let none = Arc::new(Namespace::of(&Results::default()));
+        Self {
+            runs: false,
+            unnamed: None,
+            ..Self::knowing(scope, &names, none)
         }
     }
 
@@ -90,6 +109,7 @@ impl<'a> Renderer<'a> {
             secrets,
             results,
             runs: true,
+            unnamed: scope.unnamed.as_deref(),
             fuel: Cell::new(ALL_FUEL),
             room: Cell::new(limits::RENDERED),
             wrong: Cell::new(0),
@@ -121,59 +141,24 @@ impl<'a> Renderer<'a> {
         let env = self.env.borrow();
         let template = env.template_from_str(text).map_err(|e| words(&e))?;
         let names = template.undeclared_variables(false);
-        if names.contains("params")
-            && let Some(early) = self.of_params(&template, own)
-        {
+        let late = !self.runs && names.contains("result");
+        if let Some(early) = self.early(&template, &names, late, own) {
             return early;
         }
-        let known = |name: &str| match name {
-            "facts" => self.scope.facts.is_some(),
-            _ => self.scope.secrets.is_some(),
-        };
-        let deferred = DEFERRABLE
-            .iter()
-            .any(|name| names.contains(*name) && !known(name));
-        let secret = names.contains("secret");
-        if (deferred || (secret && !self.scope.elsewhere.is_empty()))
-            && let Some((what, hint)) = self.unknown(&template)
-        {
-            return Err(RenderError {
-                what,
-                line: None,
-                quotes: false,
-                hint: Some(hint),
-            });
-        }
-        let late = !self.runs && names.contains("result");
-        if deferred && !late {
-            return Ok(Rendered::Deferred { secret });
-        }
         self.secrets.touched.store(false, Ordering::Relaxed);
-        let touched = || self.secrets.touched.load(Ordering::Relaxed);
+        self.results.take_missed();
         let hide = |error: &minijinja::Error| {
             if matches!(error.kind(), ErrorKind::OutOfFuel) {
                 self.spend(fuel);
             }
-            if touched() {
-                hidden(error)
-            } else if matches!(error.kind(), ErrorKind::UndefinedError) {
-                let told = self.undefined(&template, own);
-                told.map_or_else(
-                    || words(error),
-                    |told| RenderError {
-                        line: error.line(),
-                        ..told
-                    },
-                )
-            } else {
-                words(error)
-            }
+            self.words(error, &template, own)
         };
         let context = self.context(own);
         if late {
             // What it comes to with results that stand in is of no use, but whose they are is.
             let _ = template.render(context);
             let blocks = self.results.take_asked();
+            let secret = names.contains("secret");
             return Ok(Rendered::Late { blocks, secret });
         }
         let value = if let Some(expression) = lone_expression(text) {
@@ -182,13 +167,11 @@ impl<'a> Renderer<'a> {
                 .and_then(|e| e.eval(context))
                 .map_err(|e| hide(&e))?;
             if value.is_undefined() {
-                let told = self.undefined(&template, own);
-                return Err(told.unwrap_or_else(|| RenderError {
-                    what: format!("`{}` is not defined", expression.trim()),
-                    line: None,
-                    quotes: true,
-                    hint: None,
-                }));
+                let undefined = minijinja::Error::new(
+                    ErrorKind::UndefinedError,
+                    format!("`{}` is not defined", expression.trim()),
+                );
+                return Err(self.words(&undefined, &template, own));
             }
             self.spend(EXPRESSION);
             self.fill(value.as_str().map_or(0, str::len))?;
@@ -214,8 +197,84 @@ impl<'a> Renderer<'a> {
         };
         Ok(Rendered::Value {
             value,
-            secret: touched(),
+            secret: self.is_secret(),
         })
+    }
+
+    /// What becomes of a template that cannot be rendered here, or need not be.
+    fn early(
+        &self,
+        template: &Template<'_, '_>,
+        names: &HashSet<String>,
+        late: bool,
+        own: &toml::Table,
+    ) -> Option<Result<Rendered, RenderError>> {
+        if names.contains("params")
+            && let Some(early) = self.of_params(template, own)
+        {
+            return Some(early);
+        }
+        if let Some(id) = self.unnamed
+            && names.contains("facts")
+            && let Some(error) = asks_for_name(template, id)
+        {
+            return Some(Err(error));
+        }
+        let known = |name: &str| match name {
+            "facts" => self.scope.facts.is_some(),
+            _ => self.scope.secrets.is_some(),
+        };
+        let deferred = DEFERRABLE
+            .iter()
+            .any(|name| names.contains(*name) && !known(name));
+        let secret = names.contains("secret");
+        if (deferred || (secret && !self.scope.elsewhere.is_empty()))
+            && let Some((what, hint)) = self.unknown(template)
+        {
+            return Some(Err(RenderError {
+                what,
+                line: None,
+                quotes: false,
+                hint: Some(hint),
+            }));
+        }
+        (deferred && !late).then_some(Ok(Rendered::Deferred { secret }))
+    }
+
+    /// Whether a secret went into what was rendered last.
+    fn is_secret(&self) -> bool {
+        self.secrets.touched.load(Ordering::Relaxed)
+    }
+
+    /// Why a template was not rendered, without the values of secrets.
+    fn words(
+        &self,
+        error: &minijinja::Error,
+        template: &Template<'_, '_>,
+        own: &toml::Table,
+    ) -> RenderError {
+        if self.is_secret() {
+            return hidden(error);
+        }
+        if !matches!(error.kind(), ErrorKind::UndefinedError) {
+            return words(error);
+        }
+        if let Some(what) = self.results.take_missed() {
+            return RenderError {
+                what,
+                line: error.line(),
+                quotes: true,
+                hint: Some("`| default(...)` says what stands in for it".to_owned()),
+            };
+        }
+        let told = self.undefined(template, own);
+        told.map_or_else(
+            || words(error),
+            |told| RenderError {
+                line: error.line(),
+                ..told
+            },
+        )
     }
 
     /// The names that a text may use, the block's own among them.

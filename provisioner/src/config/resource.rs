@@ -1,6 +1,7 @@
-//! The named things that blocks refer to: `[bucket.NAME]`, `[repo.NAME]`, `[secret.NAME]`.
+//! The named things that blocks refer to: `[bucket.NAME]`, `[repo.NAME]`, `[source.NAME]`, `[secret.NAME]`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -18,6 +19,8 @@ pub struct Resources {
     pub buckets: BTreeMap<String, Bucket>,
     /// `[repo.NAME]`: `NAME://path` is a file in it.
     pub repos: BTreeMap<String, Repo>,
+    /// `[source.NAME]`: `NAME://path` is a file below it.
+    pub bases: BTreeMap<String, Base>,
     /// `[secret.NAME]`: `{{ secret.NAME }}` is its value.
     pub secrets: BTreeMap<String, SecretSource>,
     /// Where each of the secrets stands.
@@ -53,6 +56,46 @@ pub struct Repo {
     pub url: String,
     /// A branch, tag or commit, such as `"v1"`; the branch that the server names.
     pub rev: Option<String>,
+}
+
+/// Where sources lie that the workstation reads: `NAME://path` is a file below it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base {
+    /// An https URL, such as `"https://files.example.org/v1"`, each file below which needs its `sha256`;
+    /// or a directory of the workstation, such as `"/srv/files"` or `"../files"`, relative to that of
+    /// the file that names it.
+    pub url: String,
+}
+
+impl Base {
+    /// What is wrong with a source below it.
+    fn check(&self, path: &str, need: &Need, place: &Place) -> Option<Fault> {
+        let is_https = self.https(path).is_some();
+        let (what, hint) = if path.split('/').any(|part| part == "..") {
+            ("a source lies below its [source.NAME]", "leave `..` out")
+        } else if is_https && need.tree {
+            (
+                "https does not tell what a directory holds",
+                "copy it from a [bucket.NAME] or a [repo.NAME], or bring it as an [[archive]]",
+            )
+        } else if is_https && need.sha256.is_none() {
+            (
+                "a file of an https [source.NAME] needs its `sha256`",
+                "write `#sha256=` and what `sha256sum` prints behind the path",
+            )
+        } else {
+            return None;
+        };
+        Some(Fault::error(what, place.clone()).hint(hint))
+    }
+
+    /// The URL of a file below it; `None` below a directory.
+    pub fn https(&self, path: &str) -> Option<String> {
+        let base = self.url.trim_end_matches('/');
+        base.starts_with("https://")
+            .then(|| format!("{base}/{path}"))
+    }
 }
 
 /// Where the value of a secret comes from: the machine that starts the run, or what is sealed for its
@@ -150,7 +193,7 @@ impl Resources {
                         "leave one of them out".to_owned(),
                     ),
                     _ => (
-                        format!("a bucket or repository named `{name}` is there already"),
+                        format!("a bucket, repository or source named `{name}` is there already"),
                         format!("`{name}://` can mean one of them: call the other otherwise"),
                     ),
                 };
@@ -165,6 +208,12 @@ impl Resources {
             {
                 *path = within(dir, path);
             }
+            if let Some(base) = self.bases.get_mut(&name)
+                && kind == "source"
+                && !base.url.contains("://")
+            {
+                base.url = within(dir, &base.url);
+            }
         }
         clones
     }
@@ -173,7 +222,11 @@ impl Resources {
         match kind {
             "secret" => self.secrets.contains_key(name),
             // One name space: `NAME://path` is either an object or a file.
-            _ => self.buckets.contains_key(name) || self.repos.contains_key(name),
+            _ => {
+                self.buckets.contains_key(name)
+                    || self.repos.contains_key(name)
+                    || self.bases.contains_key(name)
+            }
         }
     }
 
@@ -206,15 +259,15 @@ impl Resources {
         }
         let span = table.span();
         if let Some(url) = table.get_ref().get("url")
-            && url.get_ref().as_str().is_some_and(holds_password)
+            && let Some((what, hint)) = url
+                .get_ref()
+                .as_str()
+                .and_then(|url| is_refused(kind, name, url))
         {
             let at = Place {
                 file: place.file,
                 span: url.span(),
             };
-            let what = format!("the url of [{kind}.{name}] holds a password");
-            let hint =
-                "whoever sees the config would see it: `hpt explain repo` says how to log in";
             faults.push(Fault::error(what, at).hint(hint));
             self.faulty.insert(name.to_owned());
             return clone;
@@ -223,6 +276,9 @@ impl Resources {
         let result = match kind {
             "bucket" => {
                 Bucket::deserialize(fields).map(|b| drop(self.buckets.insert(name.to_owned(), b)))
+            }
+            "source" => {
+                Base::deserialize(fields).map(|b| drop(self.bases.insert(name.to_owned(), b)))
             }
             "repo" => {
                 Repo::deserialize(fields).map(|r| drop(self.repos.insert(name.to_owned(), r)))
@@ -266,6 +322,19 @@ impl Resources {
         clone
     }
 
+    /// Where a source lies on this machine, if it does.
+    pub fn local(&self, source: &Source) -> Option<PathBuf> {
+        match source {
+            Source::File(path) => Some(path.into()),
+            Source::Https(_) => None,
+            Source::Bucket { bucket, path, .. } => {
+                let base = self.bases.get(bucket)?;
+                let is_dir = base.https(path).is_none();
+                is_dir.then(|| Path::new(&base.url).join(path))
+            }
+        }
+    }
+
     /// Whether the bucket or repository of a source is there, and whether its hash is given where
     /// it must be.
     pub(super) fn check_source(&self, need: &Need, place: &Place, faults: &mut Vec<Fault>) {
@@ -277,22 +346,56 @@ impl Resources {
                         "write sha256 = \"...\", as `sha256sum` prints it for what you mean",
                     ));
             }
+            Source::Bucket {
+                sha256: Some(_), ..
+            } if need.tree => {
+                let fault = Fault::error("a tree has no `sha256`", place.clone());
+                faults
+                    .push(fault.hint("an [[archive]] has one: leave `#sha256=` out, or copy that"));
+            }
+            Source::Bucket { bucket, path, .. } if self.bases.contains_key(bucket) => {
+                faults.extend(self.bases[bucket].check(path, need, place));
+            }
             Source::Bucket { bucket, .. }
                 if !self.has("bucket", bucket) && !self.faulty.contains(bucket) =>
             {
-                let what = format!("there is no [bucket.{bucket}] or [repo.{bucket}]");
+                let what =
+                    format!("there is no [bucket.{bucket}], [repo.{bucket}] or [source.{bucket}]");
                 let known = self
                     .buckets
                     .keys()
                     .chain(self.repos.keys())
+                    .chain(self.bases.keys())
                     .map(String::as_str);
                 let fault = Fault::error(what, place.clone());
                 faults.push(match super::nearest(bucket, known) {
                     Some(near) => fault.label(format!("did you mean `{near}`?")),
-                    None => fault.hint(format!("write [bucket.{bucket}] or [repo.{bucket}]; a file of this machine has no `://`")),
+                    None => fault.hint("write one of them; a file of this machine has no `://`"),
                 });
             }
             _ => {}
         }
     }
+}
+
+/// Why a URL is not taken, and what to do.
+fn is_refused(kind: &str, name: &str, url: &str) -> Option<(String, &'static str)> {
+    if holds_password(url) {
+        let what = format!("the url of [{kind}.{name}] holds a password");
+        let hint = match kind {
+            "source" => {
+                "whoever sees the config would see it: a [bucket.NAME] or a [repo.NAME] may be private"
+            }
+            _ => "whoever sees the config would see it: `hpt explain repo` says how to log in",
+        };
+        return Some((what, hint));
+    }
+    let is_other = kind == "source" && url.contains("://") && !url.starts_with("https://");
+    is_other.then(|| {
+        let what = "a source lies behind https or in a directory of this machine";
+        (
+            what.to_owned(),
+            "write `https://...`, or the directory's path",
+        )
+    })
 }

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::block::owned_tree::OwnedTree;
 use crate::config::Given;
 use crate::config::renderer::Renderer;
 use crate::host::facts::Facts;
-use crate::name::{AbsPath, UserName};
+use crate::name::{AbsPath, UnitName, UserName};
 use crate::secret::Secret;
 use crate::source::{Blob, Source};
 
@@ -22,6 +23,9 @@ pub struct Scope {
     pub vars: toml::Table,
     /// The host's facts; `None` on the workstation, which does not know them.
     pub facts: Option<Facts>,
+    /// The block that gives the host a name which only its run knows: `facts.hostname` is none until
+    /// then.
+    pub unnamed: Option<String>,
     /// The values of `[secret.NAME]`; `None` where they are not known, as in a check.
     pub secrets: Option<BTreeMap<String, Secret>>,
     /// The names of the config's `[secret.NAME]`, where their values are not known.
@@ -40,8 +44,14 @@ pub struct Scope {
     pub claimed: BTreeSet<AbsPath>,
     /// The directories all of whose content is a block's.
     pub trees: Vec<AbsPath>,
+    /// The units that blocks are about, whose links stay.
+    pub units: BTreeSet<UnitName>,
     /// The users whose keys a block may keep, in a home directory that only the host knows.
     pub keyed: BTreeSet<UserName>,
+    /// The directories that one block gives to an owner with all that they hold.
+    pub owned: BTreeMap<AbsPath, OwnedTree>,
+    /// Whether a block may leave nobody who can become root by sudo; `[settings]`.
+    pub allow_no_sudoer: bool,
 }
 
 /// Opens a text that `hpt seal` has made, given the secret's name and the text; or says why not.

@@ -17,12 +17,17 @@ pub(super) struct Settings {
     /// Whether the handlers of what was changed run when a later block has failed; true. If not, they
     /// are due in the next run.
     pub(super) flush_on_fail: bool,
+    /// Whether a block may take the right to sudo from the last user who has it; false, and such a block
+    /// is refused: who leaves the group, is removed or locked, whose account gets a last day, or whose
+    /// rule in `/etc/sudoers` or `/etc/sudoers.d` goes. That root can log in does not count.
+    pub(super) allow_no_sudoer: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             flush_on_fail: true,
+            allow_no_sudoer: false,
         }
     }
 }

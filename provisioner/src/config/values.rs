@@ -46,6 +46,8 @@ pub(super) struct Findings {
     pub(super) deferred: bool,
     /// Some text is known on the target alone.
     pub(super) elsewhere: bool,
+    /// The fields that are left out since their templates are wrong.
+    pub(super) unread: Vec<String>,
     /// The blocks of this run whose results some text names, and where.
     pub(super) awaits: Vec<(String, Place)>,
     /// Where numbers and booleans stand that a lone `{{ x }}` came to.
@@ -168,8 +170,12 @@ impl Walk<'_> {
                 };
                 let fault = Fault::error(what, place);
                 let hint = error.hint.filter(|_| !is_hidden);
+                let general = match (self.kind, field) {
+                    ("assert", "that") => "`hpt explain assert.that` says what it takes",
+                    _ => RAW,
+                };
                 self.faults
-                    .push(fault.hint(hint.unwrap_or_else(|| RAW.to_owned())));
+                    .push(fault.hint(hint.unwrap_or_else(|| general.to_owned())));
                 None
             }
         }

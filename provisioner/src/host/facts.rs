@@ -10,7 +10,7 @@ use serde::Serialize;
 /// templates, and no decision about safety hangs on one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
-    /// The host's own name.
+    /// The host's own name. In a config with a `[[hostname]]` for the host, the name that gives it.
     pub hostname: String,
     /// `ID` of os-release: debian, fedora, ...
     pub os: String,

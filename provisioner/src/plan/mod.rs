@@ -5,7 +5,7 @@ mod digest;
 mod foresee;
 mod judge;
 
-use crate::block::{Action, Block, Decision, Verb};
+use crate::block::{Action, Block, Decision, UNTAGGED, Verb};
 use crate::config::Config;
 use crate::describe::Detail;
 use crate::effect::{Command, Content, Effect};
@@ -77,6 +77,13 @@ pub struct Planned {
     pub details: Vec<Detail>,
     /// Names what would be done and what was read for it.
     pub mark: Mark,
+}
+
+impl Planned {
+    /// Whether the tags that were chosen leave it out, whichever host it is for.
+    pub fn is_untagged(&self) -> bool {
+        self.verdict == Verdict::Skip && self.summary == UNTAGGED
+    }
 }
 
 /// What an apply would do.
@@ -174,7 +181,10 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
         veil(&mut planned.details, &mut mask);
         if !planned.verdict.is_pending() {
             // What it comes to is known; of any other that is told by the run alone.
-            results.of(block).rev = results::commit(block, &shown).unwrap_or_default();
+            let result = results.of(block);
+            result.rev = results::commit(block, &shown).unwrap_or_default();
+            let is_out = planned.verdict == Verdict::Skip;
+            result.left_out = is_out.then(|| planned.summary.clone());
         }
         if planned.verdict.is_pending() {
             pending.get_or_insert_with(|| Cause(block.id.clone()));

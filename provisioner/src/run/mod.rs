@@ -383,6 +383,8 @@ impl Run<'_> {
         result.changed = finished.outcome == Outcome::Changed;
         result.failed = finished.outcome == Outcome::Failed;
         result.exit = finished.exit;
+        let is_out = finished.outcome == Outcome::Skipped;
+        result.left_out = is_out.then(|| finished.note.clone());
         result.rev = rev;
     }
 }

@@ -42,6 +42,68 @@ fn all_that_is_wrong_in_one_block_is_told_at_once() {
 }
 
 #[test]
+fn a_wrong_template_hides_nothing_else_that_is_wrong() {
+    let text = "[[file]]\npath = \"/a\"\ncontent = \"{{ vars.none }}\"\nmodus = \"0600\"\nbackup = 7\nretries = 1000\n";
+    let told = faults(text);
+    let lines: Vec<_> = told.iter().map(|fault| &fault[..2]).collect();
+    assert_eq!(lines, ["3:", "4:", "5:", "6:"], "{told:#?}");
+    // A field that is there and wrong is not told to be missing too.
+    let told = faults("[[file]]\npath = \"{{ vars.none }}\"\ncontent = \"\"\n");
+    assert_eq!(told.len(), 1, "{told:#?}");
+}
+
+#[test]
+fn a_wrong_block_is_there_for_those_that_name_it() {
+    for handler in [
+        "name = \"h\"\nrestrat = \"x\"\n",
+        "name = \"h\"\nrestart = \"{{ vars.none }}\"\n",
+        "id = \"h\"\nname = \"no name\"\nrestart = \"x\"\n",
+    ] {
+        let text = format!(
+            "[[file]]\npath = \"/a\"\ncontent = \"\"\nnotify = [\"h\"]\n[[handler]]\n{handler}"
+        );
+        let told = faults(&text);
+        assert_eq!(told.len(), 1, "{told:#?}");
+    }
+    let exec = "[[exec]]\nid = \"x\"\nscript = \"{{ vars.none }}\"\nalways = true\n";
+    let text = format!(
+        "{exec}[[file]]\npath = \"/a\"\ncontent = \"{{{{ result.x.stdout }}}}\"\nafter = [\"x\"]\n"
+    );
+    let told = faults(&text);
+    assert_eq!(told.len(), 1, "{told:#?}");
+}
+
+#[test]
+fn what_an_assert_asks_is_an_expression_with_braces_and_without() {
+    for that in ["vars.a == 1", "{{ vars.a == 1 }}", " true "] {
+        let text = format!("[vars]\na = 1\n[[assert]]\nthat = \"{that}\"\nmsg = \"m\"\n");
+        assert_eq!(faults(&text), [""; 0], "{that}");
+    }
+    let told = faults("[[assert]]\nthat = \"vars.a\"\nmsg = \"m\"\n");
+    assert!(
+        told[0].starts_with("2:8 `vars.a` is not defined"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_config_says_which_hpt_it_needs() {
+    assert_eq!(faults("hpt = \">=0.1\"\n"), [""; 0]);
+    let told = faults("hpt = \">=99\"\n");
+    assert!(
+        told[0].starts_with("1:7 the config needs hpt >=99, and the host has hpt "),
+        "{told:?}"
+    );
+    let told = config::check(&files("hpt = \">=99\"\n"), "", &config::Given::default());
+    let told = told.err().unwrap();
+    assert!(
+        told[0]
+            .what
+            .starts_with("the config needs hpt >=99, and this is hpt ")
+    );
+}
+
+#[test]
 fn an_unguarded_exec_draws_a_warning_and_still_works() {
     let text = "[[exec]]\nscript = \"true\"\n";
     assert_eq!(ids(text).len(), 1);

@@ -235,6 +235,59 @@ fn the_keys_that_blocks_keep_are_not_purged() {
 }
 
 #[test]
+fn the_links_that_enable_a_block_s_unit_are_not_purged() {
+    let mut host = Host::new();
+    let dirs = ["", "/multi-user.target.wants", "/old.target.wants"];
+    for dir in dirs {
+        let dir = format!("/etc/systemd/system{dir}");
+        host.inner.put(&directory(&dir));
+    }
+    host.inner.put(&directory("/etc/systemd"));
+    for (link, to) in [
+        ("multi-user.target.wants/nginx.service", "nginx.service"),
+        ("multi-user.target.wants/old.service", "old.service"),
+        ("old.target.wants/old.service", "old.service"),
+        ("www.service", "nginx.service"),
+        ("old-alias.service", "old.service"),
+    ] {
+        host.inner.put(&Effect::Link {
+            path: path(&format!("/etc/systemd/system/{link}")),
+            to: format!("/usr/lib/systemd/system/{to}"),
+        });
+    }
+    host.inner
+        .put_unit(UnitName::parse("nginx.service").unwrap());
+    let service = "[[service]]\nname = \"nginx\"\nenabled = true\n";
+    let purge = |dir: &str| format!("[[file]]\npath = \"{dir}\"\ndir = true\npurge = true\n");
+    let there = |host: &Host, names: &[&str]| {
+        let at = |name: &&str| path(&format!("/etc/systemd/system/{name}"));
+        let seen = names
+            .iter()
+            .map(|n| host.inner.path(&at(n)).unwrap().is_some());
+        seen.collect::<Vec<_>>()
+    };
+    let all = [
+        "multi-user.target.wants/nginx.service",
+        "www.service",
+        "multi-user.target.wants/old.service",
+        "old.target.wants",
+        "old-alias.service",
+    ];
+    settles(
+        &format!("{service}{}", purge("/etc/systemd/system")),
+        &mut host,
+    );
+    assert_eq!(there(&host, &all), [true, true, true, false, false]);
+    let wants = purge("/etc/systemd/system/multi-user.target.wants");
+    settles(&format!("{wants}{service}"), &mut host);
+    assert_eq!(there(&host, &all), [true, true, false, false, false]);
+    let above = format!("{}{service}", purge("/etc/systemd"));
+    assert!(look(&config(&above), &host).is_empty());
+    settles(&purge("/etc/systemd/system"), &mut host);
+    assert_eq!(there(&host, &all), [false; 5]);
+}
+
+#[test]
 fn all_that_a_directory_holds_is_given_to_its_owner() {
     let mut host = Host::new();
     host.inner.put(&Effect::User(user("ana")));

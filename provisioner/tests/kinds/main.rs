@@ -16,11 +16,13 @@ mod outcomes;
 mod own_files;
 mod packages;
 mod powers;
+mod renamed;
 mod repos;
 mod results;
 #[path = "../scaffold/mod.rs"]
 mod scaffold;
 mod services;
+mod sudoers;
 mod system;
 mod trees;
 mod units;

@@ -80,3 +80,30 @@ fn a_result_that_is_not_there_is_a_fault_with_its_place() {
     let found = faults("[[file]]\nfor_each = \"{{ result.x.stdout }}\"\npath = \"/a\"\n");
     assert!(found[0].what.contains("may not use `result`"), "{found:?}");
 }
+
+#[test]
+fn what_a_block_that_is_left_out_came_to_is_told_to_be_missing_and_why() {
+    let text = "[[exec]]\nid = \"x\"\nscript = \"echo 7\"\nalways = true\ntags = [\"a\"]\nwhen = WHEN\n\n[[file]]\npath = \"/version\"\ncontent = \"{{ result.x.stdout }}\"\ntags = [\"b\"]\n";
+    let planned = |when: &str, tags: &[&str]| {
+        let mut known = scope(&[]);
+        known.given.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let config = config_in(&text.replace("WHEN", when), known);
+        plan(&config, &Host::new(), Reveal::Content)
+    };
+    let of_b = planned("true", &["b"]);
+    assert_eq!(
+        of_b.blocks[1].summary,
+        "`result.x.stdout` is not there: --tags leaves out the block `x`, so choose it too, or leave this one out"
+    );
+    assert!(of_b.blocks[0].is_untagged() && !of_b.blocks[1].is_untagged());
+    let elsewhere = planned("false", &[]);
+    assert_eq!(
+        elsewhere.blocks[1].summary,
+        "`result.x.stdout` is not there: the block `x` is not for this host (`when` is false)"
+    );
+    assert!(!elsewhere.blocks[0].is_untagged());
+    let asked = text.replace("result.x.stdout", "result.x.stdout | default('none')");
+    let config = config(&asked.replace("WHEN", "false"));
+    let plan = plan(&config, &Host::new(), Reveal::Content);
+    assert_eq!(plan.blocks[1].verdict, Verdict::Create, "{plan:#?}");
+}

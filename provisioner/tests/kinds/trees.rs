@@ -189,3 +189,55 @@ fn a_thousand_files_in_place_cost_little() {
     let took = begun.elapsed();
     assert!(took.as_millis() < 2000, "{took:?}");
 }
+
+#[test]
+fn what_lies_in_a_tree_that_a_block_gives_away_is_made_for_nobody_else() {
+    let tree = "[[file]]\npath = \"/opt/t\"\ndir = true\nrecurse = true\nowner = \"ana\"\n";
+    let file = "[[file]]\npath = \"/opt/t/a\"\ncontent = \"x\"\n";
+    let verdicts = |text: &str, host: &mut Host| -> Vec<(Verdict, String)> {
+        host.inner.put(&Effect::User(user("ana")));
+        let plan = look(&config(text), host);
+        let report = apply(&config(text), host, &mut ());
+        for (planned, ended) in plan.blocks.iter().zip(&report.blocks) {
+            let failed = ended.outcome == Outcome::Failed;
+            assert_eq!(planned.verdict == Verdict::Blocked, failed, "{text}");
+        }
+        plan.blocks
+            .into_iter()
+            .map(|b| (b.verdict, b.summary))
+            .collect()
+    };
+    // Whoever says nothing makes it for root; a tree that comes later may still give it away.
+    let found = verdicts(&format!("{tree}{file}"), &mut Host::new());
+    let why = "file:/opt/t gives all that /opt/t holds to ana, and file:/opt/t/a makes /opt/t/a for root; give both the same, or leave `recurse` out of the first";
+    assert_eq!(found[1], (Verdict::Blocked, why.to_owned()));
+    let mut host = Host::new();
+    host.inner.put(&Effect::User(user("ana")));
+    host.inner.put(&directory("/opt/t"));
+    settles(&format!("{file}{tree}"), &mut host);
+    // Once it is there and ana's, nothing is made for root.
+    settles(
+        &format!("{tree}{}", file.replace("\"x\"", "\"y\"")),
+        &mut host,
+    );
+    let same = format!("{tree}{file}owner = \"ana\"\n");
+    let mut host = Host::new();
+    host.inner.put(&Effect::User(user("ana")));
+    settles(&same, &mut host);
+    // Two who both say so cannot both have it, whichever stands first.
+    let other = format!("{file}owner = \"root\"\n");
+    for text in [format!("{tree}{other}"), format!("{other}{tree}")] {
+        let mut host = Host::new();
+        host.inner.put(&directory("/opt/t"));
+        let found = verdicts(&text, &mut host);
+        let blocked = |(verdict, _): &&(Verdict, String)| *verdict == Verdict::Blocked;
+        assert_eq!(found.iter().filter(blocked).count(), 1, "{text}{found:?}");
+    }
+    // Other kinds make files too.
+    let line = "[[line]]\npath = \"/opt/t/b\"\nline = \"x\"\n";
+    let clone = "[[clone]]\nurl = \"https://h/a\"\ndest = \"/opt/t/c\"\n";
+    for text in [line, clone] {
+        let found = verdicts(&format!("{tree}{text}"), &mut Host::new());
+        assert_eq!(found[1].0, Verdict::Blocked, "{text}{}", found[1].1);
+    }
+}

@@ -9,6 +9,13 @@ pub(crate) const TOP: &[[&str; 4]] = &[
         "What the config is called, for who reads it; nothing depends on it.",
     ],
     [
+        "hpt",
+        r#""type":"string""#,
+        "text",
+        "The least version of hpt that the config needs, as `\">=0.1\"`; an older one refuses it, on the \
+         workstation and on the target.",
+    ],
+    [
         "tags",
         r#""type":"array","items":{"type":"string"}"#,
         "list of texts",
@@ -56,7 +63,8 @@ pub(crate) const TYPES: &[[&str; 2]] = &[
     [
         "source",
         "What the workstation brings along: a path beside the config, an https URL (with its `sha256`), \
-         or `\"NAME://path\"` for an object of `[bucket.NAME]` or a file of `[repo.NAME]`.",
+         or `\"NAME://path\"` for an object of `[bucket.NAME]` or a file of `[repo.NAME]` or \
+         `[source.NAME]`, with `#sha256=` and 64 digits behind it where its content is to be certain.",
     ],
     [
         "time",

@@ -30,11 +30,12 @@ pub(crate) struct Old {
 }
 
 /// The tables: their names, and the structs that read them.
-const TABLES: [[&str; 3]; 4] = [
+const TABLES: [[&str; 3]; 5] = [
     ["settings", "settings", "Settings"],
     ["secret", "resource", "SecretSource"],
     ["bucket", "resource", "Bucket"],
     ["repo", "resource", "Repo"],
+    ["source", "resource", "Base"],
 ];
 
 impl Language {

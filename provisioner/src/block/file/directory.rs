@@ -7,7 +7,8 @@ use crate::block::{Action, Decision, Verb};
 use crate::effect::{Access, Effect};
 use crate::host::overlay::Fate;
 use crate::host::{Entry, EntryKind, HostError};
-use crate::name::AbsPath;
+use crate::name::{AbsPath, UnitName};
+use crate::unit_file;
 use crate::view::View;
 
 /// The most that a directory whose owner is asked for may hold.
@@ -64,6 +65,7 @@ impl File {
             }
             match view.path(&path)? {
                 Fate::Is(None) => {}
+                Fate::Is(Some(entry)) if enables(&path, &entry, view)? => {}
                 Fate::Is(Some(entry)) => effects.push(Effect::Remove {
                     recursive: entry.kind == EntryKind::Dir,
                     path,
@@ -140,6 +142,31 @@ fn key_dirs(view: &View<'_>) -> Result<Fate<Vec<PathBuf>>, HostError> {
         }
     }
     Ok(Fate::Is(dirs))
+}
+
+/// Whether what lies here enables or masks a unit that a block is about, or holds what does.
+fn enables(path: &AbsPath, entry: &Entry, view: &View<'_>) -> Result<bool, HostError> {
+    let units = &view.scope().units;
+    if units.is_empty() {
+        return Ok(false);
+    }
+    let is_unit = |name: &str| UnitName::parse(name).is_ok_and(|name| units.contains(&name));
+    let is_own = || path.name().is_some_and(is_unit);
+    let system = unit_file::system();
+    if system.as_path().starts_with(path.as_path()) {
+        return Ok(true);
+    }
+    let Ok(below) = path.as_path().strip_prefix(system.as_path()) else {
+        return Ok(false);
+    };
+    Ok(match &entry.kind {
+        EntryKind::Symlink(to) => is_own() || to.rsplit('/').next().is_some_and(is_unit),
+        EntryKind::Dir if below.components().count() <= 1 => match view.entries(path)? {
+            Fate::Is(names) => names.iter().any(|name| is_unit(name)),
+            Fate::Unknown(_) => true,
+        },
+        _ => false,
+    })
 }
 
 /// A decision with more to do.

@@ -72,7 +72,8 @@ pub struct File {
     #[serde(default)]
     absent: bool,
     /// With `absent`, a directory goes with all that it holds; false, and then only an empty one goes.
-    /// With `dir`, `owner` and `group` are those of all that it holds too; links are left alone.
+    /// With `dir`, `owner` and `group` are those of all that it holds too; links are left alone. A block
+    /// that makes something there says the same `owner` and `group`, or is refused.
     #[serde(default)]
     recurse: bool,
     /// With `dir`, what lies in the directory and is none of this config's blocks' is removed, with all
@@ -239,6 +240,11 @@ impl File {
     /// Whether a command of the config judges its content.
     pub(crate) fn runs_commands(&self) -> bool {
         self.verify.is_some()
+    }
+
+    /// The directory that it gives to somebody with all that it holds, and to whom.
+    pub(super) fn gives_all(&self) -> Option<(&AbsPath, Access)> {
+        (self.dir && self.recurse && !self.absent).then(|| (&self.path, self.access()))
     }
 
     /// Nothing of it may be shown: who may read a new file must be said.

@@ -53,7 +53,8 @@ pub struct User {
     /// Supplementary groups, such as `["sudo"]`; none. The user is added to them and stays in others.
     #[serde(default)]
     groups: Vec<GroupName>,
-    /// The user is in no other supplementary group than `groups`; false.
+    /// The user is in no other supplementary group than `groups`; false. The last who can become root by
+    /// sudo stays so, unless `[settings]` says `allow_no_sudoer = true`.
     #[serde(default)]
     groups_exclusive: bool,
     /// Whether the number is taken from the range of system users; false. A user who is there keeps it.

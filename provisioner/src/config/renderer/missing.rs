@@ -9,6 +9,21 @@ use crate::config::renderer::Renderer;
 use crate::config::scope::{RenderError, Rendered};
 use crate::host::facts::Facts;
 
+/// What is wrong with a template that asks for the host's name before the block `id` has given it.
+pub(super) fn asks_for_name(template: &Template<'_, '_>, id: &str) -> Option<RenderError> {
+    let names = template.undeclared_variables(true);
+    let asks = ["facts", "facts.hostname"].iter();
+    let asks = asks.copied().any(|name| names.contains(name));
+    asks.then(|| RenderError {
+        what: format!("`facts.hostname` is not known before the block `{id}` has run"),
+        line: None,
+        quotes: false,
+        hint: Some(
+            "name what that block makes the host's name of, such as `result.ID.stdout`".to_owned(),
+        ),
+    })
+}
+
 impl Renderer<'_> {
     /// A fact that no host has or a secret that the config does not declare, or not for this target:
     /// that need not wait for the target.

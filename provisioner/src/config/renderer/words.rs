@@ -14,6 +14,7 @@ pub(super) fn words(error: &minijinja::Error) -> RenderError {
             Some("it may take a million steps: a `{% for %}` over less"),
         ),
         ErrorKind::UndefinedError => match error.detail() {
+            Some(detail) if detail.ends_with("is not defined") => (detail.to_owned(), None),
             Some(detail) => (format!("undefined value: {detail}"), None),
             None => ("a name in the template is not defined".to_owned(), None),
         },

@@ -29,50 +29,33 @@ impl Overlay {
                     members: Vec::new(),
                 }),
             ),
-            GroupEdit::Remove { name } => (name, None),
+            GroupEdit::Remove { name } => {
+                for member in self.known_group(name, base).members {
+                    self.change_user(&member, base, |user| user.groups.retain(|g| g != name));
+                }
+                (name, None)
+            }
             GroupEdit::SetGid { name, gid } => {
                 let mut group = self.known_group(name, base);
                 group.gid = Some(*gid);
                 (name, Some(group))
             }
             GroupEdit::AddMembers { name, members } => {
-                for member in members {
-                    let known = self.user(member).unwrap_or_else(|| base.user(member));
-                    if let Some(mut user) = known {
-                        user.groups.push(name.clone());
-                        user.groups.sort();
-                        user.groups.dedup();
-                        self.users.insert(member.clone(), Some(user));
-                    }
-                }
                 let mut group = self.known_group(name, base);
                 group.members.extend(members.iter().cloned());
                 group.members.sort();
                 group.members.dedup();
+                for member in members {
+                    self.change_user(member, base, |user| {
+                        user.groups.push(name.clone());
+                        user.groups.sort();
+                        user.groups.dedup();
+                    });
+                }
                 (name, Some(group))
             }
         };
         self.groups.insert(name.clone(), group);
-    }
-
-    /// A user is a member of just these of the groups that it is in, comes into or leaves.
-    fn foresee_member(
-        &mut self,
-        user: &UserName,
-        old: &[GroupName],
-        now: &[GroupName],
-        base: &Base<'_>,
-    ) {
-        for name in old.iter().chain(now) {
-            let known = self.group(name).unwrap_or_else(|| base.group(name));
-            let Some(mut group) = known else { continue };
-            group.members.retain(|member| member != user);
-            if now.contains(name) {
-                group.members.push(user.clone());
-                group.members.sort();
-            }
-            self.groups.insert(name.clone(), Some(group));
-        }
     }
 
     fn known_group(&self, name: &GroupName, base: &Base<'_>) -> Group {
@@ -83,6 +66,34 @@ impl Overlay {
         self.group(name)
             .unwrap_or_else(|| base.group(name))
             .unwrap_or(absent)
+    }
+
+    /// What is foreseen of a user who is there.
+    fn change_user(&mut self, name: &UserName, base: &Base<'_>, change: impl FnOnce(&mut User)) {
+        if let Some(mut user) = self.user(name).unwrap_or_else(|| base.user(name)) {
+            change(&mut user);
+            self.users.insert(name.clone(), Some(user));
+        }
+    }
+
+    /// Who is in the groups that are there, once a user has left some and joined others.
+    fn foresee_members(
+        &mut self,
+        name: &UserName,
+        (left, joined): (&[GroupName], &[GroupName]),
+        base: &Base<'_>,
+    ) {
+        for group_name in left.iter().chain(joined) {
+            let seen = self.group(group_name);
+            if let Some(mut group) = seen.unwrap_or_else(|| base.group(group_name)) {
+                group.members.retain(|member| member != name);
+                if joined.contains(group_name) {
+                    group.members.push(name.clone());
+                    group.members.sort();
+                }
+                self.groups.insert(group_name.clone(), Some(group));
+            }
+        }
     }
 
     pub(super) fn foresee_user(&mut self, edit: &UserEdit, base: &Base<'_>) {
@@ -121,9 +132,9 @@ impl Overlay {
                     locked: true,
                     expires: Some(Expiry::Never),
                 };
-                let user = base.reshape(user, as_);
-                self.foresee_member(name, &[], &user.groups, base);
-                self.users.insert(name.clone(), Some(user));
+                self.users
+                    .insert(name.clone(), Some(base.reshape(user, as_)));
+                self.foresee_members(name, (&[], &as_.join), base);
                 if *create_home && let Ok(path) = AbsPath::parse(&home) {
                     let access = Access {
                         owner: Some(name.clone()),
@@ -148,18 +159,15 @@ impl Overlay {
             UserEdit::Modify { name, to } => {
                 let old = self.user(name).unwrap_or_else(|| base.user(name));
                 if let Some(old) = old {
-                    let groups = old.groups.clone();
-                    let user = base.reshape(old, to);
-                    self.foresee_member(name, &groups, &user.groups, base);
-                    self.users.insert(name.clone(), Some(user));
+                    self.users.insert(name.clone(), Some(base.reshape(old, to)));
+                    self.foresee_members(name, (&to.leave, &to.join), base);
                 }
             }
             UserEdit::Remove { name, remove_home } => {
                 let old = self.user(name).unwrap_or_else(|| base.user(name));
-                if let Some(user) = &old {
-                    self.foresee_member(name, &user.groups, &[], base);
-                }
                 self.users.insert(name.clone(), None);
+                let left = old.as_ref().map_or(&[][..], |user| &user.groups);
+                self.foresee_members(name, (left, &[]), base);
                 if let Ok(own) = GroupName::parse(name.as_str())
                     && old.as_ref().is_some_and(|u| u.group.as_ref() == Some(&own))
                 {
