@@ -13,9 +13,9 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    attach, backup, cancel, check, explain, facts, fix, fmt, gen_client_keys, gen_target_keys,
-    list_target_keys, passphrase, plan, provision, remove, rename, restore, run, schema, seal,
-    serve, show, status, undo, unit_file,
+    attach, audit, backup, cancel, check, explain, facts, fix, fmt, gen_client_keys,
+    gen_target_keys, list_target_keys, log, passphrase, plan, provision, remove, rename, restore,
+    run, schema, seal, serve, show, status, undo, unit_file,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -96,6 +96,10 @@ pub(crate) enum Verb {
     Cancel(cancel::Args),
     /// Put back what a run replaced
     Undo(undo::Args),
+    /// Show who did what on a target
+    Log(log::Args),
+    /// Verify that nothing was taken from an audit or changed in it
+    Audit(audit::Args),
     /// Show what a host knows of itself
     Facts(facts::Args),
     /// Make your own keys

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hpt_agent::Places;
+use hpt_agent::audit::Asked;
 use hpt_agent::blobs::Store;
 use hpt_agent::journal::name_run;
 use hpt_agent::run::{Order, RunError, Site};
@@ -114,6 +115,7 @@ impl Local {
             running: running(),
             exec: true,
             rerun: rerun.iter().cloned().collect(),
+            asked: Asked::default(),
         };
         self.site.execute(order, &mut pass_on(hear)).map_err(failed)
     }
@@ -132,7 +134,7 @@ impl Local {
     /// Undoes a run.
     pub(crate) fn undo(&self, run: &str, hear: &mut dyn FnMut(Heard)) -> Result<End, CommandError> {
         self.site
-            .undo(run, running(), &mut pass_on(hear))
+            .undo(run, running(), &Asked::default(), &mut pass_on(hear))
             .map_err(failed)
     }
 }

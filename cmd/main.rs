@@ -11,6 +11,7 @@ mod address;
 mod age;
 mod args;
 mod attach;
+mod audit;
 mod backup;
 mod cancel;
 mod check;
@@ -28,10 +29,12 @@ mod gen_client_keys;
 mod gen_target_keys;
 mod given;
 mod harden;
+mod heads;
 mod inventory;
 mod keys;
 mod list_target_keys;
 mod local;
+mod log;
 mod logging;
 mod passphrase;
 mod plan;
@@ -42,6 +45,7 @@ mod provision;
 #[cfg(test)]
 mod reference;
 mod remote;
+mod remote_audit;
 mod remote_run;
 mod remove;
 mod rename;
@@ -128,6 +132,8 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Status(args) => status::run(&args, context),
         Verb::Attach(args) => attach::run(&args, context),
         Verb::Cancel(args) => cancel::run(&args, context),
+        Verb::Log(args) => log::run(&args, context),
+        Verb::Audit(args) => audit::run(&args, context),
         Verb::Undo(args) => undo::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),

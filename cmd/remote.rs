@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hpt_keystore::TargetName;
+use hpt_keystore::{TargetName, VerifyingKey};
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use crate::address::HostPort;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::heads::Kept;
 use crate::print::plural;
 use crate::site::{Job, Planned};
 use crate::terminal::{Terminal, visible};
@@ -30,6 +31,10 @@ pub(crate) struct Remote {
     pub(crate) client: TargetClient<Channel>,
     /// The last run there, if it broke off, as the plan told.
     pub(crate) interrupted: Option<Interrupted>,
+    /// The key of its signatures.
+    pub(crate) signing: VerifyingKey,
+    /// What was seen of its audit.
+    pub(crate) kept: Kept,
 }
 
 impl Remote {
@@ -56,14 +61,21 @@ impl Remote {
             target.identity.channel,
             Arc::new(target.psk),
         );
+        let signing = target.identity.signing;
         let client = dial(&dialer).await;
-        Ok(Self {
+        let mut remote = Self {
             name: name.clone(),
             address,
             client: client.map_err(|error| unreachable(name, &error))?,
             dialer,
             interrupted: None,
-        })
+            kept: Kept::of(&context.keystore()?, &signing),
+            signing,
+        };
+        if let Err(alarm) = remote.see_audit().await {
+            alarm.show(&remote.name, &mut context.terminal);
+        }
+        Ok(remote)
     }
 
     /// Dials anew, with a new handshake.

@@ -146,7 +146,11 @@ impl Remote {
     ) -> Result<End, CommandError> {
         loop {
             match self.hear(&mut hearing, &mut events).await {
-                Ok(end) => return Ok(end),
+                Ok(end) => {
+                    // What is wrong with it is told at the next contact.
+                    let _ = self.see_audit().await;
+                    return Ok(end);
+                }
                 Err(Broken::Said(error)) => return Err(error),
                 Err(Broken::Cut) => {}
             }

@@ -279,6 +279,19 @@ impl Target for Evil {
         }))
     }
 
+    async fn audit_head(
+        &self,
+        _: Request<wire::AuditHeadRequest>,
+    ) -> Result<Response<wire::AuditHeadReply>, Status> {
+        Err(Status::permission_denied(EVIL))
+    }
+
+    type LogStream = Iter<std::vec::IntoIter<Result<wire::LogReply, Status>>>;
+
+    async fn log(&self, _: Request<wire::LogRequest>) -> Result<Response<Self::LogStream>, Status> {
+        Ok(Response::new(tokio_stream::iter(Vec::new())))
+    }
+
     type UndoStream = Self::ApplyStream;
 
     async fn undo(

@@ -8,6 +8,7 @@ use hpt_proto::{Running, Told};
 use tokio::sync::mpsc::Sender;
 use tonic::Status;
 
+use crate::audit::{Entry, Kind};
 use crate::grants::Caller;
 use crate::journal::follow::{Followed, Follower, is_end};
 use crate::journal::{Journals, cancel_path, name_run};
@@ -30,6 +31,7 @@ impl TargetService {
             running: running.clone(),
             exec: caller.may_exec(),
             rerun: request.rerun.iter().cloned().collect(),
+            asked: caller.asked(),
             delivery,
         };
         let blobs = order
@@ -66,7 +68,7 @@ impl TargetService {
         let order = RunRequest {
             apply: Some(request),
             exec: caller.may_exec(),
-            ..self.order(&running)
+            ..self.order(&running, caller)
         };
         self.run(order, &running, tell).await
     }
@@ -88,7 +90,7 @@ impl TargetService {
         tracing::info!("run {} of {} undoes run {run}", running.run, running.by);
         let order = RunRequest {
             undo: run,
-            ..self.order(&running)
+            ..self.order(&running, caller)
         };
         self.run(order, &running, tell).await
     }
@@ -151,7 +153,7 @@ impl TargetService {
     }
 
     /// Has a run stop before its next block.
-    pub(crate) async fn stop_run(&self, run: &str) -> Result<Running, Status> {
+    pub(crate) async fn stop_run(&self, caller: &Caller, run: &str) -> Result<Running, Status> {
         let running = self.running().await?;
         let running = running
             .filter(|running| run.is_empty() || running.run == run)
@@ -161,11 +163,15 @@ impl TargetService {
             })?;
         let path = cancel_path(&self.0.places.run, &running.run);
         std::fs::write(path, "").map_err(|error| failed(&error))?;
+        self.0.notes.add(Entry {
+            run: running.run.clone(),
+            ..caller.entry(self.0.notes.now(), Kind::Cancelled)
+        });
         Ok(running)
     }
 
     fn name_run(&self, by: &ClientName) -> Running {
-        let now = (self.0.clock)();
+        let now = self.0.notes.now();
         Running {
             run: name_run(now),
             by: by.as_str().to_owned(),
@@ -173,13 +179,16 @@ impl TargetService {
         }
     }
 
-    fn order(&self, running: &Running) -> RunRequest {
+    fn order(&self, running: &Running, caller: &Caller) -> RunRequest {
+        let asked = caller.asked();
         let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
         RunRequest {
             running: Some(running.clone().into()),
             root: text(&self.0.places.root),
             state: text(&self.0.places.state),
             lock: text(&self.0.places.run),
+            key: asked.key,
+            grants: asked.grants,
             ..RunRequest::default()
         }
     }

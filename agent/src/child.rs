@@ -10,6 +10,7 @@ use prost::Message;
 use rustix::fs::Mode;
 
 use crate::Places;
+use crate::audit::Asked;
 use crate::run::{Order, RunError, Site};
 
 /// The longest message between the two processes, in bytes: a gRPC message and a little.
@@ -47,6 +48,10 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
     };
     let site = Site::new(places);
     let running = request.running.ok_or(missing)?.into();
+    let asked = Asked {
+        key: request.key,
+        grants: request.grants,
+    };
     // A server that is gone changes nothing about the run (J2); the rest it reads in the journal.
     let mut answer = |told: Told| {
         let message = framed(&ApplyEvent::from(told));
@@ -67,10 +72,11 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
             running,
             exec: request.exec,
             rerun: apply.rerun.into_iter().collect(),
+            asked,
         };
         site.execute(order, &mut hear)?
     } else {
-        site.undo(&request.undo, running, &mut hear)?
+        site.undo(&request.undo, running, &asked, &mut hear)?
     };
     if !begun {
         answer(Told::End(end));

@@ -12,6 +12,7 @@ use tonic::codegen::http::{Request, Response};
 use tower::Service;
 
 use crate::grants::{Caller, Refused};
+use crate::notes::Notes;
 use crate::pins::Pins;
 
 /// A service behind the table of grants. The inner one finds the [`Caller`] among the extensions.
@@ -19,11 +20,12 @@ use crate::pins::Pins;
 pub(crate) struct Gate<S> {
     inner: S,
     pins: Arc<Pins>,
+    notes: Arc<Notes>,
 }
 
 impl<S> Gate<S> {
-    pub(crate) fn new(inner: S, pins: Arc<Pins>) -> Self {
-        Self { inner, pins }
+    pub(crate) fn new(inner: S, pins: Arc<Pins>, notes: Arc<Notes>) -> Self {
+        Self { inner, pins, notes }
     }
 
     fn admit<B>(&self, request: &Request<B>) -> Result<Arc<Caller>, Status> {
@@ -41,6 +43,11 @@ impl<S> Gate<S> {
                     caller.name,
                     request.uri().path()
                 );
+                let rpc = request.uri().path().rsplit('/').next().unwrap_or_default();
+                // These two every client tries, whatever it was told to do.
+                if !matches!(rpc, "Status" | "AuditHead") {
+                    self.notes.call_refused(&caller, rpc, &refused.to_string());
+                }
                 Err(Status::permission_denied(refused.to_string()))
             }
         }

@@ -1,16 +1,19 @@
 //! Which grant each RPC needs, and the one function that decides whether a caller has it.
 
-use hpt_keystore::{ClientName, Grant, Grants};
+use hpt_keystore::{ClientName, Grant, Grants, PublicKey};
+
+use crate::audit::{Asked, Entry, Kind, fingerprint};
 
 /// A pinned client, as the keystore says right now.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) name: ClientName,
+    pub(crate) key: PublicKey,
     grants: Grants,
 }
 
 /// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 11] = [
+const TABLE: [(&str, Grant); 13] = [
     ("Status", Grant::Status),
     ("Facts", Grant::Facts),
     ("MissingBlobs", Grant::Apply),
@@ -21,6 +24,8 @@ const TABLE: [(&str, Grant); 11] = [
     ("Cancel", Grant::Cancel),
     ("PlanUndo", Grant::Undo),
     ("Undo", Grant::Undo),
+    ("AuditHead", Grant::Status),
+    ("Log", Grant::Log),
     ("Health", Grant::Status),
 ];
 
@@ -34,8 +39,25 @@ pub(crate) enum Refused {
 }
 
 impl Caller {
-    pub(crate) fn new(name: ClientName, grants: Grants) -> Self {
-        Self { name, grants }
+    pub(crate) fn new(name: ClientName, key: PublicKey, grants: Grants) -> Self {
+        Self { name, key, grants }
+    }
+
+    /// That it has done something, at a time in unix seconds.
+    pub(crate) fn entry(&self, time: u64, kind: Kind) -> Entry {
+        Entry {
+            by: self.name.as_str().to_owned(),
+            key: fingerprint(&self.key),
+            ..Entry::new(time, kind)
+        }
+    }
+
+    /// As the audit knows it.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked {
+            key: fingerprint(&self.key),
+            grants: self.grants.to_string(),
+        }
     }
 
     /// Whether this caller may make the call at `path`, such as `/hpt.v1.Target/Plan`.
@@ -67,6 +89,8 @@ impl Caller {
 
 #[cfg(test)]
 mod tests {
+    use hpt_keystore::SecretKey;
+
     use super::*;
 
     const CONTRACT: &str = include_str!("../../proto/target.proto");
@@ -78,9 +102,14 @@ mod tests {
         names.map(|rest| rest.split('(').next().unwrap()).collect()
     }
 
+    fn key() -> PublicKey {
+        SecretKey::generate().public()
+    }
+
     fn caller(grants: &str) -> Caller {
         Caller::new(
             ClientName::parse("laptop").unwrap(),
+            key(),
             Grants::parse(grants).unwrap(),
         )
     }
@@ -121,7 +150,7 @@ mod tests {
             "Plan",
         ] {
             assert_eq!(
-                Caller::new(ClientName::parse("x").unwrap(), Grants::all()).may(path),
+                Caller::new(ClientName::parse("x").unwrap(), key(), Grants::all()).may(path),
                 Err(Refused::Unknown),
                 "{path}"
             );

@@ -9,6 +9,7 @@
 )]
 
 mod apply;
+pub mod audit;
 pub mod blobs;
 pub mod child;
 mod direct;
@@ -18,8 +19,10 @@ mod grants;
 mod intake;
 pub mod journal;
 pub mod lock;
+mod notes;
 mod pins;
 mod put;
+mod recorded;
 mod refusal;
 pub mod run;
 mod runner;

@@ -1,6 +1,6 @@
 //! The pins of the target's keystore: read, let go, and read again when the file changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use hpt_keystore::target::{self, PinnedClient};
-use hpt_keystore::{LoadError, PublicKey, SecretKey};
+use hpt_keystore::{Keypair, LoadError, PublicKey};
 use hpt_transport::{AllowList, Pin};
 
+use crate::audit::{Asked, Entry, Kind};
 use crate::grants::Caller;
+use crate::notes::Notes;
 
 /// How often the file is looked at; a pin that goes is cut off within 2 s (R2).
 const LOOK: Duration = Duration::from_secs(1);
@@ -45,8 +47,8 @@ impl Stamp {
 }
 
 impl Pins {
-    /// Reads a target's keystore, and gives its own key of the channel away.
-    pub(crate) fn load(path: &Path) -> Result<(SecretKey, Self), LoadError> {
+    /// Reads a target's keystore, and gives its own keys away.
+    pub(crate) fn load(path: &Path) -> Result<(Keypair, Self), LoadError> {
         let stamp = Stamp::of(path).ok();
         let keys = target::load(path)?;
         let pins = Self {
@@ -57,7 +59,7 @@ impl Pins {
             stamp: Mutex::new(stamp),
         };
         pins.replace(keys.clients);
-        Ok((keys.own.channel, pins))
+        Ok((keys.own, pins))
     }
 
     pub(crate) fn allow(&self) -> AllowList {
@@ -74,18 +76,18 @@ impl Pins {
     }
 
     /// Follows the file for as long as it is polled.
-    pub(crate) async fn follow(self: Arc<Self>) {
+    pub(crate) async fn follow(self: Arc<Self>, notes: Arc<Notes>) {
         let mut tick = tokio::time::interval(LOOK);
         loop {
             tick.tick().await;
-            let pins = Arc::clone(&self);
-            let _ = tokio::task::spawn_blocking(move || pins.look()).await;
+            let (pins, notes) = (Arc::clone(&self), Arc::clone(&notes));
+            let _ = tokio::task::spawn_blocking(move || pins.look(&notes)).await;
         }
     }
 
     /// Reads the file again if it is another one by now. A file that cannot be read changes
     /// nothing: it was replaced whole before, and what went wrong is said once.
-    fn look(&self) {
+    fn look(&self, notes: &Notes) {
         let now = Stamp::of(&self.path).ok();
         let mut stamp = self
             .stamp
@@ -109,10 +111,23 @@ impl Pins {
                     self.path.display(),
                     keys.clients.len()
                 );
+                let before = self.known();
                 self.replace(keys.clients);
+                let entry = Entry::new(notes.now(), Kind::PinsChanged);
+                notes.add(told_apart(entry, &before, &self.known()));
             }
             Err(error) => tracing::error!("{error}; the pins that were read before still count"),
         }
+    }
+
+    /// All callers by their names.
+    fn known(&self) -> BTreeMap<String, Asked> {
+        let callers = self.callers.read();
+        let callers = callers.expect("nobody panics while holding the pins");
+        callers
+            .values()
+            .map(|caller| (caller.name.as_str().to_owned(), caller.asked()))
+            .collect()
     }
 
     fn replace(&self, clients: Vec<PinnedClient>) {
@@ -120,7 +135,7 @@ impl Pins {
         let mut allowed = Vec::new();
         for client in clients {
             let key = client.identity.channel;
-            callers.insert(key, Arc::new(Caller::new(client.name, client.grants)));
+            callers.insert(key, Arc::new(Caller::new(client.name, key, client.grants)));
             allowed.push(Pin {
                 key,
                 psk: client.psk,
@@ -132,4 +147,29 @@ impl Pins {
             .expect("nobody panics while holding the pins") = callers;
         self.allow.replace(allowed);
     }
+}
+
+/// An entry with the names of those that came, went, or may do something else now.
+fn told_apart(
+    mut entry: Entry,
+    before: &BTreeMap<String, Asked>,
+    now: &BTreeMap<String, Asked>,
+) -> Entry {
+    let beyond = |these: &BTreeMap<String, Asked>, those: &BTreeMap<String, Asked>| {
+        let names = these.keys().filter(|name| !those.contains_key(*name));
+        names.cloned().collect::<Vec<_>>()
+    };
+    let is_other =
+        |(name, asked): &(&String, &Asked)| before.get(*name).is_some_and(|b| b != *asked);
+    let changed = now.iter().filter(is_other).map(|(name, _)| name.clone());
+    for (what, names) in [
+        ("added", beyond(now, before)),
+        ("removed", beyond(before, now)),
+        ("changed", changed.collect()),
+    ] {
+        if !names.is_empty() {
+            entry = entry.with(what, names.join(" "));
+        }
+    }
+    entry
 }

@@ -23,8 +23,10 @@ use hpt_provisioner::secret::Secret;
 use hpt_transport::LocalKey;
 
 use crate::Places;
+use crate::audit::{Asked, Audit, Entry, Kind};
 use crate::journal::{Journal, Journals, Standing, cancel_path};
 use crate::lock::{self, Lock, LockError};
+use crate::recorded::{Recorded, config_hash};
 use crate::state::{State, StateError};
 
 /// Why a host could not be planned or provisioned at all.
@@ -48,6 +50,9 @@ pub enum RunError {
     /// What its runs write down cannot be read or written.
     #[error("nothing was done, for the journal of runs cannot be used: {0}")]
     Journal(#[from] io::Error),
+    /// That a run begins cannot be recorded, so that it does not.
+    #[error("nothing was done, for it cannot be recorded in the audit: {0}")]
+    Audit(io::Error),
 }
 
 /// What is to be performed, and for whom.
@@ -62,6 +67,8 @@ pub struct Order {
     pub exec: bool,
     /// Blocks whose commands may run though it is in doubt whether they have already, by their ids.
     pub rerun: BTreeSet<String>,
+    /// Who asked for it, as the audit knows them.
+    pub asked: Asked,
 }
 
 /// A host, and what it remembers from one plan to the next. Clones share it.
@@ -145,6 +152,7 @@ impl Site {
 
     /// Everything up to the first change.
     pub(crate) fn prepare(&self, order: Order) -> Result<Prepared, RunError> {
+        let config_hash = config_hash(&order.delivery.request);
         let (host, config) = self.open(order.delivery)?;
         let config = match config {
             Ok(config) => config,
@@ -192,9 +200,14 @@ impl Site {
                 return Ok(Prepared::Over(End::InDoubt { run, blocks }));
             }
         }
+        let audit = Audit::open(&self.places)?;
+        let began = Entry::of_run(Kind::RunBegan, &order.running, &order.asked)
+            .with("config", config_hash.to_hex())
+            .with("plan", blake3::Hash::from_bytes(plan.digest.0).to_hex());
         Ok(Prepared::Due(Box::new(Due {
             host,
             config,
+            recorded: Recorded::new(audit, began, &order.asked),
             begun: Begun {
                 running: order.running,
                 blocks: plan.blocks.into_iter().map(name_of).collect(),
@@ -253,6 +266,7 @@ pub(crate) struct Due {
     /// Commands that it will not come to, and that stay in doubt.
     in_doubt: BTreeSet<String>,
     journals: Journals,
+    recorded: Recorded,
     run_dir: PathBuf,
     _lock: Lock,
 }
@@ -266,14 +280,11 @@ impl Due {
     fn perform(mut self, hear: &mut dyn FnMut(Told)) -> Result<End, RunError> {
         let run = self.begun.running.run.clone();
         let cancel = cancel_path(&self.run_dir, &run);
-        let mut journal = Journal::begin(&self.journals, self.begun, self.in_doubt, cancel, hear)?;
+        self.recorded.begin(&self.journals)?;
+        let journal = Journal::begin(&self.journals, self.begun, self.in_doubt, cancel, hear);
+        let mut journal = journal.map_err(|why| self.recorded.failed(why))?;
         let report = apply(&self.config, &mut self.host, &mut journal);
-        let end = End::Report { run, report };
-        // The run is over, whether its journal can say so or not.
-        if let Err(why) = journal.end(&end) {
-            tracing::error!("the end of the run cannot be recorded: {why}");
-        }
-        Ok(end)
+        Ok(self.recorded.end(End::Report { run, report }, journal))
     }
 }
 

@@ -7,16 +7,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hpt_keystore::LoadError;
+use hpt_keystore::{Keypair, LoadError};
 use hpt_proto::wire::target_server::TargetServer;
 use hpt_provisioner::PORT;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
-use hpt_transport::{Limits, LocalKey, bind, listen};
+use hpt_transport::{Limits, LocalKey, bind, listen_and_tell};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::audit::{Audit, Entry, Kind};
 use crate::gate::Gate;
+use crate::notes::{Notes, Writer};
 use crate::pins::Pins;
 use crate::runner::Runner;
 use crate::service::TargetService;
@@ -78,6 +80,8 @@ pub struct Server {
     own: LocalKey,
     pins: Arc<Pins>,
     service: TargetService,
+    notes: Arc<Notes>,
+    writer: Writer,
     limits: Limits,
 }
 
@@ -88,11 +92,17 @@ impl Server {
     /// [`ServeError`], before anything listens.
     pub fn new(options: Options) -> Result<Self, ServeError> {
         let (own, pins) = Pins::load(&options.keystore)?;
-        let own = LocalKey::new(own);
+        let Keypair { channel, signing } = own;
+        let own = LocalKey::new(channel);
         let Options { places, runner, .. } = options;
+        let (notes, writer) = Notes::new(Audit::open(&places)?, options.clock);
+        let started = Entry::new(notes.now(), Kind::Served);
+        notes.add(started.with("version", env!("CARGO_PKG_VERSION")));
         Ok(Self {
-            service: TargetService::new(own.clone(), places, runner, options.clock)?,
+            service: TargetService::new(own.clone(), signing, places, runner, Arc::clone(&notes))?,
             own,
+            notes,
+            writer,
             pins: Arc::new(pins),
             limits: options.limits,
         })
@@ -107,12 +117,14 @@ impl Server {
         tcp: TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let incoming = listen(tcp, self.own, self.pins.allow(), self.limits);
+        let notes = Arc::clone(&self.notes);
+        let tell = Arc::new(move |who| notes.turned_away(who));
+        let incoming = listen_and_tell(tcp, self.own, self.pins.allow(), self.limits, tell);
         let service = self.service.clone();
         let target = TargetServer::new(self.service)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        let gate = Gate::new(target, Arc::clone(&self.pins));
+        let gate = Gate::new(target, Arc::clone(&self.pins), Arc::clone(&self.notes));
         let (stopped, mut stopping) = watch::channel(());
         let mut late = stopped.subscribe();
         let serving = grpc::server().serve_with_incoming_shutdown(gate, incoming, async move {
@@ -128,12 +140,16 @@ impl Server {
             service.stop();
             std::future::pending::<()>().await;
         };
-        tokio::select! {
-            served = serving => Ok(served?),
+        let mut writer = self.writer;
+        let ended = tokio::select! {
+            served = serving => served.map_err(ServeError::Broken),
             () = too_late => Ok(()),
-            () = self.pins.follow() => Ok(()),
+            () = self.pins.follow(self.notes) => Ok(()),
+            () = writer.follow() => Ok(()),
             () = told_to_stop => Ok(()),
-        }
+        };
+        writer.finish().await;
+        ended
     }
 }
 

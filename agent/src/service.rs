@@ -1,8 +1,10 @@
 //! The RPCs, each a translation: a message in, a question to the host, a message out.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hpt_keystore::SigningKey;
 use hpt_proto::convert::{hashes, to_hashes, to_plan_reply};
 use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
@@ -14,11 +16,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::Places;
+use crate::audit::{Audit, Head};
 use crate::blobs::Store;
 use crate::fit::fit;
 use crate::grants::Caller;
 use crate::intake::receive;
 use crate::lock;
+use crate::notes::Notes;
 use crate::refusal::{bad, blocking, bug, failed, unplannable};
 use crate::run::{RunError, Site};
 use crate::runner::Runner;
@@ -38,7 +42,9 @@ pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) store: Store,
     pub(crate) runner: Runner,
-    pub(crate) clock: fn() -> u64,
+    pub(crate) audit: Audit,
+    pub(crate) notes: Arc<Notes>,
+    signing: SigningKey,
     /// Whether the server was told to stop.
     pub(crate) stopping: watch::Sender<bool>,
     started: Instant,
@@ -48,17 +54,20 @@ pub(crate) struct Shared {
 impl TargetService {
     pub(crate) fn new(
         own: LocalKey,
+        signing: SigningKey,
         places: Places,
         runner: Runner,
-        clock: fn() -> u64,
+        notes: Arc<Notes>,
     ) -> Result<Self, StateError> {
         let store = Store::open(&places)?;
         Ok(Self(Arc::new(Shared {
             site: Site::new(places.clone()).opening(own),
+            audit: Audit::open(&places)?,
+            notes,
+            signing,
             places,
             store,
             runner,
-            clock,
             stopping: watch::Sender::new(false),
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
@@ -218,7 +227,8 @@ impl Target for TargetService {
         &self,
         request: Request<wire::CancelRequest>,
     ) -> Result<Response<wire::CancelReply>, Status> {
-        let running = self.stop_run(&request.get_ref().run).await?;
+        let caller = caller(&request)?;
+        let running = self.stop_run(&caller, &request.get_ref().run).await?;
         let run = Some(running.into());
         Ok(Response::new(wire::CancelReply { run }))
     }
@@ -234,6 +244,44 @@ impl Target for TargetService {
         reply
             .map(Response::new)
             .ok_or_else(|| Status::not_found("there is no such run, or none that changed anything"))
+    }
+
+    async fn audit_head(
+        &self,
+        request: Request<wire::AuditHeadRequest>,
+    ) -> Result<Response<wire::AuditHeadReply>, Status> {
+        let (audit, seq) = (self.0.audit.clone(), request.get_ref().known);
+        let looked = blocking(move || Ok::<_, io::Error>((audit.head()?, audit.hash_at(seq)?)));
+        let (head, known) = looked.await?.map_err(|error| failed(&error))?;
+        Ok(Response::new(wire::AuditHeadReply {
+            head: signed(head, &self.0.signing),
+            known: known.map_or_else(Vec::new, |hash| hash.as_bytes().to_vec()),
+        }))
+    }
+
+    type LogStream = ReceiverStream<Result<wire::LogReply, Status>>;
+
+    async fn log(
+        &self,
+        request: Request<wire::LogRequest>,
+    ) -> Result<Response<Self::LogStream>, Status> {
+        let wire::LogRequest { from, limit } = request.into_inner();
+        let (tell, told) = mpsc::channel(WAITING_EVENTS);
+        let service = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let audit = &service.0.audit;
+            let read = audit.read(from, limit, &mut |record| {
+                let record = wire::LogReply { record, head: None };
+                tell.blocking_send(Ok(record)).is_ok()
+            });
+            // A damaged end has no head; its records were told, and say so themselves.
+            let end = read.map(|head| wire::LogReply {
+                record: String::new(),
+                head: head.and_then(|head| signed(head, &service.0.signing)),
+            });
+            let _ = tell.blocking_send(end.map_err(|error| failed(&error)));
+        });
+        Ok(Response::new(ReceiverStream::new(told)))
     }
 
     type UndoStream = ReceiverStream<Result<ApplyEvent, Status>>;
@@ -253,6 +301,15 @@ impl Target for TargetService {
         });
         Ok(Response::new(ReceiverStream::new(told)))
     }
+}
+
+/// How far the audit has come, in the target's own words.
+fn signed(head: Head, key: &SigningKey) -> Option<wire::Head> {
+    (head.seq > 0).then(|| wire::Head {
+        seq: head.seq,
+        hash: head.hash.as_bytes().to_vec(),
+        signature: head.sign(key).to_vec(),
+    })
 }
 
 fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {

@@ -6,8 +6,10 @@ use hpt_proto::wire::{PlanUndoReply, Undoing};
 use hpt_proto::{Begun, End, Running, Told};
 use hpt_provisioner::undo::{Fate, foresee, undo};
 
+use crate::audit::{Asked, Audit, Entry, Kind};
 use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::lock::{Lock, LockError};
+use crate::recorded::Recorded;
 use crate::run::{RunError, Site};
 
 impl Site {
@@ -52,6 +54,7 @@ impl Site {
         &self,
         run: &str,
         running: Running,
+        asked: &Asked,
         hear: &mut dyn FnMut(Told),
     ) -> Result<End, RunError> {
         let lock = match Lock::take(self.places(), &running) {
@@ -68,16 +71,17 @@ impl Site {
         let mut host = self.host()?;
         let cancel = cancel_path(&self.places().run, &running.run);
         let id = running.run.clone();
+        let entry = Entry::of_run(Kind::UndoBegan, &running, asked).with("undoes", run);
+        let recorded = Recorded::new(Audit::open(self.places())?, entry, asked);
+        recorded.begin(&journals)?;
         let begun = Begun {
             running,
             blocks: past.blocks,
         };
-        let mut journal = Journal::begin(&journals, begun, in_doubt, cancel, hear)?;
+        let journal = Journal::begin(&journals, begun, in_doubt, cancel, hear);
+        let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = undo(&past.changes, &mut host, &mut journal);
-        let end = End::Report { run: id, report };
-        if let Err(why) = journal.end(&end) {
-            tracing::error!("the end of the run cannot be recorded: {why}");
-        }
+        let end = recorded.end(End::Report { run: id, report }, journal);
         drop(lock);
         Ok(end)
     }

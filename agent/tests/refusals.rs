@@ -28,6 +28,11 @@ async fn call(client: &mut TargetClient<Channel>, rpc: &str) -> Result<(), Statu
         "Status" => client.status(wire::StatusRequest {}).await.map(drop),
         "Facts" => client.facts(wire::FactsRequest {}).await.map(drop),
         "Health" => client.health(wire::HealthRequest {}).await.map(drop),
+        "AuditHead" => client
+            .audit_head(wire::AuditHeadRequest::default())
+            .await
+            .map(drop),
+        "Log" => client.log(wire::LogRequest::default()).await.map(drop),
         "MissingBlobs" => client
             .missing_blobs(wire::MissingBlobsRequest::default())
             .await
@@ -42,9 +47,11 @@ async fn call(client: &mut TargetClient<Channel>, rpc: &str) -> Result<(), Statu
 /// U3: every RPC with every grant alone, over the wire.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_opens_its_own_calls_and_no_other() {
-    const NEEDS: [(&str, &str); 7] = [
+    const NEEDS: [(&str, &str); 9] = [
         ("Status", "status"),
         ("Health", "status"),
+        ("AuditHead", "status"),
+        ("Log", "log"),
         ("Facts", "facts"),
         ("MissingBlobs", "apply"),
         ("PutBlobs", "apply"),

@@ -92,6 +92,13 @@ pub(crate) fn day(unix: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// A moment, as `2026-11-21 18:50:03`, of a time in unix seconds, in UTC.
+pub(crate) fn moment(unix: u64) -> String {
+    let second = unix % 86_400;
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!("{} {hour:02}:{minute:02}:{:02}", day(unix), second % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +120,7 @@ mod tests {
         assert_eq!(day(0), "1970-01-01");
         assert_eq!(day(951_782_400), "2000-02-29");
         assert_eq!(day(1_795_241_654), "2026-11-21");
+        assert_eq!(moment(951_782_461), "2000-02-29 00:01:01");
     }
 
     #[test]

@@ -173,10 +173,11 @@ pub struct PlanRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanReply {
-    #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
-    pub result: ::core::option::Option<plan_reply::Result>,
+    /// the last run, if it broke off
     #[prost(message, optional, tag = "3")]
     pub interrupted: ::core::option::Option<Interrupted>,
+    #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<plan_reply::Result>,
 }
 /// Nested message and enum types in `PlanReply`.
 pub mod plan_reply {
@@ -532,6 +533,52 @@ pub struct Moved {
     pub blocks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditHeadRequest {
+    /// the number of the last record that this client has seen; 0 if none
+    #[prost(uint64, tag = "1")]
+    pub known: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditHeadReply {
+    /// not there if the audit is empty
+    #[prost(message, optional, tag = "1")]
+    pub head: ::core::option::Option<Head>,
+    /// the hash of the record that was asked for, 32 bytes; empty if there is none
+    #[prost(bytes = "vec", tag = "2")]
+    pub known: ::prost::alloc::vec::Vec<u8>,
+}
+/// The last record of an audit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Head {
+    /// its number, from 1
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// BLAKE3, 32 bytes; it covers all records before
+    #[prost(bytes = "vec", tag = "2")]
+    pub hash: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519 by the target, of "hpt audit head v1", seq in 8 bytes big-endian, hash
+    #[prost(bytes = "vec", tag = "3")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogRequest {
+    /// the number of the first record; of the last `limit` ones if it is 0
+    #[prost(uint64, tag = "1")]
+    pub from: u64,
+    /// at most so many; all of them if it is 0
+    #[prost(uint64, tag = "2")]
+    pub limit: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogReply {
+    /// a line of the audit as it is on disk: JSON (agent/src/audit)
+    #[prost(string, tag = "1")]
+    pub record: ::prost::alloc::string::String,
+    /// the last message has it, and no record
+    #[prost(message, optional, tag = "2")]
+    pub head: ::core::option::Option<Head>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HealthRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HealthReply {
@@ -564,6 +611,12 @@ pub struct RunRequest {
     /// the id of the run to undo, instead of an apply
     #[prost(string, tag = "7")]
     pub undo: ::prost::alloc::string::String,
+    /// fingerprint of the key of the client that asked, for the audit
+    #[prost(string, tag = "8")]
+    pub key: ::prost::alloc::string::String,
+    /// what it may do, for the audit
+    #[prost(string, tag = "9")]
+    pub grants: ::prost::alloc::string::String,
 }
 /// What a run's journal holds, one after another (agent/src/journal). It is read by the hpt that wrote it
 /// and by later ones.
@@ -996,6 +1049,47 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Undo"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// How far the audit has come, signed; and what stands in it where the client last saw its end.
+        pub async fn audit_head(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AuditHeadRequest>,
+        ) -> std::result::Result<tonic::Response<super::AuditHeadReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/AuditHead");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "AuditHead"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records of the audit, oldest first; the last message is the head, and a stream without it was cut.
+        pub async fn log(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::LogReply>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Log");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Log"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Whether the target is ready to take a run. For monitors.
         pub async fn health(
             &mut self,
@@ -1103,6 +1197,22 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::UndoRequest>,
         ) -> std::result::Result<tonic::Response<Self::UndoStream>, tonic::Status>;
+        /// How far the audit has come, signed; and what stands in it where the client last saw its end.
+        async fn audit_head(
+            &self,
+            request: tonic::Request<super::AuditHeadRequest>,
+        ) -> std::result::Result<tonic::Response<super::AuditHeadReply>, tonic::Status>;
+        /// Server streaming response type for the Log method.
+        type LogStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::LogReply, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Records of the audit, oldest first; the last message is the head, and a stream without it was cut.
+        async fn log(
+            &self,
+            request: tonic::Request<super::LogRequest>,
+        ) -> std::result::Result<tonic::Response<Self::LogStream>, tonic::Status>;
         /// Whether the target is ready to take a run. For monitors.
         async fn health(
             &self,
@@ -1616,6 +1726,95 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = UndoSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/AuditHead" => {
+                    #[allow(non_camel_case_types)]
+                    struct AuditHeadSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::AuditHeadRequest>
+                    for AuditHeadSvc<T> {
+                        type Response = super::AuditHeadReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AuditHeadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::audit_head(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AuditHeadSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Log" => {
+                    #[allow(non_camel_case_types)]
+                    struct LogSvc<T: Target>(pub Arc<T>);
+                    impl<
+                        T: Target,
+                    > tonic::server::ServerStreamingService<super::LogRequest>
+                    for LogSvc<T> {
+                        type Response = super::LogReply;
+                        type ResponseStream = T::LogStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LogRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::log(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LogSvc(inner);
                         let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

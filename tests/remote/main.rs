@@ -5,6 +5,7 @@
 #![allow(clippy::format_push_string, reason = "texts of tests are short")]
 
 mod agreed;
+mod audit;
 mod refusals;
 mod runs;
 mod secrets;

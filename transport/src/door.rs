@@ -51,6 +51,20 @@ impl Default for Limits {
     }
 }
 
+/// A connection that came to nothing.
+#[derive(Debug, Clone)]
+pub struct TurnedAway {
+    /// Where it came from: an IPv4 address or an IPv6 /64.
+    pub source: String,
+    /// Why.
+    pub why: String,
+    /// How many more of this source were not spoken of since the last.
+    pub unsaid: u64,
+}
+
+/// Is told of those that are turned away, at most once a second for each source (L4).
+pub type Tell = Arc<dyn Fn(TurnedAway) + Send + Sync>;
+
 /// Where authenticated links go.
 pub(crate) type Links = mpsc::Sender<Link<Accepted>>;
 
@@ -63,6 +77,7 @@ pub(crate) struct Door {
     half_open: HalfOpen,
     sessions: Sessions,
     idle: Duration,
+    tell: Tell,
     ledger: Arc<Mutex<Ledger>>,
 }
 
@@ -104,7 +119,7 @@ impl Refusal {
 }
 
 impl Door {
-    pub(crate) fn new(local: LocalKey, allow: AllowList, limits: Limits) -> Self {
+    pub(crate) fn new(local: LocalKey, allow: AllowList, limits: Limits, tell: Tell) -> Self {
         Self {
             local,
             allow,
@@ -112,6 +127,7 @@ impl Door {
             half_open: HalfOpen::new(limits.half_open),
             sessions: Sessions::new(limits.sessions),
             idle: limits.idle,
+            tell,
             ledger: Arc::new(Mutex::new(Ledger {
                 offences: Record::new(limits.penalties),
                 quiet: Quiet::new(),
@@ -210,7 +226,13 @@ impl Door {
             ledger.offences.punish(source, offence, now);
         }
         if let Some(unsaid) = ledger.quiet.may_say(source, now) {
+            drop(ledger);
             tracing::info!(unsaid, "refused {source}: {refusal}");
+            (self.tell)(TurnedAway {
+                source: source.to_string(),
+                why: refusal.to_string(),
+                unsaid,
+            });
         }
     }
 
@@ -261,6 +283,7 @@ mod tests {
             LocalKey::new(SecretKey::generate()),
             AllowList::new(vec![]),
             Limits::default(),
+            Arc::new(|_| ()),
         );
         let source = Source::V4([192, 0, 2, 1]);
         let task = door.clone();

@@ -36,11 +36,11 @@ mod x25519;
 
 pub use allow::{AllowList, Pin};
 pub use dial::{DialError, Dialer};
-pub use door::Limits;
+pub use door::{Limits, Tell, TurnedAway};
 pub use half_open::HalfOpenLimits;
 pub use idle::Accepted;
 pub use link::{Link, LinkError};
-pub use listener::{Incoming, bind, listen};
+pub use listener::{Incoming, bind, listen, listen_and_tell};
 pub use local::LocalKey;
 pub use penalty::Penalties;
 pub use session::SessionLimits;

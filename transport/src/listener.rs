@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_stream::Stream;
 
 use crate::allow::AllowList;
-use crate::door::{Door, Limits, Links};
+use crate::door::{Door, Limits, Links, Tell};
 use crate::idle::Accepted;
 use crate::link::Link;
 use crate::local::LocalKey;
@@ -56,8 +57,20 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// [`Incoming`] is dropped.
 #[must_use]
 pub fn listen(tcp: TcpListener, local: LocalKey, allow: AllowList, limits: Limits) -> Incoming {
+    listen_and_tell(tcp, local, allow, limits, Arc::new(|_| ()))
+}
+
+/// The same, and `tell` hears who is turned away; it must not block.
+#[must_use]
+pub fn listen_and_tell(
+    tcp: TcpListener,
+    local: LocalKey,
+    allow: AllowList,
+    limits: Limits,
+    tell: Tell,
+) -> Incoming {
     let (links, incoming) = mpsc::channel(BACKLOG);
-    let door = Door::new(local, allow, limits);
+    let door = Door::new(local, allow, limits, tell);
     door.spawn_revoker();
     tokio::spawn(accept(door, tcp, links));
     Incoming(incoming)

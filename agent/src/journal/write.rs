@@ -24,6 +24,8 @@ pub(crate) struct Journal<'a> {
     file: File,
     length: u64,
     chain: Chain,
+    /// Of all that is in the file.
+    digest: blake3::Hasher,
     open: PathBuf,
     ended: PathBuf,
     /// What has finished and is not on disk yet.
@@ -56,6 +58,7 @@ impl<'a> Journal<'a> {
             file,
             length: 0,
             chain: Chain::default(),
+            digest: blake3::Hasher::new(),
             open,
             held: Vec::new(),
             output: 0,
@@ -74,25 +77,42 @@ impl<'a> Journal<'a> {
         Ok(this)
     }
 
-    /// Ends the journal with the end of its run.
-    pub(crate) fn end(mut self, end: &End) -> io::Result<()> {
-        let mut records = self.held();
-        records.push(Kind::Told(Told::End(end.clone()).into()));
+    /// Ends the journal with the end of its run; may be tried again if it fails.
+    pub(crate) fn end(&mut self, end: &End) -> io::Result<()> {
+        let records = self.last(end);
         self.keep(records)?;
         fs::rename(&self.open, &self.ended)?;
         let _ = fs::remove_file(&self.cancel);
         Ok(())
     }
 
-    /// Adds records, all of them or none.
+    /// The BLAKE3 hash of the whole file once it has this end.
+    pub(crate) fn digest_with(&self, end: &End) -> blake3::Hash {
+        let (bytes, _) = self.frames(self.last(end));
+        self.digest.clone().update(&bytes).finalize()
+    }
 
-    fn append(&mut self, records: impl IntoIterator<Item = Kind>) -> io::Result<()> {
+    /// What is held, and the end.
+    fn last(&self, end: &End) -> Vec<Kind> {
+        let mut records = self.held();
+        records.push(Kind::Told(Told::End(end.clone()).into()));
+        records
+    }
+
+    /// Records as they follow in the file, and the chain after them.
+    fn frames(&self, records: impl IntoIterator<Item = Kind>) -> (Vec<u8>, Chain) {
         let mut bytes = Vec::new();
         let mut chain = self.chain;
         for record in records {
             let record = Some(record);
             chain.write(&Record { record }.encode_to_vec(), &mut bytes);
         }
+        (bytes, chain)
+    }
+
+    /// Adds records, all of them or none.
+    fn append(&mut self, records: impl IntoIterator<Item = Kind>) -> io::Result<()> {
+        let (bytes, chain) = self.frames(records);
         if let Err(why) = self.file.write_all(&bytes) {
             // What follows half a record could not be read.
             self.file.set_len(self.length)?;
@@ -100,6 +120,7 @@ impl<'a> Journal<'a> {
         }
         self.length += u64::try_from(bytes.len()).expect("a length");
         self.chain = chain;
+        self.digest.update(&bytes);
         Ok(())
     }
 

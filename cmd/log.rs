@@ -1,0 +1,133 @@
+//! `hpt log`: who did what on a target.
+
+use std::collections::BTreeMap;
+
+use hpt_agent::audit::{Head, Record};
+use hpt_proto::wire::LogRequest;
+use serde::Serialize;
+
+use crate::context::{Context, runtime};
+use crate::error::{CommandError, Exit};
+use crate::print::moment;
+use crate::print::style::{BOLD, DIM};
+use crate::remote::Remote;
+use crate::terminal::visible;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Oldest first; times are in UTC. A long hash is shown by its first digits, and whole with --json.
+`hpt audit verify` checks all of it.
+
+Examples:
+  hpt --target web1 log                 the last 20 records
+  hpt --target web1 log --from 1        all of them")]
+pub(crate) struct Args {
+    /// Begin with this record [default: the last 20]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    from: Option<u64>,
+}
+
+/// Records that are shown if it is not said which.
+const LAST: u64 = 20;
+/// Digits of a hash that are shown.
+const DIGITS: usize = 12;
+
+#[derive(Serialize)]
+struct Object<'a> {
+    event: &'static str,
+    target: &'a str,
+    seq: u64,
+    time: u64,
+    kind: &'a str,
+    by: &'a str,
+    key: &'a str,
+    run: &'a str,
+    detail: &'a BTreeMap<String, String>,
+    hash: &'a str,
+}
+
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let Some(name) = context.global.target.clone() else {
+        return Err(CommandError::usage("whose log?").hint("`hpt --target NAME log`"));
+    };
+    let request = match args.from {
+        Some(from) => LogRequest { from, limit: 0 },
+        None => LogRequest {
+            from: 0,
+            limit: LAST,
+        },
+    };
+    let mut records = Vec::new();
+    let mut chain: Option<Head> = None;
+    let mut each = |line: &str| {
+        let broken = |why: &dyn std::fmt::Display| {
+            CommandError::new(Exit::Failed, format!("{name}: {why}")).hint(format!(
+                "`hpt --target {name} audit verify` reads all of it"
+            ))
+        };
+        let record: Record =
+            serde_json::from_str(line).map_err(|_| broken(&"its log is not one of records"))?;
+        let before = || {
+            let hash = blake3::Hash::from_hex(&record.prev).ok()?;
+            let seq = record.seq.checked_sub(1)?;
+            Some(Head { seq, hash })
+        };
+        let mut head = chain.or_else(before).unwrap_or_default();
+        head.read(line).map_err(|why| broken(&why))?;
+        chain = Some(head);
+        records.push(record);
+        Ok(())
+    };
+    let told = runtime()?.block_on(async {
+        let mut remote = Remote::connect(&name, context).await?;
+        remote.log(request, &mut each).await
+    });
+    for record in &records {
+        context.terminal.say(line(record));
+        context.terminal.json(&Object {
+            event: "record",
+            target: name.as_str(),
+            seq: record.seq,
+            time: record.time,
+            kind: &record.kind,
+            by: &record.by,
+            key: &record.key,
+            run: &record.run,
+            detail: &record.detail,
+            hash: &record.hash,
+        });
+    }
+    let end = told?.map(|signed| signed.head);
+    if chain.is_some() && end != chain {
+        let what = format!("{name}: its log does not end where the target says");
+        return Err(CommandError::new(Exit::Failed, what).hint(format!(
+            "`hpt --target {name} audit verify` reads all of it"
+        )));
+    }
+    Ok(Exit::Done)
+}
+
+/// When, what, who, and the rest.
+fn line(record: &Record) -> String {
+    let by = match record.by.as_str() {
+        "" => "-".into(),
+        by => visible(by),
+    };
+    let mut line = format!(
+        "{DIM}{:>5}  {}{DIM:#}  {BOLD}{:<15}{BOLD:#}  {by:<12}",
+        record.seq,
+        moment(record.time),
+        visible(&record.kind).replace('-', " "),
+    );
+    if !record.run.is_empty() {
+        line += &format!("  {}", visible(&record.run));
+    }
+    for (name, value) in &record.detail {
+        let short = match blake3::Hash::from_hex(value) {
+            Ok(_) => &value[..DIGITS],
+            Err(_) => value,
+        };
+        line += &format!("  {DIM}{}{DIM:#} {}", visible(name), visible(short));
+    }
+    line.trim_end().to_owned()
+}

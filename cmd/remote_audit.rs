@@ -1,0 +1,144 @@
+//! The audit of a target: its head, held against the one that was seen before, and its records.
+
+use hpt_agent::audit::Head;
+use hpt_keystore::TargetName;
+use hpt_proto::wire::{self, AuditHeadRequest, LogRequest};
+use serde::Serialize;
+use tonic::Code;
+
+use crate::error::CommandError;
+use crate::heads::Signed;
+use crate::print::style::FAILED;
+use crate::remote::Remote;
+use crate::terminal::{Terminal, visible};
+
+/// The audit of a target is not what it was. In words: "it ends at record 3".
+pub(crate) struct Alarm(pub(crate) String);
+
+#[derive(Serialize)]
+struct Object<'a> {
+    event: &'static str,
+    target: &'a str,
+    broken: &'a str,
+}
+
+impl Alarm {
+    /// Says so, whatever else was asked for; the command goes on.
+    pub(crate) fn show(&self, name: &TargetName, terminal: &mut Terminal) {
+        let why = visible(&self.0);
+        terminal.complain(format_args!(
+            "{FAILED}warning{FAILED:#}: {name}'s audit was cut or forked: {why}\n  \
+             hint: `hpt --target {name} audit verify` reads all of it; somebody with root there has \
+             changed it, or its state was lost\n  \
+             hint: `hpt --target {name} audit accept` goes on from what is there now"
+        ));
+        terminal.json(&Object {
+            event: "audit",
+            target: name.as_str(),
+            broken: &self.0,
+        });
+    }
+}
+
+impl Remote {
+    /// Holds the head of the target's audit against the one that was seen before, and keeps it. A
+    /// target that does not answer at all is left to the call that follows.
+    pub(crate) async fn see_audit(&mut self) -> Result<(), Alarm> {
+        let kept = self.kept.read().map_err(|why| {
+            let path = self.kept.path().display();
+            Alarm(format!(
+                "{path}, which tells what it was, cannot be read: {why}"
+            ))
+        })?;
+        let request = AuditHeadRequest {
+            known: kept.map_or(0, |head| head.seq),
+        };
+        let reply = match self.client.audit_head(request).await {
+            Ok(reply) => reply.into_inner(),
+            Err(status) if status.code() == Code::Unimplemented && kept.is_some() => {
+                return Err(Alarm("it is not there any more".to_owned()));
+            }
+            Err(status) if status.code() == Code::FailedPrecondition => {
+                return Err(Alarm(status.message().to_owned()));
+            }
+            Err(_) => return Ok(()),
+        };
+        let now = reply.head.map(|head| self.signed(&head)).transpose()?;
+        if let Some(kept) = kept {
+            let end = now.map_or(0, |now| now.head.seq);
+            if end < kept.seq {
+                let seen = kept.seq;
+                let what = format!("it ends at record {end}, and record {seen} was there earlier");
+                return Err(Alarm(what));
+            }
+            if reply.known != kept.hash.as_bytes() {
+                let what = "is another than the one that was there earlier";
+                return Err(Alarm(format!("record {} {what}", kept.seq)));
+            }
+        }
+        match now {
+            Some(now) if kept != Some(now.head) => self.keep(&now),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps the head as it is now, whatever was seen before.
+    pub(crate) async fn accept_audit(&mut self) -> Result<Option<Head>, CommandError> {
+        let reply = self.client.audit_head(AuditHeadRequest::default()).await;
+        let reply = reply.map_err(|status| self.refused(&status))?.into_inner();
+        let Some(head) = reply.head else {
+            return Ok(None);
+        };
+        let signed = self.signed(&head).map_err(|alarm| self.alarmed(&alarm))?;
+        self.keep(&signed);
+        Ok(Some(signed.head))
+    }
+
+    /// Hands over the lines of records as they come, and the head at the end of them, if the last
+    /// record there is whole.
+    pub(crate) async fn log(
+        &mut self,
+        request: LogRequest,
+        each: &mut dyn FnMut(&str) -> Result<(), CommandError>,
+    ) -> Result<Option<Signed>, CommandError> {
+        let reply = self.client.log(request).await;
+        let mut lines = reply.map_err(|status| self.refused(&status))?.into_inner();
+        let mut head = None;
+        while let Some(reply) = lines
+            .message()
+            .await
+            .map_err(|status| self.refused(&status))?
+        {
+            if reply.record.is_empty() {
+                head = reply.head;
+            } else {
+                each(&reply.record)?;
+            }
+        }
+        let head = head.map(|head| self.signed(&head)).transpose();
+        head.map_err(|alarm| self.alarmed(&alarm))
+    }
+
+    pub(crate) fn keep(&self, signed: &Signed) {
+        if let Err(why) = self.kept.keep(signed) {
+            let path = self.kept.path().display();
+            tracing::warn!("{path}: cannot keep the head of the audit: {why}");
+        }
+    }
+
+    pub(crate) fn alarmed(&self, alarm: &Alarm) -> CommandError {
+        let what = format!("{}: {}", self.name, visible(&alarm.0));
+        CommandError::new(crate::error::Exit::Failed, what)
+    }
+
+    fn signed(&self, told: &wire::Head) -> Result<Signed, Alarm> {
+        let bad = || Alarm("its head is not signed with the key that is pinned here".to_owned());
+        let hash: [u8; 32] = told.hash[..].try_into().map_err(|_| bad())?;
+        let signature: [u8; 64] = told.signature[..].try_into().map_err(|_| bad())?;
+        let (seq, hash) = (told.seq, hash.into());
+        let head = Head { seq, hash };
+        head.verify(&self.signing, &signature).map_err(|_| bad())?;
+        Ok(Signed { head, signature })
+    }
+}
