@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hpt_agent::audit::{Head, Record};
+use hpt_keystore::TargetName;
 use hpt_proto::wire::LogRequest;
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use crate::error::{CommandError, Exit};
 use crate::print::moment;
 use crate::print::style::{BOLD, DIM};
 use crate::remote::Remote;
-use crate::terminal::visible;
+use crate::terminal::{Terminal, visible};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -46,6 +47,23 @@ struct Object<'a> {
     hash: &'a str,
 }
 
+impl<'a> Object<'a> {
+    fn new(target: &'a TargetName, record: &'a Record) -> Self {
+        Self {
+            event: "record",
+            target: target.as_str(),
+            seq: record.seq,
+            time: record.time,
+            kind: &record.kind,
+            by: &record.by,
+            key: &record.key,
+            run: &record.run,
+            detail: &record.detail,
+            hash: &record.hash,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let Some(name) = context.global.target.clone() else {
         return Err(CommandError::usage("whose log?").hint("`hpt --target NAME log`"));
@@ -57,9 +75,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             limit: LAST,
         },
     };
-    let mut records = Vec::new();
     let mut chain: Option<Head> = None;
-    let mut each = |line: &str| {
+    let mut show = |line: &str, terminal: &mut Terminal| {
         let broken = |why: &dyn std::fmt::Display| {
             CommandError::new(Exit::Failed, format!("{name}: {why}")).hint(format!(
                 "`hpt --target {name} audit verify` reads all of it"
@@ -75,29 +92,16 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         let mut head = chain.or_else(before).unwrap_or_default();
         head.read(line).map_err(|why| broken(&why))?;
         chain = Some(head);
-        records.push(record);
+        terminal.say(words(&record));
+        terminal.json(&Object::new(&name, &record));
         Ok(())
     };
-    let told = runtime()?.block_on(async {
+    let end = runtime()?.block_on(async {
         let mut remote = Remote::connect(&name, context).await?;
+        let mut each = |line: &str| show(line, &mut context.terminal);
         remote.log(request, &mut each).await
-    });
-    for record in &records {
-        context.terminal.say(line(record));
-        context.terminal.json(&Object {
-            event: "record",
-            target: name.as_str(),
-            seq: record.seq,
-            time: record.time,
-            kind: &record.kind,
-            by: &record.by,
-            key: &record.key,
-            run: &record.run,
-            detail: &record.detail,
-            hash: &record.hash,
-        });
-    }
-    let end = told?.map(|signed| signed.head);
+    })?;
+    let end = end.map(|signed| signed.head);
     if chain.is_some() && end != chain {
         let what = format!("{name}: its log does not end where the target says");
         return Err(CommandError::new(Exit::Failed, what).hint(format!(
@@ -108,7 +112,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
 }
 
 /// When, what, who, and the rest.
-fn line(record: &Record) -> String {
+fn words(record: &Record) -> String {
     let by = match record.by.as_str() {
         "" => "-".into(),
         by => visible(by),

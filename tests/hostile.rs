@@ -289,7 +289,9 @@ impl Target for Evil {
     type LogStream = Iter<std::vec::IntoIter<Result<wire::LogReply, Status>>>;
 
     async fn log(&self, _: Request<wire::LogRequest>) -> Result<Response<Self::LogStream>, Status> {
-        Ok(Response::new(tokio_stream::iter(Vec::new())))
+        let record = |record| Ok(wire::LogReply { record, head: None });
+        let lines = vec![record(forged()), record(EVIL.to_owned())];
+        Ok(Response::new(tokio_stream::iter(lines)))
     }
 
     type UndoStream = Self::ApplyStream;
@@ -300,6 +302,22 @@ impl Target for Evil {
     ) -> Result<Response<Self::UndoStream>, Status> {
         Err(Status::permission_denied(EVIL))
     }
+}
+
+/// A record that is as good as any, but for its words.
+fn forged() -> String {
+    let prev = "0".repeat(64);
+    let body = serde_json::json!({
+        "seq": 1, "time": u64::MAX, "kind": EVIL, "by": EVIL, "key": EVIL, "run": EVIL,
+        "detail": { EVIL: EVIL }, "prev": prev,
+    });
+    let body = body.to_string();
+    let hash = blake3::Hasher::new()
+        .update(&[0; 32])
+        .update(body.as_bytes())
+        .finalize();
+    let open = body.strip_suffix('}').unwrap();
+    format!("{open},\"hash\":\"{}\"}}", hash.to_hex())
 }
 
 /// Sequences that terminals are known to obey, each on a line, in all spellings.
@@ -394,6 +412,7 @@ fn what_a_target_says_is_only_shown() {
         &["plan", "refuse.toml"],
         &["provision", "site.toml"],
         &["-v", "provision", "site.toml"],
+        &["log"],
     ] {
         for form in [&[][..], &["--json"]] {
             let ran = place.web1(&[form, args].concat());

@@ -16,9 +16,11 @@ use common::{TestClient, TestServer, apply, delivery, places_in, scratch};
 use hpt_agent::Places;
 use hpt_agent::audit::{Asked, Audit, Head, Record};
 use hpt_agent::run::{Order, Site};
+use hpt_keystore::Existing;
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{AuditHeadRequest, LogRequest, UndoRequest};
-use hpt_proto::{End, Running};
+use hpt_proto::{End, Running, Told};
+use hpt_provisioner::report::Outcome;
 use tonic::transport::Channel;
 
 const MOTD: &str = "[[file]]\npath = \"/etc/motd\"\ncontent = \"hello\\n\"\n";
@@ -256,6 +258,70 @@ fn a_full_disk_allows_no_run_that_is_not_recorded() {
     fs::remove_file(disk.0.path().join("filler")).unwrap();
     site.execute(order(MOTD, "ffff"), &mut |_| ()).unwrap();
     assert!(dir.path().join("root/etc/motd").exists());
+}
+
+/// L1: a disk that fills up in the midst of a run stops it, and how it ended is still written down.
+#[test]
+fn a_disk_that_fills_up_stops_a_run_and_its_end_is_recorded() {
+    let Some(disk) = SmallDisk::mount("6m") else {
+        return;
+    };
+    let dir = scratch();
+    let places = Places {
+        state: disk.0.path().join("state"),
+        ..places_in(dir.path())
+    };
+    let mut text = String::new();
+    for block in 0..200 {
+        text += &format!("[[file]]\npath = \"/srv/{block}\"\ncontent = \"x\"\n");
+    }
+    let site = Site::new(places.clone());
+    let mut hear = |told| {
+        if matches!(told, Told::Begun(_)) {
+            fill(disk.0.path());
+        }
+    };
+    let end = site.execute(order(&text, "0000"), &mut hear).unwrap();
+    let End::Report { report, .. } = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!(report.count(Outcome::Failed), 1, "{report:?}");
+    let there = fs::read_dir(dir.path().join("root/srv")).unwrap().count();
+    assert_eq!(
+        there,
+        report.count(Outcome::Changed),
+        "no effect without its intent"
+    );
+    assert!(there < 200);
+    assert!(
+        site.interrupted().unwrap().is_none(),
+        "its journal has its end"
+    );
+    let mut last = None;
+    let audit = Audit::open(&places).unwrap();
+    audit
+        .read(0, 1, &mut |line| {
+            last = Some(serde_json::from_str::<Record>(&line).unwrap());
+            true
+        })
+        .unwrap();
+    let last = last.unwrap();
+    assert_eq!(
+        (&last.kind[..], &last.detail["failed"][..]),
+        ("run-ended", "1")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_pinned_is_recorded() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let more = TestClient::new("more").pin("status");
+    hpt_keystore::target::add_client(&server.keystore(), &more, Existing::Keep).unwrap();
+    let records = log_until(&mut client, "pins-changed").await;
+    let detail = &find(&records, "pins-changed").detail;
+    assert_eq!((detail.len(), &detail["added"][..]), (1, "more"));
 }
 
 /// A file system of its own in memory, until it is dropped.

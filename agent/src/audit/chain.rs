@@ -65,7 +65,7 @@ impl Default for Head {
 impl Head {
     /// The next line, with its line feed.
     pub(super) fn write(&mut self, entry: &Entry) -> String {
-        let seq = self.seq + 1;
+        let seq = self.seq.saturating_add(1);
         let prev = self.hash.to_hex();
         let body = Body {
             seq,
@@ -85,7 +85,7 @@ impl Head {
     /// # Errors
     /// [`Broken`] if it is not one that follows; this stays as it was then.
     pub fn read(&mut self, line: &str) -> Result<Record, Broken> {
-        let seq = self.seq + 1;
+        let seq = self.seq.saturating_add(1);
         let broken = |why| Broken { seq, why };
         let (record, body, hash) = parse(line).ok_or_else(|| broken("is not a record"))?;
         if record.seq != seq {
@@ -154,7 +154,7 @@ pub fn verify(
             break;
         }
         let cut = |why| Broken {
-            seq: head.seq + 1,
+            seq: head.seq.saturating_add(1),
             why,
         };
         let text = line
@@ -168,7 +168,7 @@ pub fn verify(
     }
     match known {
         Some(known) if known.seq > head.seq => Err(Unproven::Broken(Broken {
-            seq: head.seq + 1,
+            seq: head.seq.saturating_add(1),
             why: "is missing: it was there earlier",
         })),
         _ => Ok(head),
