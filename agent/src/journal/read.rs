@@ -15,7 +15,7 @@ use super::Journals;
 use super::frame::Frames;
 
 /// Bytes that are read at once.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 16 << 10;
 
 /// Reads the records of a file from its beginning on, also while it grows.
 pub(super) struct Reader {

@@ -6,8 +6,9 @@ use crate::effect::{
     Access, Content, Effect, Expiry, GroupEdit, Transaction, UnitJob, UserEdit, UserShape, Want,
     WriteFile,
 };
+use crate::host::setting::Setting;
 use crate::host::{Entry, EntryKind, HostError, Observe, Owner};
-use crate::name::{AbsPath, Day, GroupName, Mode, PackageName, PackageVersion, UserName};
+use crate::name::{AbsPath, Day, GroupName, Mode, PackageName, PackageVersion, UnitId, UserName};
 
 /// What newer things have removed by then, where it is only foreseen.
 #[derive(Default)]
@@ -119,65 +120,79 @@ pub(super) fn reverse(
             ..
         } => user(name, was, host).map(first),
         Before::Unit {
-            unit,
+            unit: id,
             running,
             enabled,
             masked,
             again,
-        } => {
-            let Some(now) = host.unit(unit)? else {
-                return Ok(Reversal::default());
-            };
-            let job = |job| Effect::Unit {
-                unit: unit.clone(),
-                job,
-            };
-            let mut reversal = Reversal::default();
-            if !running && !now.is_stopped() {
-                reversal.first.push(job(UnitJob::Stop));
-            }
-            if !enabled && now.is_enabled() {
-                reversal.first.push(job(UnitJob::Disable));
-            }
-            if *masked != now.is_masked() {
-                let word = if *masked {
-                    UnitJob::Mask
-                } else {
-                    UnitJob::Unmask
-                };
-                reversal.then.push(job(word));
-            }
-            if *enabled && !now.is_enabled() {
-                reversal.then.push(job(UnitJob::Enable));
-            }
-            match again {
-                Some(Again::Reload) if *running => reversal.then.push(job(UnitJob::Reload)),
-                Some(Again::Restart) if *running => reversal.then.push(job(UnitJob::Restart)),
-                _ if *running && !now.is_running() => reversal.then.push(job(UnitJob::Start)),
-                _ => {}
-            }
-            Ok(reversal)
-        }
-        Before::Setting { setting, was } => {
-            let set = Effect::Set {
-                setting: setting.clone(),
-                value: was.clone(),
-            };
-            let mut reversal = Reversal::default();
-            if host.setting(setting)? == *was {
-                return Ok(reversal);
-            }
-            // What ends does so before the files that it stands on go.
-            let list = if was.is_none() {
-                &mut reversal.first
-            } else {
-                &mut reversal.then
-            };
-            list.push(set);
-            Ok(reversal)
-        }
+        } => unit(id, [*running, *enabled, *masked], *again, host),
+        Before::Setting { setting, was } => reverse_setting(setting, was.as_ref(), host),
         Before::Gone { why } => Err(lost(why.clone())),
     }
+}
+
+/// `was` says whether it ran, started at boot, and could not be started at all.
+fn unit(
+    id: &UnitId,
+    was: [bool; 3],
+    again: Option<Again>,
+    host: &dyn Observe,
+) -> Result<Reversal, Irreversible> {
+    let [running, enabled, masked] = was;
+    let mut reversal = Reversal::default();
+    let Some(now) = host.unit(id)? else {
+        return Ok(reversal);
+    };
+    let job = |job| Effect::Unit {
+        unit: id.clone(),
+        job,
+    };
+    if !running && !now.is_stopped() {
+        reversal.first.push(job(UnitJob::Stop));
+    }
+    if !enabled && now.is_enabled() {
+        reversal.first.push(job(UnitJob::Disable));
+    }
+    if masked != now.is_masked() {
+        let word = if masked {
+            UnitJob::Mask
+        } else {
+            UnitJob::Unmask
+        };
+        reversal.then.push(job(word));
+    }
+    if enabled && !now.is_enabled() {
+        reversal.then.push(job(UnitJob::Enable));
+    }
+    match again {
+        Some(Again::Reload) if running => reversal.then.push(job(UnitJob::Reload)),
+        Some(Again::Restart) if running => reversal.then.push(job(UnitJob::Restart)),
+        _ if running && !now.is_running() => reversal.then.push(job(UnitJob::Start)),
+        _ => {}
+    }
+    Ok(reversal)
+}
+
+fn reverse_setting(
+    setting: &Setting,
+    was: Option<&String>,
+    host: &dyn Observe,
+) -> Result<Reversal, Irreversible> {
+    let mut reversal = Reversal::default();
+    if host.setting(setting)?.as_ref() == was {
+        return Ok(reversal);
+    }
+    // What ends does so before the files that it stands on go.
+    let list = if was.is_none() {
+        &mut reversal.first
+    } else {
+        &mut reversal.then
+    };
+    list.push(Effect::Set {
+        setting: setting.clone(),
+        value: was.cloned(),
+    });
+    Ok(reversal)
 }
 
 fn group(
@@ -262,10 +277,10 @@ fn user(name: &UserName, was: &UserWas, host: &dyn Observe) -> Result<Vec<Effect
     })])
 }
 
-fn but_not(these: &[GroupName], those: &[GroupName]) -> Vec<GroupName> {
-    these
+fn but_not(groups: &[GroupName], others: &[GroupName]) -> Vec<GroupName> {
+    groups
         .iter()
-        .filter(|group| !those.contains(group))
+        .filter(|group| !others.contains(group))
         .cloned()
         .collect()
 }
