@@ -191,12 +191,8 @@ fn sort(sort: &Sort, definitions: &mut BTreeMap<String, String>) -> String {
 
 /// Two things of one name would take each other's place, and an editor would see one of them.
 fn define(name: String, text: String, definitions: &mut BTreeMap<String, String>) {
-    if let Some(other) = definitions.insert(name.clone(), text) {
-        assert!(
-            definitions[&name] == other,
-            "two definitions are called {name}"
-        );
-    }
+    let defined = definitions.entry(name).or_insert_with(|| text.clone());
+    assert!(*defined == text, "one name for {defined} and {text}");
 }
 
 fn name_of(sort: &Sort) -> String {
