@@ -173,10 +173,11 @@ pub struct PlanRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanReply {
-    #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
-    pub result: ::core::option::Option<plan_reply::Result>,
+    /// the last run, if it broke off
     #[prost(message, optional, tag = "3")]
     pub interrupted: ::core::option::Option<Interrupted>,
+    #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<plan_reply::Result>,
 }
 /// Nested message and enum types in `PlanReply`.
 pub mod plan_reply {
