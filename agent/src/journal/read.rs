@@ -120,7 +120,7 @@ impl Standing {
         match kind {
             Kind::Intents(intents) => {
                 for intent in intents.intents {
-                    *self.doubted.entry(intent.block).or_default() |= intent.command;
+                    *self.doubted.entry(intent.block).or_default() |= intent.unguarded;
                 }
             }
             Kind::Told(told) => match told.event {

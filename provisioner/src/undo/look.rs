@@ -15,7 +15,7 @@ pub type PreImages = BTreeMap<AbsPath, Result<(Hash, u64), String>>;
 /// The files whose content an effect replaces or removes.
 pub(crate) fn replaces(effect: &Effect) -> Option<&AbsPath> {
     match effect {
-        Effect::WriteFile(file) => Some(&file.path),
+        Effect::WriteFile(file) if !file.secret => Some(&file.path),
         Effect::Link { path, .. } | Effect::Remove { path, .. } => Some(path),
         _ => None,
     }
@@ -93,7 +93,8 @@ fn path_before(
     kept: &PreImages,
 ) -> Result<Before, HostError> {
     let wrote = match effect {
-        Effect::WriteFile(file) => Some(file.content.hash().to_hex().to_string()),
+        // No plain hash of a secret is kept (S1).
+        Effect::WriteFile(file) if !file.secret => Some(file.content.hash().to_hex().to_string()),
         _ => None,
     };
     let was = match host.path(path)? {
@@ -126,7 +127,8 @@ fn lay(
                 access,
             },
             Some(Err(why)) => lost(why),
-            None => Lay::Rights { access },
+            None if matches!(effect, Effect::MakeDir { .. }) => Lay::Rights { access },
+            None => lost("what it held may be secret, and was not kept"),
         },
         EntryKind::Dir if matches!(effect, Effect::Remove { .. }) => {
             if host.holds_besides(path, &[])? {

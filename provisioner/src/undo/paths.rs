@@ -46,7 +46,7 @@ pub(super) fn restore(
                     only: false,
                 },
                 verify: None,
-                secret: true, // nobody said that it may be shown
+                secret: false, // what is secret is not kept
                 path,
             })]
         }
