@@ -614,7 +614,7 @@ pub struct Intent {
     /// without any content, such as "write /etc/motd"
     #[prost(string, tag = "2")]
     pub what: ::prost::alloc::string::String,
-    /// of the config, so that the host does not show whether it has run
+    /// a command, of which the host does not show whether it has run
     #[prost(bool, tag = "3")]
     pub unguarded: bool,
     /// JSON: what it replaces, one object for each thing (provisioner/src/undo)
