@@ -114,6 +114,7 @@ impl Local {
             running: running(),
             exec: true,
             rerun: rerun.iter().cloned().collect(),
+            confirm: None, // there is no session to confirm it over
         };
         self.site.execute(order, &mut pass_on(hear)).map_err(failed)
     }

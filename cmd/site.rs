@@ -1,5 +1,7 @@
 //! Where a config is brought about: a target over the channel, or this machine.
 
+use std::time::Duration;
+
 use hpt_proto::wire::{Interrupted, PlanUndoReply};
 use hpt_proto::{Delivery, End};
 use hpt_provisioner::config::File;
@@ -31,6 +33,14 @@ pub(crate) struct Job {
     /// What works in the files, but should be written otherwise.
     pub(crate) warnings: Vec<Fault>,
     delivery: Delivery,
+}
+
+/// How a config is to be brought about.
+pub(crate) struct How {
+    /// Ids of blocks whose commands may run though it is in doubt whether they have.
+    pub(crate) rerun: Vec<String>,
+    /// In what time the run must be confirmed: zero for never, `None` for what its config says.
+    pub(crate) confirm: Option<Duration>,
 }
 
 /// What a host answers to a plan's request.
@@ -137,6 +147,19 @@ impl Site {
         }
     }
 
+    /// Says that the host can still be reached after a run. The id of the run that has undone it, if
+    /// that came too late.
+    pub(crate) async fn confirm(
+        &mut self,
+        run: &str,
+        window: Duration,
+    ) -> Result<Option<String>, CommandError> {
+        match self {
+            Self::Local(_) => Ok(None), // nobody waits for it
+            Self::Remote(remote) => remote.confirm(run, window).await,
+        }
+    }
+
     /// Undoes a run; `hear` is told what happens.
     pub(crate) async fn undo(
         &mut self,
@@ -154,13 +177,13 @@ impl Site {
         &mut self,
         job: &Job,
         bound: Option<&Bound>,
-        rerun: &[String],
+        how: &How,
         blocks: usize,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         match self {
-            Self::Local(local) => local.apply(job, bound.cloned(), rerun, hear),
-            Self::Remote(remote) => remote.apply(job, bound, rerun, blocks, hear).await,
+            Self::Local(local) => local.apply(job, bound.cloned(), &how.rerun, hear),
+            Self::Remote(remote) => remote.apply(job, bound, how, blocks, hear).await,
         }
     }
 }

@@ -199,6 +199,7 @@ impl Target for Evil {
                 since: u64::MAX,
             }),
             blocks: vec![block(), block()],
+            confirm: 1,
         };
         let mut events = vec![Event::Begun(begun), Event::Started(Started { block: 0 })];
         events.push(Event::Note(Note {
@@ -254,6 +255,15 @@ impl Target for Evil {
         _: Request<wire::CancelRequest>,
     ) -> Result<Response<wire::CancelReply>, Status> {
         Err(Status::permission_denied(EVIL))
+    }
+
+    async fn confirm(
+        &self,
+        _: Request<wire::ConfirmRequest>,
+    ) -> Result<Response<wire::ConfirmReply>, Status> {
+        Ok(Response::new(wire::ConfirmReply {
+            reverted_by: EVIL.to_owned(),
+        }))
     }
 
     async fn plan_undo(

@@ -1,5 +1,6 @@
 //! The RPCs, each a translation: a message in, a question to the host, a message out.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,15 +10,18 @@ use hpt_proto::wire::{self, ApplyEvent};
 use hpt_proto::{Delivery, Running};
 use hpt_provisioner::plan::Reveal;
 use hpt_transport::LocalKey;
+use hpt_transport::grpc::Peer;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::Places;
 use crate::blobs::Store;
+use crate::confirm::{Confirmation, Unconfirmed};
 use crate::fit::fit;
 use crate::grants::Caller;
 use crate::intake::receive;
+use crate::journal::Journals;
 use crate::lock;
 use crate::refusal::{bad, blocking, bug, failed, unplannable};
 use crate::run::{RunError, Site};
@@ -221,6 +225,31 @@ impl Target for TargetService {
         let running = self.stop_run(&request.get_ref().run).await?;
         let run = Some(running.into());
         Ok(Response::new(wire::CancelReply { run }))
+    }
+
+    async fn confirm(
+        &self,
+        request: Request<wire::ConfirmRequest>,
+    ) -> Result<Response<wire::ConfirmReply>, Status> {
+        let session = request.extensions().get::<Peer>().ok_or_else(bug)?;
+        let began = session.began;
+        let (places, run) = (self.0.places.clone(), request.into_inner().run);
+        let confirmed = blocking(move || {
+            let journals = Journals::open(&places).map_err(io::Error::other)?;
+            let confirmation = Confirmation::of(&journals, &run);
+            confirmation
+                .ok_or(Unconfirmed::Unasked(run))?
+                .confirm(began.elapsed())
+        });
+        let reverted_by = match confirmed.await? {
+            Ok(()) => String::new(),
+            Err(Unconfirmed::Reverted { by, .. }) => by,
+            Err(error @ Unconfirmed::Unasked(_)) => {
+                return Err(Status::not_found(error.to_string()));
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        Ok(Response::new(wire::ConfirmReply { reverted_by }))
     }
 
     async fn plan_undo(

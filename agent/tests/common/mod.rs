@@ -268,6 +268,7 @@ pub fn apply_request(delivery: &Delivery, bound: Option<&Bound>) -> wire::ApplyR
         request: Some(delivery.into()),
         bound: bound.map(Into::into),
         rerun: Vec::new(),
+        confirm: None,
     }
 }
 
