@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hpt_proto::{End, Running};
-use hpt_provisioner::plan::{Bound, Moved, Plan, Verdict};
+use hpt_provisioner::plan::{Moved, Plan, Verdict};
 use hpt_provisioner::report::{Finished, Outcome, Report};
 
 use crate::context::{Context, now, runtime};
@@ -96,7 +96,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
                 .hint("`--confirm` goes with `--target`"),
         );
     }
-    let how = How {
+    let mut how = How {
+        bound: None,
         rerun: args.rerun.clone(),
         confirm: if args.no_confirm {
             Some(Duration::ZERO)
@@ -141,22 +142,13 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             context.terminal.json(&json::Declined::new(site.name()));
             return Ok(Exit::Done);
         }
+        how.bound = (asks || agreed.is_some()).then(|| plan.bound());
         let began = Instant::now();
         if !plan.missing.is_empty() {
             site.send(&plan.missing, &job, &mut context.terminal)
                 .await?;
         }
-        apply(
-            &mut site,
-            &job,
-            &plan,
-            (asks || agreed.is_some()).then(|| plan.bound()),
-            &how,
-            args.all,
-            began,
-            context,
-        )
-        .await
+        apply(&mut site, &job, &plan, &how, args.all, began, context).await
     })
 }
 
@@ -184,7 +176,6 @@ async fn apply(
     site: &mut Site,
     job: &Job,
     plan: &Plan,
-    bound: Option<Bound>,
     how: &How,
     all: bool,
     began: Instant,
@@ -198,7 +189,7 @@ async fn apply(
     let mut follower = Follower::of_plan(&name, plan, all, verbose, &mut context.terminal);
     let mut window = Duration::ZERO;
     let mut end = site
-        .apply(job, bound.as_ref(), how, plan.blocks.len(), &mut |heard| {
+        .apply(job, how, plan.blocks.len(), &mut |heard| {
             window = heard.window().unwrap_or(window);
             follower.hear(&heard);
         })
@@ -207,7 +198,7 @@ async fn apply(
         // The host has moved since the plan, or has dropped an old blob.
         site.send(&missing, job, follower.terminal).await?;
         end = site
-            .apply(job, bound.as_ref(), how, plan.blocks.len(), &mut |heard| {
+            .apply(job, how, plan.blocks.len(), &mut |heard| {
                 window = heard.window().unwrap_or(window);
                 follower.hear(&heard);
             })

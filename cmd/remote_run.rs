@@ -8,7 +8,6 @@ use hpt_proto::wire::{
 };
 use hpt_proto::{Begun, End, Running, Told};
 use hpt_provisioner::config::File;
-use hpt_provisioner::plan::Bound;
 use hpt_provisioner::report::Event;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status, Streaming};
@@ -83,14 +82,13 @@ impl Remote {
     pub(crate) async fn apply(
         &mut self,
         job: &Job,
-        bound: Option<&Bound>,
         how: &How,
         blocks: usize,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         let request = ApplyRequest {
             request: Some(job.delivery().into()),
-            bound: bound.map(Into::into),
+            bound: how.bound.as_ref().map(Into::into),
             rerun: how.rerun.clone(),
             confirm: how
                 .confirm

@@ -37,6 +37,8 @@ pub(crate) struct Job {
 
 /// How a config is to be brought about.
 pub(crate) struct How {
+    /// The plan that was agreed to, if one was.
+    pub(crate) bound: Option<Bound>,
     /// Ids of blocks whose commands may run though it is in doubt whether they have.
     pub(crate) rerun: Vec<String>,
     /// In what time the run must be confirmed: zero for never, `None` for what its config says.
@@ -176,14 +178,13 @@ impl Site {
     pub(crate) async fn apply(
         &mut self,
         job: &Job,
-        bound: Option<&Bound>,
         how: &How,
         blocks: usize,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         match self {
-            Self::Local(local) => local.apply(job, bound.cloned(), &how.rerun, hear),
-            Self::Remote(remote) => remote.apply(job, bound, how, blocks, hear).await,
+            Self::Local(local) => local.apply(job, how, hear),
+            Self::Remote(remote) => remote.apply(job, how, blocks, hear).await,
         }
     }
 }

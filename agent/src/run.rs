@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hpt_keystore::Letter;
 use hpt_proto::wire::Interrupted;
 use hpt_proto::{Begun, BlockName, Delivery, End, Running, Told};
+use hpt_provisioner::block::Block;
 use hpt_provisioner::config::Config;
 use hpt_provisioner::config::scope::Opener;
 use hpt_provisioner::effect::Command;
@@ -28,6 +30,9 @@ use crate::guard::Guardian;
 use crate::journal::{Journal, Journals, Standing, cancel_path};
 use crate::lock::{self, Lock, LockError};
 use crate::state::{State, StateError};
+
+/// How long a run waits to be confirmed that may have cut the way to its host.
+const WINDOW: Duration = Duration::from_mins(2);
 
 /// Why a host could not be planned or provisioned at all.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +193,8 @@ impl Site {
             return Ok(Prepared::Over(End::Busy(holder)));
         }
         let confirm = order.confirm.and_then(|(window, guardian)| {
-            let window = window.unwrap_or_default();
+            let window = window.or(config.confirm);
+            let window = window.unwrap_or_else(|| self.window(&config, &plan));
             (!window.is_zero()).then_some((window, guardian))
         });
         let mut in_doubt = BTreeSet::new();
@@ -223,6 +229,27 @@ impl Site {
             places: self.places.clone(),
             _lock: lock,
         })))
+    }
+
+    /// How long a run waits to be confirmed of which nobody said so.
+    fn window(&self, config: &Config, plan: &Plan) -> Duration {
+        // A root that does not run cuts nobody off.
+        let is_live = self.places.root == Path::new("/");
+        let waits = |block: &Block| {
+            block
+                .confirm
+                .unwrap_or_else(|| is_live && block.is_lifeline())
+        };
+        let mut pending = config
+            .blocks
+            .iter()
+            .zip(&plan.blocks)
+            .filter(|(_, planned)| planned.verdict.is_pending());
+        if pending.any(|(block, _)| waits(block)) {
+            WINDOW
+        } else {
+            Duration::ZERO
+        }
     }
 
     pub(crate) fn places(&self) -> &Places {

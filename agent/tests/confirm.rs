@@ -144,6 +144,37 @@ async fn reads_and_old_sessions_confirm_nothing() {
     assert_eq!(motd(&server), "old\n");
 }
 
+/// What the config says counts where the client says nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_says_what_must_be_confirmed() {
+    let laptop = TestClient::new("laptop");
+    for (text, seconds) in [
+        (CONFIG.to_owned(), 0),
+        (format!("{CONFIG}confirm = true\n"), 120),
+        (format!("{CONFIG}[settings]\nconfirm = \"90s\"\n"), 90),
+        (
+            format!("{CONFIG}confirm = true\n[settings]\nconfirm = 0\n"),
+            0,
+        ),
+    ] {
+        let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+        let mut client = server.connect(&laptop).await;
+        let request = apply_request(&delivery(&text), None);
+        let mut stream = client.apply(request).await.unwrap().into_inner();
+        let first = stream.message().await.unwrap().unwrap();
+        let Told::Begun(begun) = Told::parse(first, &[], 1).unwrap() else {
+            panic!("it did not begin")
+        };
+        assert_eq!(begun.confirm, Duration::from_secs(seconds), "{text}");
+        while stream.message().await.unwrap().is_some() {}
+        if seconds > 0 {
+            // Nobody guards it when this test is over.
+            let mut new = server.connect(&laptop).await;
+            confirm(&mut new, &begun.running.run).await.unwrap();
+        }
+    }
+}
+
 /// What cannot be undone keeps nothing else from it; nor does a run that was killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stays_keeps_nothing_else() {
@@ -164,7 +195,13 @@ async fn what_stays_keeps_nothing_else() {
         ..apply_request(&delivery(&text), None)
     };
     let mut stream = client.apply(request).await.unwrap().into_inner();
-    while let Ok(Some(_)) = stream.message().await {}
+    let broken = loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            other => break other.map(drop),
+        }
+    };
+    assert_eq!(broken.unwrap_err().code(), Code::Aborted);
     until("the command", || path("ran").exists()).await;
     until("an undo", || {
         fs::read_to_string(path("a")).unwrap() == "old\n"
