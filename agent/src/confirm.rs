@@ -52,6 +52,8 @@ impl Stage {
 /// Why a run is not confirmed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unconfirmed {
+    #[error("this key is not pinned here any more, or without the grant apply")]
+    NotAllowed,
     #[error("there is no run {0} that has to be confirmed")]
     Unasked(String),
     #[error("run {0} has not ended yet")]

@@ -91,7 +91,7 @@ impl Server {
     /// [`ServeError`], before anything listens.
     pub fn new(options: Options) -> Result<Self, ServeError> {
         let (own, pins) = Pins::load(&options.keystore)?;
-        let own = LocalKey::new(own);
+        let (own, pins) = (LocalKey::new(own), Arc::new(pins));
         let Options { places, runner, .. } = options;
         Ok(Self {
             service: TargetService::new(
@@ -99,11 +99,12 @@ impl Server {
                 places.clone(),
                 runner.clone(),
                 options.clock,
+                Arc::clone(&pins),
             )?,
             places,
             runner,
             own,
-            pins: Arc::new(pins),
+            pins,
             limits: options.limits,
         })
     }

@@ -144,6 +144,21 @@ async fn reads_and_old_sessions_confirm_nothing() {
     assert_eq!(motd(&server), "old\n");
 }
 
+/// What a session was let in by counts at the moment of the confirmation, whatever was known when it began.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_pinned_any_more_confirms_nothing() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut old = server.connect(&laptop).await;
+    let (_, run) = apply(&mut old, CONFIG, 1).await;
+    let mut new = server.connect(&laptop).await;
+    let other = tempfile::tempdir().unwrap();
+    common::keystore(other.path(), &[TestClient::new("other").pin(EVERYTHING)]);
+    fs::copy(other.path().join("keystore.db"), server.keystore()).unwrap();
+    confirm(&mut new, &run).await.unwrap_err();
+    until("an undo", || stage(&server, &run, "reverted").exists()).await;
+}
+
 /// What the config says counts where the client says nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_says_what_must_be_confirmed() {

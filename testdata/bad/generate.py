@@ -401,7 +401,7 @@ def shape():
         ("tags", "[@@5]", "expected a string"), ("notify", '"x"', "expected a list"), ("notify", '[@@"x"]', "there is no handler `x`"),
         ("on_error", '"x"', "expected `fail` or `continue`"), ("on_error", "true", "expected"), ("retries", '"x"', "a number from 0 to 100"),
         ("retries", "101", "a number from 0 to 100"), ("retries", "-1", "a number from 0 to 100"), ("delay", '"x"', "a number with s, m or h"),
-        ("delay", "-1", "not negative"), ("confirm", '"60s"', "true or false"), ("id", '"{{ vars.no }}"', "not defined"),
+        ("delay", "-1", "not negative"), ("confirm", '"60s"', "expected a boolean"), ("id", '"{{ vars.no }}"', "not defined"),
     ):
         yield words, f'[[group]]\nname = "a"\n{key} = {"" if "@@" in value else "@@"}{value}\n'
     yield "two blocks have the id", '@@[[group]]\nname = "a"\nfor_each = [1, 2]\n'

@@ -83,7 +83,11 @@ fn a_host_that_locks_its_operator_out_lets_him_in_again() {
         let locked = Instant::now();
         while !is_reached(&site) {
             let out = locked.elapsed();
-            assert!(out < WINDOW + SPARE, "locked out for {out:?}: {text}");
+            assert!(
+                out < WINDOW + SPARE,
+                "locked out for {out:?}: {text}{}",
+                log(&site)
+            );
         }
         println!("locked out for {:?}", locked.elapsed());
         let output = client.wait_with_output().unwrap();
@@ -110,6 +114,12 @@ fn a_host_that_locks_its_operator_out_lets_him_in_again() {
     );
     std::thread::sleep(WINDOW + Duration::from_secs(1));
     site.lab.ok("web1", &["getent", "group", "staying"]);
+}
+
+/// What the host says of it.
+fn log(site: &Site) -> String {
+    let all = "journalctl --no-pager -o short-precise -u 'hpt*'; ls -l /var/lib/hpt/runs";
+    site.lab.ok("web1", &["sh", "-c", all])
 }
 
 /// Whether the operator's keys still open the host.
