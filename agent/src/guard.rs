@@ -120,7 +120,8 @@ pub fn guard(
     if !order.serving.is_empty() {
         serve_again(&order.serving);
     }
-    Ok(undone?)
+    // Told when hpt serves again, so that whoever hears of it finds it there.
+    Ok(confirmation.reverted(&undone?).map_err(RunError::from)?)
 }
 
 /// Waits until the run has ended, and then for its confirmation. True if it is to be undone.
@@ -146,8 +147,12 @@ fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> 
     Ok(confirmation.claim()?)
 }
 
-/// Undoes the run, which notes that it was undone.
-fn undo(confirmation: &Confirmation, places: &Places, clock: fn() -> u64) -> Result<(), RunError> {
+/// Undoes the run; the id of the run that did.
+fn undo(
+    confirmation: &Confirmation,
+    places: &Places,
+    clock: fn() -> u64,
+) -> Result<String, RunError> {
     let run = confirmation.run();
     let site = Site::new(places.clone());
     let mut tries = 0;
@@ -165,9 +170,8 @@ fn undo(confirmation: &Confirmation, places: &Places, clock: fn() -> u64) -> Res
             Ok(End::Busy(holder)) if tries < TRIES => {
                 tracing::warn!("run {} holds the host still", holder.run);
             }
-            Ok(_) => return Ok(()),
-            // It was killed before it began.
-            Err(RunError::NoRun(_)) => return Ok(confirmation.reverted(&by)?),
+            // Without a journal it was killed before it began.
+            Ok(_) | Err(RunError::NoRun(_)) => return Ok(by),
             Err(why) if tries < TRIES => tracing::error!("run {run} cannot be undone yet: {why}"),
             Err(why) => return Err(why),
         }

@@ -7,7 +7,7 @@ use hpt_proto::wire::{PlanUndoReply, Undoing};
 use hpt_proto::{Begun, End, Running, Told};
 use hpt_provisioner::undo::{Fate, foresee, undo};
 
-use crate::confirm::Confirmation;
+use crate::confirm::{Confirmation, Stage};
 use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::lock::{Lock, LockError};
 use crate::run::{RunError, Site, undecided};
@@ -79,7 +79,7 @@ impl Site {
             confirm: Duration::ZERO,
         };
         let confirmation = Confirmation::of(&journals, run);
-        let waited = confirmation.filter(|waiting| waiting.stage().is_some());
+        let waited = confirmation.filter(|waiting| waiting.stage() == Some(Stage::Armed));
         let mut journal = Journal::begin(&journals, begun, in_doubt, cancel, hear)?;
         let report = undo(&past.changes, &mut host, &mut journal);
         let id_of_undo = id.clone();
