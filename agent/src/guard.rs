@@ -138,8 +138,11 @@ fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> 
                 let holder = lock::holder(places)?;
                 if holder.is_some_and(|holder| holder.run == confirmation.run()) {
                     sleep(LOOK);
-                } else {
-                    confirmation.note_end()?; // its process was killed, or could not say so
+                } else if let Err(why) = confirmation.note_end() {
+                    // Its process could not say so either; nobody can confirm it then.
+                    tracing::error!("the end of the run cannot be noted: {why}");
+                    sleep(confirmation.window());
+                    break;
                 }
             }
         }

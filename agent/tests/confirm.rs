@@ -144,6 +144,29 @@ async fn reads_and_old_sessions_confirm_nothing() {
     assert_eq!(motd(&server), "old\n");
 }
 
+/// Whoever guarded the run is gone after a boot; hpt sees to it when it starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_armed_before_a_boot_is_undone_after_it() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    fs::write(server.root().join("motd"), "old\n").unwrap();
+    let mut client = server.connect(&laptop).await;
+    let (_, run) = apply(&mut client, CONFIG, 1).await;
+    until("an undo", || stage(&server, &run, "reverted").exists()).await;
+    // As if the host had been booted within the time that the run had.
+    let reverted = stage(&server, &run, "reverted");
+    for gone in ["over", "guard"] {
+        fs::remove_file(stage(&server, &run, gone)).unwrap();
+    }
+    fs::write(reverted.with_extension("armed"), "600 another-boot\n").unwrap();
+    fs::remove_file(reverted).unwrap();
+    fs::write(server.root().join("motd"), "new\n").unwrap();
+
+    let server = server.restart().await;
+    until("an undo", || stage(&server, &run, "reverted").exists()).await;
+    assert_eq!(motd(&server), "old\n");
+}
+
 /// What a session was let in by counts at the moment of the confirmation, whatever was known when it began.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_not_pinned_any_more_confirms_nothing() {
