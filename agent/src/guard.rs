@@ -135,7 +135,8 @@ fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> 
             // Of another boot: its end does not matter any more.
             None if confirmation.window().is_zero() => break,
             None => {
-                let holder = lock::holder(places)?;
+                // Where the lock cannot be looked at, the undo says what is wrong with it.
+                let holder = lock::holder(places).unwrap_or_default();
                 if holder.is_some_and(|holder| holder.run == confirmation.run()) {
                     sleep(LOOK);
                 } else if let Err(why) = confirmation.note_end() {

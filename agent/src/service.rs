@@ -243,7 +243,7 @@ impl Target for TargetService {
         let confirmed = blocking(move || {
             // The run may have taken away what this session was let in by.
             let caller = pins.caller_now(key);
-            if !caller.is_some_and(|caller| caller.may(CONFIRM).is_ok()) {
+            if caller.is_none_or(|caller| caller.may(CONFIRM).is_err()) {
                 return Err(Unconfirmed::NotAllowed);
             }
             let journals = Journals::open(&places).map_err(io::Error::other)?;
