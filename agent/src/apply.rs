@@ -13,7 +13,9 @@ use crate::journal::follow::{Followed, Follower, is_end};
 use crate::journal::{Journals, cancel_path, name_run};
 use crate::refusal::{bad, blocking, failed, unplannable};
 use crate::run::{Order, Prepared, RunError};
+use crate::runner::Runner;
 use crate::service::{TargetService, delivery};
+use crate::systemd::own_unit;
 
 impl TargetService {
     /// An apply from its first look at the host to its end.
@@ -30,8 +32,10 @@ impl TargetService {
             running: running.clone(),
             exec: caller.may_exec(),
             rerun: request.rerun.iter().cloned().collect(),
+            confirm: None, // it is only looked at here
             delivery,
         };
+        request.window().map_err(bad)?;
         let blobs = order
             .delivery
             .request
@@ -66,7 +70,9 @@ impl TargetService {
         let order = RunRequest {
             apply: Some(request),
             exec: caller.may_exec(),
-            ..self.order(&running)
+            unit: matches!(self.0.runner, Runner::Unit { .. }),
+            serving: own_unit(),
+            ..self.0.places.order(&running)
         };
         self.run(order, &running, tell).await
     }
@@ -88,7 +94,7 @@ impl TargetService {
         tracing::info!("run {} of {} undoes run {run}", running.run, running.by);
         let order = RunRequest {
             undo: run,
-            ..self.order(&running)
+            ..self.0.places.order(&running)
         };
         self.run(order, &running, tell).await
     }
@@ -170,17 +176,6 @@ impl TargetService {
             run: name_run(now),
             by: by.as_str().to_owned(),
             since: now,
-        }
-    }
-
-    fn order(&self, running: &Running) -> RunRequest {
-        let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        RunRequest {
-            running: Some(running.clone().into()),
-            root: text(&self.0.places.root),
-            state: text(&self.0.places.state),
-            lock: text(&self.0.places.run),
-            ..RunRequest::default()
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) struct Caller {
 }
 
 /// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 11] = [
+const TABLE: [(&str, Grant); 12] = [
     ("Status", Grant::Status),
     ("Facts", Grant::Facts),
     ("MissingBlobs", Grant::Apply),
@@ -19,6 +19,7 @@ const TABLE: [(&str, Grant); 11] = [
     ("Apply", Grant::Apply),
     ("Attach", Grant::Attach),
     ("Cancel", Grant::Cancel),
+    ("Confirm", Grant::Apply),
     ("PlanUndo", Grant::Undo),
     ("Undo", Grant::Undo),
     ("Health", Grant::Status),

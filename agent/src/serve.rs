@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::gate::Gate;
+use crate::guard::Guardian;
 use crate::pins::Pins;
 use crate::runner::Runner;
 use crate::service::TargetService;
@@ -78,6 +79,8 @@ pub struct Server {
     own: LocalKey,
     pins: Arc<Pins>,
     service: TargetService,
+    places: Places,
+    runner: Runner,
     limits: Limits,
 }
 
@@ -88,12 +91,20 @@ impl Server {
     /// [`ServeError`], before anything listens.
     pub fn new(options: Options) -> Result<Self, ServeError> {
         let (own, pins) = Pins::load(&options.keystore)?;
-        let own = LocalKey::new(own);
+        let (own, pins) = (LocalKey::new(own), Arc::new(pins));
         let Options { places, runner, .. } = options;
         Ok(Self {
-            service: TargetService::new(own.clone(), places, runner, options.clock)?,
+            service: TargetService::new(
+                own.clone(),
+                places.clone(),
+                runner.clone(),
+                options.clock,
+                Arc::clone(&pins),
+            )?,
+            places,
+            runner,
             own,
-            pins: Arc::new(pins),
+            pins,
             limits: options.limits,
         })
     }
@@ -107,6 +118,10 @@ impl Server {
         tcp: TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
+        // What was armed before the host was booted, or hpt started anew.
+        let guardian = Guardian::of(self.runner, systemd::own_unit());
+        let places = self.places;
+        tokio::task::spawn_blocking(move || guardian.watch_all(&places));
         let incoming = listen(tcp, self.own, self.pins.allow(), self.limits);
         let service = self.service.clone();
         let target = TargetServer::new(self.service)

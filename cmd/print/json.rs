@@ -237,6 +237,21 @@ impl<'a> Declined<'a> {
     }
 }
 
+/// That a run stays, for it was confirmed.
+#[derive(Serialize)]
+pub(crate) struct Confirmed<'a> {
+    event: &'static str,
+    target: &'a str,
+    run: &'a str,
+}
+
+impl<'a> Confirmed<'a> {
+    pub(crate) fn new(target: &'a str, run: &'a str) -> Self {
+        let event = "confirmed";
+        Self { event, target, run }
+    }
+}
+
 /// What a run has come to.
 #[derive(Serialize)]
 pub(crate) struct Report<'a> {

@@ -17,10 +17,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::Places;
+use crate::confirm::Confirmation;
 use crate::state::{StateError, private_dir};
 
 pub(crate) use self::changes::Past;
-use self::id::is_id;
+pub(crate) use self::id::is_id;
 pub use self::id::name_run;
 pub(crate) use self::read::Standing;
 pub(crate) use self::write::Journal;
@@ -65,6 +66,10 @@ impl Journals {
         let dir = places.of_root().join("runs");
         private_dir(&dir)?;
         Ok(Self { dir })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The ids of all runs, oldest first, with what has become of each.
@@ -134,6 +139,9 @@ impl Journals {
         let all = self.all()?;
         for (id, state) in &all[..all.len().saturating_sub(KEPT)] {
             fs::remove_file(self.path(id, *state))?;
+            if let Some(confirmation) = Confirmation::of(self, id) {
+                confirmation.forget();
+            }
         }
         Ok(())
     }

@@ -87,8 +87,8 @@ impl Before {
             (Self::Unit { unit, .. }, Self::Unit { unit: other, .. }) => unit == other,
             (Self::User { name, .. }, Self::User { name: other, .. }) => name == other,
             (Self::Group { name, .. }, Self::Group { name: other, .. }) => name == other,
-            (Self::Package { name, .. }, Self::Package { name: other, .. }) => name == other,
-            (Self::Held { name, .. }, Self::Held { name: other, .. }) => name == other,
+            (Self::Package { name, .. }, Self::Package { name: other, .. })
+            | (Self::Held { name, .. }, Self::Held { name: other, .. }) => name == other,
             (Self::Setting { setting, .. }, Self::Setting { setting: other, .. }) => {
                 setting == other
             }
