@@ -20,10 +20,11 @@ use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, Verdict, p
 use hpt_provisioner::report::{Finished, Outcome, Report};
 use hpt_provisioner::run::apply;
 use hpt_provisioner::secret::Secret;
+use hpt_provisioner::undo::Change;
 use hpt_transport::LocalKey;
 
 use crate::Places;
-use crate::journal::{Journal, Journals, Standing, cancel_path};
+use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::lock::{self, Lock, LockError};
 use crate::state::{State, StateError};
 
@@ -161,6 +162,12 @@ impl Site {
             Err(LockError::Busy(holder)) => return Ok(Prepared::Over(End::Busy(holder))),
             Err(LockError::State(error)) => return Err(error.into()),
         };
+        let journals = Journals::open(&self.places)?;
+        if let Some(broken) = Standing::unfinished(&journals)?
+            && let Some(past) = Past::of(&journals, &broken.running().run)?
+        {
+            host.sweep(past.changes.iter().flat_map(Change::paths));
+        }
         let asker = Asker {
             reveal: Reveal::Outline,
             ask: Some(&|guard| host.ask(guard)),
@@ -169,13 +176,14 @@ impl Site {
         if let Some(Err(moved)) = order.bound.map(|bound| bound.compare(&plan)) {
             return Ok(Prepared::Over(End::Moved(moved)));
         }
-        if plan.is_empty() {
-            return Ok(Prepared::Over(in_place(&plan)));
-        }
         if !plan.missing.is_empty() {
             return Ok(Prepared::Over(End::Missing(plan.missing)));
         }
-        let journals = Journals::open(&self.places)?;
+        if plan.is_empty() {
+            // Whatever broke off before, all is in place; commands stay in doubt.
+            journals.put_away(None)?;
+            return Ok(Prepared::Over(in_place(&plan)));
+        }
         let mut in_doubt = BTreeSet::new();
         if let Some(earlier) = Standing::last(&journals)? {
             in_doubt = &earlier.commands_in_doubt() - &order.rerun;

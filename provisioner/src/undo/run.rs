@@ -4,6 +4,7 @@ use super::reverse::{Removed, Reversal, reverse};
 use super::{Before, before, replaces};
 use crate::effect::Effect;
 use crate::host::{Mutate, Observe};
+use crate::name::AbsPath;
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::run::{Intent, Witness};
 
@@ -31,6 +32,14 @@ impl Change {
             }
         }
         Self { id, before: once }
+    }
+
+    /// The paths that it replaced something at.
+    pub fn paths(&self) -> impl Iterator<Item = &AbsPath> {
+        self.before.iter().filter_map(|before| match before {
+            Before::Path { path, .. } => Some(path),
+            _ => None,
+        })
     }
 }
 
