@@ -160,7 +160,7 @@ pub const CASES: &[Case] = &[
     case("user", &[], &[USER]),
     case("group, user, file", &[], &[GROUP, USER, MOTD]),
     case(
-        "group gone",
+        "group and its file",
         &["f 644 0 etc/gshadow \n"],
         &[
             "[[group]]\nname = \"www2\"\ngid = 1600",
