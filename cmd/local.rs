@@ -10,13 +10,13 @@ use hpt_agent::state::StateError;
 use hpt_proto::wire::{Interrupted, PlanUndoReply};
 use hpt_proto::{End, Running, Told};
 use hpt_provisioner::host::Hash;
-use hpt_provisioner::plan::{Bound, Reveal};
+use hpt_provisioner::plan::Reveal;
 
 use crate::context::{Context, now};
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::remote_run::Heard;
-use crate::site::{Job, Planned};
+use crate::site::{Job, Planned, Terms};
 
 /// A host that is provisioned without a network.
 pub(crate) struct Local {
@@ -104,16 +104,15 @@ impl Local {
     pub(crate) fn apply(
         &self,
         job: &Job,
-        bound: Option<Bound>,
-        rerun: &[String],
+        terms: &Terms,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         let order = Order {
             delivery: job.delivery().clone(),
-            bound,
+            bound: terms.bound.clone(),
             running: running(),
             exec: true,
-            rerun: rerun.iter().cloned().collect(),
+            rerun: terms.rerun.iter().cloned().collect(),
         };
         self.site.execute(order, &mut pass_on(hear)).map_err(failed)
     }

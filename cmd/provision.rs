@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use hpt_proto::{End, Running};
-use hpt_provisioner::plan::{Bound, Moved, Plan, Verdict};
+use hpt_provisioner::plan::{Moved, Plan, Verdict};
 use hpt_provisioner::report::{Finished, Outcome, Report};
 
 use crate::context::{Context, now, runtime};
@@ -14,7 +14,7 @@ use crate::given;
 use crate::plan::{ask, show};
 use crate::plan_file::PlanFile;
 use crate::print::{json, listed, span};
-use crate::site::{Job, Site};
+use crate::site::{Job, Site, Terms};
 use crate::terminal::{Terminal, visible};
 
 #[derive(clap::Args)]
@@ -126,8 +126,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             &mut site,
             &job,
             &plan,
-            (asks || agreed.is_some()).then(|| plan.bound()),
-            &args.rerun,
+            &Terms {
+                bound: (asks || agreed.is_some()).then(|| plan.bound()),
+                rerun: args.rerun.clone(),
+            },
             args.all,
             began,
             context,
@@ -160,8 +162,7 @@ async fn apply(
     site: &mut Site,
     job: &Job,
     plan: &Plan,
-    bound: Option<Bound>,
-    rerun: &[String],
+    terms: &Terms,
     all: bool,
     began: Instant,
     context: &mut Context,
@@ -173,29 +174,17 @@ async fn apply(
     }
     let mut follower = Follower::of_plan(&name, plan, all, verbose, &mut context.terminal);
     let mut end = site
-        .apply(
-            job,
-            bound.as_ref(),
-            rerun,
-            plan.blocks.len(),
-            &mut |heard| {
-                follower.hear(&heard);
-            },
-        )
+        .apply(job, terms, plan.blocks.len(), &mut |heard| {
+            follower.hear(&heard);
+        })
         .await?;
     if let End::Missing(missing) = end {
         // The host has moved since the plan, or has dropped an old blob.
         site.send(&missing, job, follower.terminal).await?;
         end = site
-            .apply(
-                job,
-                bound.as_ref(),
-                rerun,
-                plan.blocks.len(),
-                &mut |heard| {
-                    follower.hear(&heard);
-                },
-            )
+            .apply(job, terms, plan.blocks.len(), &mut |heard| {
+                follower.hear(&heard);
+            })
             .await?;
     }
     match end {

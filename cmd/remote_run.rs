@@ -8,14 +8,13 @@ use hpt_proto::wire::{
 };
 use hpt_proto::{Begun, End, Running, Told};
 use hpt_provisioner::config::File;
-use hpt_provisioner::plan::Bound;
 use hpt_provisioner::report::Event;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status, Streaming};
 
 use crate::error::{CommandError, Exit};
 use crate::remote::{Remote, was_cut};
-use crate::site::Job;
+use crate::site::{Job, Terms};
 use crate::terminal::visible;
 
 /// How long a lost session is tried to be had again.
@@ -72,15 +71,14 @@ impl Remote {
     pub(crate) async fn apply(
         &mut self,
         job: &Job,
-        bound: Option<&Bound>,
-        rerun: &[String],
+        terms: &Terms,
         blocks: usize,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         let request = ApplyRequest {
             request: Some(job.delivery().into()),
-            bound: bound.map(Into::into),
-            rerun: rerun.to_vec(),
+            bound: terms.bound.as_ref().map(Into::into),
+            rerun: terms.rerun.clone(),
         };
         tracing::debug!("asking {} to apply", self.name);
         let reply = self.client.apply(request).await;

@@ -33,6 +33,14 @@ pub(crate) struct Job {
     delivery: Delivery,
 }
 
+/// On which terms a config is applied.
+pub(crate) struct Terms {
+    /// The plan that was agreed to, if one was.
+    pub(crate) bound: Option<Bound>,
+    /// Blocks whose commands may run though it is in doubt whether they have already.
+    pub(crate) rerun: Vec<String>,
+}
+
 /// What a host answers to a plan's request.
 pub(crate) type Planned = Result<Plan, Vec<Fault>>;
 
@@ -153,14 +161,13 @@ impl Site {
     pub(crate) async fn apply(
         &mut self,
         job: &Job,
-        bound: Option<&Bound>,
-        rerun: &[String],
+        terms: &Terms,
         blocks: usize,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         match self {
-            Self::Local(local) => local.apply(job, bound.cloned(), rerun, hear),
-            Self::Remote(remote) => remote.apply(job, bound, rerun, blocks, hear).await,
+            Self::Local(local) => local.apply(job, terms, hear),
+            Self::Remote(remote) => remote.apply(job, terms, blocks, hear).await,
         }
     }
 }

@@ -125,8 +125,8 @@ impl TargetService {
             from,
             stopping,
         };
-        let followed = follower.follow(&self.0.places, run).await;
-        match followed.map_err(|error| failed(&error))? {
+        let how = follower.follow(&self.0.places, run).await;
+        match how.map_err(|error| failed(&error))? {
             Followed::Ended | Followed::Left => Ok(()),
             Followed::Broken => Err(Status::aborted(format!(
                 "the process of run {run} ended before the run did"

@@ -173,10 +173,11 @@ pub struct PlanRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanReply {
-    #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
-    pub result: ::core::option::Option<plan_reply::Result>,
+    /// the last run, if it broke off
     #[prost(message, optional, tag = "3")]
     pub interrupted: ::core::option::Option<Interrupted>,
+    #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<plan_reply::Result>,
 }
 /// Nested message and enum types in `PlanReply`.
 pub mod plan_reply {
@@ -615,7 +616,7 @@ pub struct Intent {
     pub what: ::prost::alloc::string::String,
     /// of the config, so that the host does not show whether it has run
     #[prost(bool, tag = "3")]
-    pub command: bool,
+    pub unguarded: bool,
     /// JSON: what it replaces, one object for each thing (provisioner/src/undo)
     #[prost(string, repeated, tag = "4")]
     pub before: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,

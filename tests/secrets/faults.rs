@@ -174,7 +174,7 @@ const TEXTS: [(&str, &str); 16] = [
     ("a {{ secret.s | int }}", "in a template that uses a secret"),
     ("{{ secret.s | nonsense }}", "nonsense"),
     ("{{ secret.s() }}", "in a template that uses a secret"),
-    ("{{ vars[secret.s] }}", "not defined"),
+    ("{{ vars[secret.s] }}", "in a template that uses a secret"),
     ("a {{ vars[secret.s] }}", "in a template that uses a secret"),
     (
         "{{ [secret.s] | join(1, 2, 3) }}",

@@ -15,7 +15,7 @@ use super::frame::Frames;
 use super::{Journals, State};
 
 /// Bytes that are read at once.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 16 << 10;
 
 /// Reads the records of a file from its beginning on, also while it grows.
 pub(super) struct Reader {
@@ -127,7 +127,7 @@ impl Standing {
         match kind {
             Kind::Intents(intents) => {
                 for intent in intents.intents {
-                    *self.doubted.entry(intent.block).or_default() |= intent.command;
+                    *self.doubted.entry(intent.block).or_default() |= intent.unguarded;
                 }
             }
             Kind::Told(told) => match told.event {

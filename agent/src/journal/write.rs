@@ -87,7 +87,6 @@ impl<'a> Journal<'a> {
     }
 
     /// Adds records, all of them or none.
-
     fn append(&mut self, records: impl IntoIterator<Item = Kind>) -> io::Result<()> {
         let mut bytes = Vec::new();
         let mut chain = self.chain;

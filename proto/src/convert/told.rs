@@ -225,7 +225,7 @@ impl From<&Intent> for wire::Intent {
         Self {
             block: number(intent.block),
             what: intent.what.clone(),
-            command: intent.is_command,
+            unguarded: intent.is_unguarded,
             before: intent.before.iter().map(Before::to_json).collect(),
         }
     }

@@ -245,6 +245,14 @@ impl Kind for Exec {
 }
 
 impl Exec {
+    /// Whether the host is asked before it runs.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.creates.is_some()
+            || self.removes.is_some()
+            || self.unless.is_some()
+            || self.only_if.is_some()
+    }
+
     /// Whether nothing says when it need not run, nor that it is meant to run each time.
     pub fn is_unguarded(&self) -> bool {
         !self.always && self.is_unguarded_but_always()

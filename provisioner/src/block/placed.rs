@@ -102,6 +102,16 @@ impl Block {
         }
     }
 
+    /// Whether a run may do it again that does not know whether an earlier one has: it asks the host
+    /// before it runs a command, or runs none but to take note of changes.
+    pub(crate) fn may_run_again(&self) -> bool {
+        match self.body() {
+            Some(Body::Exec(exec)) => exec.is_guarded(),
+            Some(_) => true,
+            None => self.kind != "exec",
+        }
+    }
+
     /// See [`Kind::decide`](crate::block::Kind::decide).
     ///
     /// # Errors

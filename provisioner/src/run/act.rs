@@ -100,13 +100,23 @@ impl Run<'_> {
 
     /// What is about to be done, and what it replaces: the content of files is kept.
     fn intents(&mut self, effects: &[Effect], owners: &[usize]) -> Result<Vec<Intent>, HostError> {
-        let replaced: Vec<_> = effects.iter().filter_map(undo::replaces).collect();
+        let pairs = owners.iter().zip(effects);
+        // What a sensitive block replaces may be as secret as what it puts there.
+        let open = pairs.filter(|(owner, _)| !self.config.blocks[**owner].sensitive);
+        let replaced: Vec<_> = open
+            .filter_map(|(_, effect)| undo::replaces(effect))
+            .collect();
         let kept = self.host.keep(&replaced)?;
         let pairs = owners.iter().zip(effects);
         pairs
             .map(|(owner, effect)| {
+                let block = &self.config.blocks[*owner];
                 let before = undo::before(effect, &*self.host, &kept)?;
-                Ok(Intent::of(*owner, effect, before))
+                let is_command = matches!(effect, Effect::Run(_));
+                Ok(Intent {
+                    is_unguarded: is_command && !block.may_run_again(),
+                    ..Intent::of(*owner, effect, before)
+                })
             })
             .collect()
     }

@@ -10,8 +10,8 @@ pub struct Intent {
     pub block: usize,
     /// What it is, without any content: "write /etc/motd", "start nginx.service".
     pub what: String,
-    /// Whether it is a command of the config: nobody can see on the host whether it has run.
-    pub is_command: bool,
+    /// Whether it is a command without a guard: nobody can see on the host whether it has run.
+    pub is_unguarded: bool,
     /// What it replaces.
     pub before: Vec<Before>,
 }
@@ -21,7 +21,7 @@ impl Intent {
         Self {
             block,
             what: words(effect),
-            is_command: matches!(effect, Effect::Run(_)),
+            is_unguarded: false,
             before,
         }
     }

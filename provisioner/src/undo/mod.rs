@@ -4,10 +4,14 @@
 //! removed and what was replaced returns. Last, in the order of the run, what depends on that: settings
 //! of the kernel, and units that are started, restarted or told to reload.
 
+mod accounts;
 mod before;
+mod look;
+mod paths;
 mod reverse;
 mod run;
 
-pub use self::before::{Again, Before, GroupWas, Lay, PreImages, Rights, UserWas};
-pub(crate) use self::before::{before, replaces};
+pub use self::before::{Again, Before, GroupWas, Lay, Rights, UserWas};
+pub use self::look::PreImages;
+pub(crate) use self::look::{before, replaces};
 pub use self::run::{Change, Fate, foresee, undo};

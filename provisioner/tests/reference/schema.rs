@@ -22,7 +22,7 @@ pub(crate) fn schema(language: &Language) -> String {
         let common = language.common_names();
         let common = if is_kind { common.as_slice() } else { &[] };
         let text = object(table, common, &old, &mut definitions);
-        definitions.insert(table.name.clone(), text);
+        define(table.name.clone(), &text, &mut definitions);
     }
     let mut common: Vec<(String, String)> = Vec::new();
     for [name, schema, words, text] in grammar::BLOCK {
@@ -185,8 +185,14 @@ fn sort(sort: &Sort, definitions: &mut BTreeMap<String, String>) -> String {
         }
     };
     let of = reference(&name);
-    definitions.insert(name, text);
+    define(name, &text, definitions);
     of
+}
+
+/// Two things of one name would take each other's place, and an editor would see one of them.
+fn define(name: String, text: &str, definitions: &mut BTreeMap<String, String>) {
+    let defined = definitions.entry(name).or_insert_with(|| text.to_owned());
+    assert!(*defined == text, "one name for {defined} and {text}");
 }
 
 fn name_of(sort: &Sort) -> String {

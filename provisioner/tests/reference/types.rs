@@ -112,7 +112,7 @@ pub(crate) const TYPES: &[Named] = &[
     ),
     named(
         &["Source"],
-        "source",
+        "source_path",
         "source",
         r#""type":"string","minLength":1"#,
     ),

@@ -32,9 +32,8 @@ impl Live {
     }
 
     fn keep_file(&self, path: &AbsPath) -> Result<Option<PreImage>, HostError> {
-        let size = match self.path(path)?.map(|entry| entry.kind) {
-            Some(EntryKind::File { size }) => size,
-            _ => return Ok(None),
+        let Some(EntryKind::File { size }) = self.path(path)?.map(|entry| entry.kind) else {
+            return Ok(None);
         };
         if size > LONGEST {
             let why = format!("its {size} bytes were more than is kept of one file");

@@ -1,0 +1,93 @@
+//! The changes that put back what lay at a path.
+
+use super::reverse::{Irreversible, Removed, lost};
+use super::{Lay, Rights};
+use crate::effect::{Access, Content, Effect, WriteFile};
+use crate::host::{Entry, EntryKind, HostError, Observe, Owner};
+use crate::name::{AbsPath, Mode};
+
+pub(super) fn is_file(path: &AbsPath, host: &dyn Observe) -> Result<bool, HostError> {
+    let entry = host.path(path)?;
+    Ok(entry.is_some_and(|entry| matches!(entry.kind, EntryKind::File { .. })))
+}
+
+pub(super) fn restore(
+    path: &AbsPath,
+    was: &Lay,
+    host: &dyn Observe,
+    removed: &Removed,
+) -> Result<Vec<Effect>, Irreversible> {
+    let path = path.clone();
+    let now = host.path(&path)?;
+    Ok(match was {
+        Lay::Absent => match now {
+            None => Vec::new(),
+            Some(entry)
+                if entry.kind == EntryKind::Dir && host.holds_besides(&path, &removed.paths)? =>
+            {
+                return Err(lost(format!("{path} holds other files by now")));
+            }
+            Some(_) => vec![Effect::Remove {
+                path,
+                recursive: false,
+            }],
+        },
+        Lay::File { hash, size, access } => {
+            let damaged = || lost(format!("the journal has no hash of {path}"));
+            let hash = blake3::Hash::from_hex(hash).map_err(|_| damaged())?;
+            if !host.has_blob(&hash) {
+                return Err(lost(format!("what {path} held is kept no longer")));
+            }
+            vec![Effect::WriteFile(WriteFile {
+                access: access.named(now.as_ref(), host)?,
+                content: Content::Blob {
+                    hash,
+                    size: *size,
+                    only: false,
+                },
+                verify: None,
+                secret: false, // what is secret is not kept
+                path,
+            })]
+        }
+        Lay::Dir { access } => vec![Effect::MakeDir {
+            access: access.named(now.as_ref(), host)?,
+            path,
+        }],
+        Lay::Rights { access } => match now {
+            None => return Err(lost(format!("{path} is gone"))),
+            Some(_) => vec![Effect::SetAccess {
+                access: access.named(now.as_ref(), host)?,
+                path,
+            }],
+        },
+        Lay::Link { to } => vec![Effect::Link {
+            path,
+            to: to.clone(),
+        }],
+        Lay::Lost { why } => return Err(lost(format!("{path}: {why}"))),
+    })
+}
+
+impl Rights {
+    /// By the names that the host has for the numbers, where those of what lies there differ.
+    fn named(&self, now: Option<&Entry>, host: &dyn Observe) -> Result<Access, Irreversible> {
+        let (uid, gid) = (self.uid, self.gid);
+        // What is made anew belongs to root.
+        let is_owned = now.map_or(uid == 0, |now| now.owner == Owner::Id(uid));
+        let is_grouped = now.map_or(gid == 0, |now| now.group == Owner::Id(gid));
+        let owner = || -> Result<_, Irreversible> {
+            let name = host.user_numbered(uid)?;
+            name.ok_or_else(|| lost(format!("no user has the number {uid} any more")))
+        };
+        let group = || -> Result<_, Irreversible> {
+            let name = host.group_numbered(gid)?;
+            name.ok_or_else(|| lost(format!("no group has the number {gid} any more")))
+        };
+        Ok(Access {
+            owner: (!is_owned).then(owner).transpose()?,
+            group: (!is_grouped).then(group).transpose()?,
+            mode: self.mode.parse::<Mode>().ok(),
+        })
+    }
+}
