@@ -188,3 +188,12 @@ pub const CASES: &[Case] = &[
     ),
     live("handler", &[HANDLED]),
 ];
+
+/// A command of which nobody can tell whether it has run: it kills who started it.
+pub const DOUBT: Case = live(
+    "doubt",
+    &["[[exec]]\nid = \"again\"\nscript = \"kill -9 $PPID\"\nalways = true"],
+);
+
+/// What is provisioned after it.
+pub const OTHER: &[&str] = &[LIVE_MOTD];

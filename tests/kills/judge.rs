@@ -46,11 +46,11 @@ impl Reference {
         }
     }
 
-    fn old(&self) -> &Tree {
+    fn before(&self) -> &Tree {
         &self.steps[0]
     }
 
-    fn new(&self) -> &Tree {
+    fn after(&self) -> &Tree {
         &self.steps[self.steps.len() - 1]
     }
 
@@ -110,7 +110,7 @@ impl Reference {
                 _ => self
                     .steps
                     .iter()
-                    .any(|step| is_on_its_way(step.get(name), there, self.old().get(name))),
+                    .any(|step| is_on_its_way(step.get(name), there, self.before().get(name))),
             };
             if !fits {
                 return Err(format!("{name} is torn or too open: {}", shown(there)));
@@ -134,8 +134,7 @@ impl Reference {
         };
         match &entry.what {
             What::Link(_) => true,
-            What::File(_) => entry.mode & 0o077 == 0 || whole(),
-            What::Dir => entry.mode & 0o077 == 0 || whole(),
+            What::File(_) | What::Dir => entry.mode.trailing_zeros() >= 6 || whole(),
         }
     }
 
@@ -151,8 +150,8 @@ impl Reference {
         };
         let known: Vec<u8> = self.steps.iter().flat_map(of).collect();
         let known: BTreeSet<_> = known.split(|b| *b == b'\n').collect();
-        let is_main = name == base && self.new().get(name).is_some();
-        let first = of(self.old());
+        let is_main = name == base && self.after().get(name).is_some();
+        let first = of(self.before());
         let lines: BTreeSet<_> = bytes.split(|b| *b == b'\n').collect();
         !is_main
             || lines.iter().all(|line| known.contains(line))
@@ -165,7 +164,7 @@ impl Reference {
     fn true_words(&self, ran: &Ran, now: &Tree, next: &Ran) -> Verdict {
         let wrong = |what: &str| Err(format!("{what}\nfirst: {}\nthen: {}", ran.said, next.said));
         let verdicts = verdicts(&next.out);
-        let changed: Vec<_> = self.old().differing(now);
+        let changed: Vec<_> = self.before().differing(now);
         let Some(broken) = interrupted(&next.out) else {
             let untouched = changed.iter().all(|name| is_temp(name));
             return if untouched || self.reached(now).is_ok() {
@@ -238,10 +237,10 @@ impl Reference {
 
     /// Whether it is as after the whole run; of accounts, the files that count.
     fn reached(&self, now: &Tree) -> Verdict {
-        for name in self.new().differing(now) {
-            let aside = is_account_file(name) && self.old().get(name).is_none();
+        for name in self.after().differing(now) {
+            let aside = is_account_file(name) && self.before().get(name).is_none();
             if !aside {
-                let (is, wanted) = (shown(now.get(name)), shown(self.new().get(name)));
+                let (is, wanted) = (shown(now.get(name)), shown(self.after().get(name)));
                 return Err(format!("{name} is {is} and not {wanted}"));
             }
         }

@@ -18,7 +18,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use cases::{CASES, Case};
+use cases::{CASES, Case, DOUBT, OTHER};
 use host::Host;
 use judge::Reference;
 use strace::Call;
@@ -49,6 +49,30 @@ fn a_run_that_is_killed_tells_the_truth() {
         }
         reference.judge_killed(host, &ran).map(|()| true)
     });
+}
+
+/// J1: what one run has left in doubt stays so, wherever the next one is killed.
+#[test]
+fn what_is_in_doubt_stays_so() {
+    if !is_usable() {
+        return;
+    }
+    let host = Host::new(&DOUBT);
+    let doubt = || {
+        host.reset();
+        let ran = host.provision(&[]);
+        assert_eq!(ran.signal, Some(9), "{}", ran.said);
+        host.write_config(OTHER);
+    };
+    doubt();
+    let calls = strace::calls(&host).into_iter();
+    for call in calls.filter(Call::matters) {
+        doubt();
+        strace::killed(&host, &call);
+        host.write_config(DOUBT.blocks);
+        let next = host.provision(&[]);
+        assert_eq!(next.code, Some(10), "{}: {}", call.line, next.said);
+    }
 }
 
 /// J4: a call that a full, failing or read-only disk refuses ends in words that name it.
