@@ -159,7 +159,9 @@ fn try_all<P: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, Into::into) {
+        // A good part of the time of each goes by in waiting for leftovers to be old enough.
+        let cores: usize = std::thread::available_parallelism().map_or(2, Into::into);
+        for _ in 0..cores * 2 {
             scope.spawn(work);
         }
     });
