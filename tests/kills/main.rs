@@ -62,6 +62,7 @@ fn what_is_in_doubt_stays_so() {
         host.reset();
         let ran = host.provision(&[]);
         assert_eq!(ran.signal, Some(9), "{}", ran.said);
+        host.age();
         host.write_config(OTHER);
     };
     doubt();
