@@ -123,7 +123,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         if !is_hushed || context.terminal.is_json() {
             show(&mut site, &job, &plan, args.all, began, context).await;
         }
-        if plan.is_empty() {
+        // What broke off is only over when a run has found all of it in place.
+        if plan.is_empty() && site.interrupted().is_none() {
             let report = in_place(&plan);
             context.terminal.json(&json::Report::new(
                 site.name(),
@@ -134,6 +135,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             return Ok(Exit::Done);
         }
         if asks
+            && !plan.is_empty()
             && !context
                 .terminal
                 .ask(format_args!("\nApply to {}?", site.name()))

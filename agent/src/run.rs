@@ -22,12 +22,13 @@ use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, Verdict, p
 use hpt_provisioner::report::{Finished, Outcome, Report};
 use hpt_provisioner::run::apply;
 use hpt_provisioner::secret::Secret;
+use hpt_provisioner::undo::Change;
 use hpt_transport::LocalKey;
 
 use crate::Places;
 use crate::confirm::Confirmation;
 use crate::guard::Guardian;
-use crate::journal::{Journal, Journals, Standing, cancel_path};
+use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::lock::{self, Lock, LockError};
 use crate::state::{State, StateError};
 
@@ -174,6 +175,12 @@ impl Site {
             Err(LockError::Busy(holder)) => return Ok(Prepared::Over(End::Busy(holder))),
             Err(LockError::State(error)) => return Err(error.into()),
         };
+        let journals = Journals::open(&self.places)?;
+        if let Some(broken) = Standing::unfinished(&journals)?
+            && let Some(past) = Past::of(&journals, &broken.running().run)?
+        {
+            host.sweep(past.changes.iter().flat_map(Change::paths));
+        }
         let asker = Asker {
             reveal: Reveal::Outline,
             ask: Some(&|guard| host.ask(guard)),
@@ -182,13 +189,14 @@ impl Site {
         if let Some(Err(moved)) = order.bound.map(|bound| bound.compare(&plan)) {
             return Ok(Prepared::Over(End::Moved(moved)));
         }
-        if plan.is_empty() {
-            return Ok(Prepared::Over(in_place(&plan)));
-        }
         if !plan.missing.is_empty() {
             return Ok(Prepared::Over(End::Missing(plan.missing)));
         }
-        let journals = Journals::open(&self.places)?;
+        if plan.is_empty() {
+            // Whatever broke off before, all is in place; commands stay in doubt.
+            journals.put_away(None)?;
+            return Ok(Prepared::Over(in_place(&plan)));
+        }
         if let Some(holder) = undecided(&journals, None)? {
             return Ok(Prepared::Over(End::Busy(holder)));
         }

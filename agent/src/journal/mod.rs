@@ -123,17 +123,11 @@ impl Journals {
         Ok(None)
     }
 
-    fn is_last_open(&self) -> io::Result<bool> {
-        Ok(self
-            .all()?
-            .pop()
-            .is_some_and(|(_, state)| state == State::Open))
-    }
-
-    /// Marks all unfinished runs as cut, and drops the oldest.
-    fn put_away(&self) -> io::Result<()> {
+    /// Marks all unfinished runs as cut, but for the one that goes on, and drops the oldest.
+    pub(crate) fn put_away(&self, but: Option<&str>) -> io::Result<()> {
         let all = self.all()?;
-        for (id, _) in all.iter().filter(|(_, state)| *state == State::Open) {
+        let others = all.iter().filter(|(id, _)| Some(id.as_str()) != but);
+        for (id, _) in others.filter(|(_, state)| *state == State::Open) {
             fs::rename(self.path(id, State::Open), self.path(id, State::Cut))?;
         }
         let all = self.all()?;

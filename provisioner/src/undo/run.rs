@@ -4,6 +4,7 @@ use super::reverse::{Removed, Reversal, reverse};
 use super::{Before, before, replaces};
 use crate::effect::Effect;
 use crate::host::{Mutate, Observe};
+use crate::name::AbsPath;
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::run::{Intent, Witness};
 
@@ -43,6 +44,14 @@ impl Change {
                 .iter()
                 .any(|before| before.is_of_one_thing(newer)),
         }
+    }
+
+    /// The paths that it replaced something at.
+    pub fn paths(&self) -> impl Iterator<Item = &AbsPath> {
+        self.before.iter().filter_map(|before| match before {
+            Before::Path { path, .. } => Some(path),
+            _ => None,
+        })
     }
 }
 
