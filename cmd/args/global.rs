@@ -120,14 +120,14 @@ const PARTIAL: [&str; 6] = ["target", "ip", "port", "root", "keystore", "passphr
 /// What of them a verb can use.
 fn uses(verb: &str) -> &'static [&'static str] {
     match verb {
-        "plan" | "provision" | "facts" => &PARTIAL,
-        "status" => &["target", "ip", "port", "keystore", "passphrase_fd"],
+        "plan" | "provision" | "facts" | "undo" => &PARTIAL,
+        "status" | "attach" | "cancel" => &["target", "ip", "port", "keystore", "passphrase_fd"],
         "gen-client-keys" => &["keystore", "passphrase_fd"],
         "gen-target-keys" => &["target", "ip", "port", "keystore"],
         "check" | "explain" => &["target"],
         "show" | "remove" | "seal" => &["target", "keystore"],
         "serve" => &["port", "root", "keystore"],
-        "schema" | "fmt" | "fix" | "unit-file" | "run" => &[],
+        "schema" | "fmt" | "fix" | "unit-file" | "run" | "guard" => &[],
         _ => &["keystore"],
     }
 }
