@@ -67,7 +67,7 @@ fn a_run_is_shown_again_and_undone() {
     place
         .web1(&["attach"])
         .exits(0)
-        .says("of laptop, begun")
+        .says(", begun ")
         .says("changed  file:/etc/motd")
         .says("changed 2");
     place
