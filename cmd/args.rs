@@ -14,8 +14,8 @@ use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
     attach, audit, backup, cancel, check, explain, facts, fix, fmt, gen_client_keys,
-    gen_target_keys, list_target_keys, log, passphrase, plan, provision, remove, rename, restore,
-    run, schema, seal, serve, show, status, undo, unit_file,
+    gen_target_keys, guard, list_target_keys, log, passphrase, plan, provision, remove, rename,
+    restore, run, schema, seal, serve, show, status, undo, unit_file,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -35,11 +35,11 @@ Then:
 Exit codes:
    0  done                            6  another run holds the host
    1  something failed                7  session lost while the run goes on
-   2  changes are pending (only with  9  the keystore is unusable or busy
-      --detailed-exitcode)           10  an earlier run broke off
-   3  the config is invalid          64  usage
-   4  the target does not allow it   70  a bug in hpt
-   5  the target is unreachable
+   2  changes are pending (only with  8  nobody confirmed the run: undone
+      --detailed-exitcode)            9  the keystore is unusable or busy
+   3  the config is invalid          10  an earlier run broke off
+   4  the target does not allow it   64  usage
+   5  the target is unreachable      70  a bug in hpt
 
 Environment:
   HPT_KEYSTORE  the keystore          HPT_LOG  error, warn, info, debug, trace
@@ -129,6 +129,9 @@ pub(crate) enum Verb {
     /// Perform one run for `hpt serve`
     #[command(hide = true)]
     Run(run::Args),
+    /// Undo a run unless it is confirmed
+    #[command(hide = true)]
+    Guard(guard::Args),
 }
 
 /// Parses the command line of this process. What there is to say has been shown when this fails.

@@ -26,6 +26,8 @@ pub(crate) enum Exit {
     Busy,
     /// The session was lost while the run goes on.
     Lost,
+    /// Nobody confirmed the run in time, and it was undone.
+    Reverted,
     /// The keystore is unusable or busy.
     Keystore,
     /// An earlier run broke off, and nobody knows whether its commands have run.
@@ -48,6 +50,7 @@ impl Exit {
             Self::Unreachable => 5,
             Self::Busy => 6,
             Self::Lost => 7,
+            Self::Reverted => 8,
             Self::Keystore => 9,
             Self::InDoubt => 10,
             Self::Usage => 64,

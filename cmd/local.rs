@@ -17,7 +17,7 @@ use crate::context::{Context, now};
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::remote_run::Heard;
-use crate::site::{Job, Planned, Terms};
+use crate::site::{How, Job, Planned};
 
 /// A host that is provisioned without a network.
 pub(crate) struct Local {
@@ -105,15 +105,16 @@ impl Local {
     pub(crate) fn apply(
         &self,
         job: &Job,
-        terms: &Terms,
+        how: &How,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         let order = Order {
             delivery: job.delivery().clone(),
-            bound: terms.bound.clone(),
+            bound: how.bound.clone(),
             running: running(),
             exec: true,
-            rerun: terms.rerun.iter().cloned().collect(),
+            rerun: how.rerun.iter().cloned().collect(),
+            confirm: None, // there is no session to confirm it over
             asked: Asked::default(),
         };
         self.site.execute(order, &mut pass_on(hear)).map_err(failed)

@@ -16,6 +16,7 @@ mod backup;
 mod cancel;
 mod check;
 mod config;
+mod confirm;
 mod context;
 mod env;
 mod error;
@@ -28,6 +29,7 @@ mod follower;
 mod gen_client_keys;
 mod gen_target_keys;
 mod given;
+mod guard;
 mod harden;
 mod heads;
 mod inventory;
@@ -149,6 +151,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Serve(args) => serve::run(&args, context),
         Verb::UnitFile(args) => unit_file::run(&args, context),
         Verb::Run(args) => run::run(&args, context),
+        Verb::Guard(args) => guard::run(&args, context),
     }
 }
 

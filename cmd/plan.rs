@@ -83,6 +83,9 @@ pub(crate) async fn ask(
     let plan = site.plan(job).await?;
     if let Some(broken) = site.interrupted() {
         context.terminal.note(interrupted::line(&broken));
+        if let Some(broken) = json::BrokeOff::new(site.name(), &broken) {
+            context.terminal.json(&broken);
+        }
     }
     plan.map_err(|faults| job.refused(faults))
 }

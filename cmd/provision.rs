@@ -1,7 +1,7 @@
 //! `hpt provision`, and `hpt FILE`: plan, ask, apply, report.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hpt_proto::{End, Running};
 use hpt_provisioner::plan::{Moved, Plan, Verdict};
@@ -14,7 +14,7 @@ use crate::given;
 use crate::plan::{ask, show};
 use crate::plan_file::PlanFile;
 use crate::print::{json, listed, span};
-use crate::site::{Job, Site, Terms};
+use crate::site::{How, Job, Site};
 use crate::terminal::{Terminal, visible};
 
 #[derive(clap::Args)]
@@ -27,7 +27,9 @@ Examples:
   hpt --target=web1 --ip=10.0.0.5 site.toml    the same, short, at this address
   sudo hpt site.toml                           on this host
   hpt --root ./image site.toml                 in a root directory
-  hpt provision --plan web1.plan               what was planned, or nothing")]
+  hpt provision --plan web1.plan               what was planned, or nothing
+  hpt --target web1 provision --confirm 60s firewall.toml
+                                               undone if it locks you out")]
 pub(crate) struct Args {
     /// Config files, executed one after another
     #[arg(value_name = "FILE")]
@@ -48,6 +50,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     rerun: Vec<String>,
 
+    /// Have the host undo the run unless a new session comes this soon after it: 60s, 5m
+    #[arg(long, value_name = "TIME", value_parser = window)]
+    confirm: Option<Duration>,
+
+    /// Have it stay, whatever the config says about confirming it
+    #[arg(long, conflicts_with = "confirm")]
+    no_confirm: bool,
+
     /// Show what is in place, and every line of every diff
     #[arg(short, long)]
     all: bool,
@@ -61,6 +71,8 @@ impl Args {
             && self.given.is_empty()
             && !self.yes
             && self.rerun.is_empty()
+            && self.confirm.is_none()
+            && !self.no_confirm
             && !self.all
     }
 }
@@ -78,6 +90,21 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         return Err(CommandError::usage("there is no config to provision")
             .hint("`hpt provision FILE...`, for example site.toml"));
     }
+    if args.confirm.is_some() && context.global.target.is_none() {
+        return Err(
+            CommandError::usage("there is no session to lose on this host itself")
+                .hint("`--confirm` goes with `--target`"),
+        );
+    }
+    let mut how = How {
+        bound: None,
+        rerun: args.rerun.clone(),
+        confirm: if args.no_confirm {
+            Some(Duration::ZERO)
+        } else {
+            args.confirm
+        },
+    };
     let began = Instant::now();
     let config = context.read_config(&files, given)?;
     if let Some(agreed) = &agreed {
@@ -96,7 +123,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         if !is_hushed || context.terminal.is_json() {
             show(&mut site, &job, &plan, args.all, began, context).await;
         }
-        if plan.is_empty() {
+        // What broke off is only over when a run has found all of it in place.
+        if plan.is_empty() && site.interrupted().is_none() {
             let report = in_place(&plan);
             context.terminal.json(&json::Report::new(
                 site.name(),
@@ -107,6 +135,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             return Ok(Exit::Done);
         }
         if asks
+            && !plan.is_empty()
             && !context
                 .terminal
                 .ask(format_args!("\nApply to {}?", site.name()))
@@ -115,24 +144,13 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             context.terminal.json(&json::Declined::new(site.name()));
             return Ok(Exit::Done);
         }
+        how.bound = (asks || agreed.is_some()).then(|| plan.bound());
         let began = Instant::now();
         if !plan.missing.is_empty() {
             site.send(&plan.missing, &job, &mut context.terminal)
                 .await?;
         }
-        apply(
-            &mut site,
-            &job,
-            &plan,
-            &Terms {
-                bound: (asks || agreed.is_some()).then(|| plan.bound()),
-                rerun: args.rerun.clone(),
-            },
-            args.all,
-            began,
-            context,
-        )
-        .await
+        apply(&mut site, &job, &plan, &how, args.all, began, context).await
     })
 }
 
@@ -160,7 +178,7 @@ async fn apply(
     site: &mut Site,
     job: &Job,
     plan: &Plan,
-    terms: &Terms,
+    how: &How,
     all: bool,
     began: Instant,
     context: &mut Context,
@@ -171,8 +189,10 @@ async fn apply(
         context.terminal.say("");
     }
     let mut follower = Follower::of_plan(&name, plan, all, verbose, &mut context.terminal);
+    let mut window = Duration::ZERO;
     let mut end = site
-        .apply(job, terms, plan.blocks.len(), &mut |heard| {
+        .apply(job, how, plan.blocks.len(), &mut |heard| {
+            window = heard.window().unwrap_or(window);
             follower.hear(&heard);
         })
         .await?;
@@ -180,7 +200,8 @@ async fn apply(
         // The host has moved since the plan, or has dropped an old blob.
         site.send(&missing, job, follower.terminal).await?;
         end = site
-            .apply(job, terms, plan.blocks.len(), &mut |heard| {
+            .apply(job, how, plan.blocks.len(), &mut |heard| {
+                window = heard.window().unwrap_or(window);
                 follower.hear(&heard);
             })
             .await?;
@@ -188,6 +209,9 @@ async fn apply(
     match end {
         End::Report { run, report } => {
             follower.finish(&run, &report, began.elapsed());
+            if !window.is_zero() {
+                confirm(site, &run, window, &mut context.terminal).await?;
+            }
             Ok(if report.succeeded() {
                 Exit::Done
             } else {
@@ -204,6 +228,40 @@ async fn apply(
         )),
     }
 }
+
+async fn confirm(
+    site: &mut Site,
+    run: &str,
+    window: Duration,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let reverted_by = site.confirm(run, window).await?;
+    let name = site.name();
+    let Some(by) = reverted_by else {
+        terminal.note("confirmed by a new session");
+        terminal.json(&json::Confirmed::new(name, run));
+        return Ok(());
+    };
+    let (run, by) = (visible(run), visible(&by));
+    let seconds = window.as_secs();
+    let what = format!(
+        "{name}: no new session confirmed run {run} within {seconds} s, and run {by} has undone it"
+    );
+    let hint = format!("`hpt --target {name} attach {by}` shows what was put back");
+    Err(CommandError::new(Exit::Reverted, what).hint(hint))
+}
+
+/// How `--confirm` spells a time.
+fn window(text: &str) -> Result<Duration, String> {
+    let window = hpt_provisioner::time::parse(text)?;
+    if window.is_zero() || window > DAY {
+        return Err("it is at least a second and at most a day".to_owned());
+    }
+    Ok(window)
+}
+
+/// The longest that a run waits to be confirmed.
+const DAY: Duration = Duration::from_hours(24);
 
 /// As many blocks as are named that have changed.
 const NAMED: usize = 5;

@@ -59,6 +59,11 @@ fn meaning(exit: Exit) -> (&'static str, Option<Exit>) {
         ),
         Exit::Lost => (
             "The session was lost while the run goes on. It ends by itself; `hpt attach` tells how.",
+            Some(Exit::Reverted),
+        ),
+        Exit::Reverted => (
+            "The run was not confirmed in time, and the host has undone it: after the run this machine could \
+             not begin a new session with it. `hpt attach` shows what was put back.",
             Some(Exit::Keystore),
         ),
         Exit::Keystore => (

@@ -12,9 +12,10 @@ use hpt_provisioner::report::Event;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status, Streaming};
 
+use crate::confirm::SPARE;
 use crate::error::{CommandError, Exit};
 use crate::remote::{Remote, was_cut};
-use crate::site::{Job, Terms};
+use crate::site::{How, Job};
 use crate::terminal::visible;
 
 /// How long a lost session is tried to be had again.
@@ -47,6 +48,16 @@ pub(crate) enum Heard {
     Found,
 }
 
+impl Heard {
+    /// How long the run that begins waits to be confirmed.
+    pub(crate) fn window(&self) -> Option<Duration> {
+        match self {
+            Self::Begun(begun) => Some(begun.confirm),
+            _ => None,
+        }
+    }
+}
+
 /// Why a stream did not come to an end.
 enum Broken {
     /// The connection did.
@@ -71,14 +82,17 @@ impl Remote {
     pub(crate) async fn apply(
         &mut self,
         job: &Job,
-        terms: &Terms,
+        how: &How,
         blocks: usize,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         let request = ApplyRequest {
             request: Some(job.delivery().into()),
-            bound: terms.bound.as_ref().map(Into::into),
-            rerun: terms.rerun.clone(),
+            bound: how.bound.as_ref().map(Into::into),
+            rerun: how.rerun.clone(),
+            confirm: how
+                .confirm
+                .map(|window| u32::try_from(window.as_secs()).unwrap_or(u32::MAX)),
         };
         tracing::debug!("asking {} to apply", self.name);
         let reply = self.client.apply(request).await;
@@ -152,11 +166,9 @@ impl Remote {
                 Err(Broken::Said(error)) => return Err(error),
                 Err(Broken::Cut) => {}
             }
-            let Some(run) = hearing
-                .begun
-                .as_ref()
-                .map(|begun| begun.running.run.clone())
-            else {
+            let begun = hearing.begun.as_ref();
+            let begun = begun.map(|begun| (begun.running.run.clone(), begun.confirm));
+            let Some((run, confirm)) = begun else {
                 let what = format!(
                     "{}: the session was lost before a run was heard of",
                     self.name
@@ -165,7 +177,9 @@ impl Remote {
                 return Err(CommandError::new(Exit::Lost, what).hint(hint));
             };
             (hearing.hear)(Heard::Lost);
-            events = self.find_again(&run, hearing.events).await?;
+            // A host that undoes the run comes back when it has.
+            let patience = PATIENCE.max(confirm + SPARE);
+            events = self.find_again(&run, hearing.events, patience).await?;
             (hearing.hear)(Heard::Found);
         }
     }
@@ -175,6 +189,7 @@ impl Remote {
         &mut self,
         run: &str,
         from: u64,
+        patience: Duration,
     ) -> Result<Streaming<ApplyEvent>, CommandError> {
         let began = Instant::now();
         loop {
@@ -184,8 +199,8 @@ impl Remote {
             };
             match found {
                 Some(events) => return Ok(events),
-                None if began.elapsed() > PATIENCE => {
-                    let why = format!("there was no new session within {} s", PATIENCE.as_secs());
+                None if began.elapsed() > patience => {
+                    let why = format!("there was no new session within {} s", patience.as_secs());
                     return Err(self.lost(run, &why));
                 }
                 None => sleep(PAUSE).await,

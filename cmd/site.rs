@@ -1,5 +1,7 @@
 //! Where a config is brought about: a target over the channel, or this machine.
 
+use std::time::Duration;
+
 use hpt_proto::wire::{Interrupted, PlanUndoReply};
 use hpt_proto::{Delivery, End};
 use hpt_provisioner::config::File;
@@ -33,12 +35,14 @@ pub(crate) struct Job {
     delivery: Delivery,
 }
 
-/// On which terms a config is applied.
-pub(crate) struct Terms {
+/// How a config is to be brought about.
+pub(crate) struct How {
     /// The plan that was agreed to, if one was.
     pub(crate) bound: Option<Bound>,
-    /// Blocks whose commands may run though it is in doubt whether they have already.
+    /// Ids of blocks whose commands may run though it is in doubt whether they have.
     pub(crate) rerun: Vec<String>,
+    /// In what time the run must be confirmed: zero for never, `None` for what its config says.
+    pub(crate) confirm: Option<Duration>,
 }
 
 /// What a host answers to a plan's request.
@@ -145,6 +149,19 @@ impl Site {
         }
     }
 
+    /// Says that the host can still be reached after a run. The id of the run that has undone it, if
+    /// that came too late.
+    pub(crate) async fn confirm(
+        &mut self,
+        run: &str,
+        window: Duration,
+    ) -> Result<Option<String>, CommandError> {
+        match self {
+            Self::Local(_) => Ok(None), // nobody waits for it
+            Self::Remote(remote) => remote.confirm(run, window).await,
+        }
+    }
+
     /// Undoes a run; `hear` is told what happens.
     pub(crate) async fn undo(
         &mut self,
@@ -161,13 +178,13 @@ impl Site {
     pub(crate) async fn apply(
         &mut self,
         job: &Job,
-        terms: &Terms,
+        how: &How,
         blocks: usize,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<End, CommandError> {
         match self {
-            Self::Local(local) => local.apply(job, terms, hear),
-            Self::Remote(remote) => remote.apply(job, terms, blocks, hear).await,
+            Self::Local(local) => local.apply(job, how, hear),
+            Self::Remote(remote) => remote.apply(job, how, blocks, hear).await,
         }
     }
 }

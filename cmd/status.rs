@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
 use crate::print::style::BOLD;
-use crate::print::{interrupted, listed, span, with_time};
+use crate::print::{interrupted, json, listed, span, with_time};
 use crate::remote::Remote;
 use crate::terminal::visible;
 
@@ -23,18 +23,8 @@ struct Status<'a> {
     system: &'a str,
     uptime: u64,
     running: Option<Running<'a>>,
-    interrupted: Option<Interrupted<'a>>,
+    interrupted: Option<json::Interrupted<'a>>,
     seconds: f64,
-}
-
-#[derive(Serialize)]
-struct Interrupted<'a> {
-    run: &'a str,
-    by: &'a str,
-    since: u64,
-    done: &'a [String],
-    in_doubt: &'a [String],
-    not_started: u32,
 }
 
 #[derive(Serialize)]
@@ -54,7 +44,6 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
     let time = began.elapsed();
     let running = reply.running.as_ref();
     let broken = reply.interrupted.as_ref();
-    let broken = broken.and_then(|broken| Some((broken.run.as_ref()?, broken)));
     let state = running.map_or("no run".to_owned(), |run| {
         let since = span(now().saturating_sub(run.since));
         let (id, by) = (visible(&run.run), visible(&run.by));
@@ -70,7 +59,7 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
     let about = listed(about.into_iter().filter(|words| !words.is_empty()));
     let line = format!("{BOLD}{name}{BOLD:#}  {about}");
     context.terminal.say(with_time(&line, time));
-    if let Some((_, broken)) = broken {
+    if let Some(broken) = broken {
         context
             .terminal
             .say(format_args!("\n{}", interrupted::words(broken)));
@@ -87,14 +76,7 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
             by: &run.by,
             since: run.since,
         }),
-        interrupted: broken.map(|(run, broken)| Interrupted {
-            run: &run.run,
-            by: &run.by,
-            since: run.since,
-            done: &broken.done,
-            in_doubt: &broken.in_doubt,
-            not_started: broken.not_started,
-        }),
+        interrupted: broken.and_then(json::Interrupted::new),
         seconds: time.as_secs_f64(),
     });
     Ok(if broken.is_some() {

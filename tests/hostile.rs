@@ -199,6 +199,7 @@ impl Target for Evil {
                 since: u64::MAX,
             }),
             blocks: vec![block(), block()],
+            confirm: 1,
         };
         let mut events = vec![Event::Begun(begun), Event::Started(Started { block: 0 })];
         events.push(Event::Note(Note {
@@ -254,6 +255,15 @@ impl Target for Evil {
         _: Request<wire::CancelRequest>,
     ) -> Result<Response<wire::CancelReply>, Status> {
         Err(Status::permission_denied(EVIL))
+    }
+
+    async fn confirm(
+        &self,
+        _: Request<wire::ConfirmRequest>,
+    ) -> Result<Response<wire::ConfirmReply>, Status> {
+        Ok(Response::new(wire::ConfirmReply {
+            reverted_by: EVIL.to_owned(),
+        }))
     }
 
     async fn plan_undo(
@@ -444,7 +454,8 @@ fn a_terminal_emulator_only_draws() {
     let place = Evil(Malice::Writes(100_000)).serve();
     let mut command = place.command(&["--target", "web1", "-v", "provision", "site.toml"]);
     let hpt = command.env("CLICOLOR_FORCE", "1").output().unwrap();
-    assert_eq!(hpt.status.code(), Some(1));
+    // What the target says of the confirmation is drawn as well.
+    assert_eq!(hpt.status.code(), Some(8));
     let mut emulator = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal/check.py"))
         .stdin(Stdio::piped())

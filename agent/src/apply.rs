@@ -14,7 +14,9 @@ use crate::journal::follow::{Followed, Follower, is_end};
 use crate::journal::{Journals, cancel_path, name_run};
 use crate::refusal::{bad, blocking, failed, unplannable};
 use crate::run::{Order, Prepared, RunError};
+use crate::runner::Runner;
 use crate::service::{TargetService, delivery};
+use crate::systemd::own_unit;
 
 impl TargetService {
     /// An apply from its first look at the host to its end.
@@ -32,8 +34,10 @@ impl TargetService {
             exec: caller.may_exec(),
             rerun: request.rerun.iter().cloned().collect(),
             asked: caller.asked(),
+            confirm: None, // it is only looked at here
             delivery,
         };
+        request.window().map_err(bad)?;
         let blobs = order
             .delivery
             .request
@@ -68,7 +72,11 @@ impl TargetService {
         let order = RunRequest {
             apply: Some(request),
             exec: caller.may_exec(),
-            ..self.order(&running, caller)
+            key: caller.asked().key,
+            grants: caller.asked().grants,
+            unit: matches!(self.0.runner, Runner::Unit { .. }),
+            serving: own_unit(),
+            ..self.0.places.order(&running)
         };
         self.run(order, &running, tell).await
     }
@@ -90,7 +98,9 @@ impl TargetService {
         tracing::info!("run {} of {} undoes run {run}", running.run, running.by);
         let order = RunRequest {
             undo: run,
-            ..self.order(&running, caller)
+            key: caller.asked().key,
+            grants: caller.asked().grants,
+            ..self.0.places.order(&running)
         };
         self.run(order, &running, tell).await
     }
@@ -176,20 +186,6 @@ impl TargetService {
             run: name_run(now),
             by: by.as_str().to_owned(),
             since: now,
-        }
-    }
-
-    fn order(&self, running: &Running, caller: &Caller) -> RunRequest {
-        let asked = caller.asked();
-        let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        RunRequest {
-            running: Some(running.clone().into()),
-            root: text(&self.0.places.root),
-            state: text(&self.0.places.state),
-            lock: text(&self.0.places.run),
-            key: asked.key,
-            grants: asked.grants,
-            ..RunRequest::default()
         }
     }
 }

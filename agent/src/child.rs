@@ -11,6 +11,7 @@ use rustix::fs::Mode;
 
 use crate::Places;
 use crate::audit::Asked;
+use crate::guard::Guardian;
 use crate::run::{Order, RunError, Site};
 
 /// The longest message between the two processes, in bytes: a gRPC message and a little.
@@ -41,11 +42,7 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let request = read_order(from).map_err(ChildError::Order)?;
     let missing = BadMessage("an order without a request");
-    let places = Places {
-        root: request.root.into(),
-        state: request.state.into(),
-        run: request.lock.into(),
-    };
+    let places = places_of(&request);
     let site = Site::new(places);
     let running = request.running.ok_or(missing)?.into();
     let asked = Asked {
@@ -66,7 +63,10 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
     };
     let end = if request.undo.is_empty() {
         let apply = request.apply.ok_or(missing)?;
+        let guardian =
+            Guardian::new(request.unit, request.serving).map_err(RunError::NoGuardian)?;
         let order = Order {
+            confirm: Some((apply.window()?, guardian)),
             bound: apply.bound()?,
             delivery: Delivery::try_from(apply.request.ok_or(missing)?)?,
             running,
@@ -84,7 +84,15 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
     Ok(())
 }
 
-fn read_order(from: &mut dyn Read) -> io::Result<RunRequest> {
+pub(crate) fn places_of(order: &RunRequest) -> Places {
+    Places {
+        root: order.root.clone().into(),
+        state: order.state.clone().into(),
+        run: order.lock.clone().into(),
+    }
+}
+
+pub(crate) fn read_order(from: &mut dyn Read) -> io::Result<RunRequest> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
     let mut order = vec![0; length_of(length)?];

@@ -12,10 +12,12 @@ mod apply;
 pub mod audit;
 pub mod blobs;
 pub mod child;
+mod confirm;
 mod direct;
 mod fit;
 mod gate;
 mod grants;
+pub mod guard;
 mod intake;
 pub mod journal;
 pub mod lock;
@@ -35,6 +37,9 @@ mod undo;
 pub mod unit_file;
 
 use std::path::{Path, PathBuf};
+
+use hpt_proto::Running;
+use hpt_proto::wire::RunRequest;
 
 pub use put::PutError;
 pub use runner::Runner;
@@ -59,6 +64,18 @@ impl Places {
         }
         let name = blake3::hash(self.root.as_os_str().as_encoded_bytes()).to_hex();
         self.state.join("roots").join(&name[..16])
+    }
+
+    /// What a process that is started for a run here has to know.
+    fn order(&self, running: &Running) -> RunRequest {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        RunRequest {
+            running: Some(running.clone().into()),
+            root: text(&self.root),
+            state: text(&self.state),
+            lock: text(&self.run),
+            ..RunRequest::default()
+        }
     }
 }
 

@@ -85,6 +85,12 @@ impl Pins {
         }
     }
 
+    /// The pinned client that holds a key, as the file says at this moment. May block.
+    pub(crate) fn caller_now(&self, key: PublicKey, notes: &Notes) -> Option<Arc<Caller>> {
+        self.look(notes);
+        self.caller(key)
+    }
+
     /// Reads the file again if it is another one by now. A file that cannot be read changes
     /// nothing: it was replaced whole before, and what went wrong is said once.
     fn look(&self, notes: &Notes) {
@@ -96,8 +102,7 @@ impl Pins {
         if *stamp == now {
             return;
         }
-        *stamp = now;
-        drop(stamp);
+        *stamp = now; // held until it counts: whoever looks meanwhile waits for it
         match target::load(&self.path) {
             Ok(keys) => {
                 if keys.own.channel.public() != self.own {

@@ -33,9 +33,11 @@ pub(crate) fn unplannable(error: &RunError) -> Status {
     match error {
         RunError::NoRun(_) => Status::not_found(error.to_string()),
         RunError::NoExec { .. } => Status::permission_denied(error.to_string()),
-        RunError::State(_) | RunError::Host(_) | RunError::Journal(_) | RunError::Audit(_) => {
-            Status::failed_precondition(error.to_string())
-        }
+        RunError::State(_)
+        | RunError::Host(_)
+        | RunError::NoGuardian(_)
+        | RunError::Journal(_)
+        | RunError::Audit(_) => Status::failed_precondition(error.to_string()),
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hpt_keystore::Letter;
 use hpt_proto::wire::Interrupted;
 use hpt_proto::{Begun, BlockName, Delivery, End, Running, Told};
+use hpt_provisioner::block::Block;
 use hpt_provisioner::config::Config;
 use hpt_provisioner::config::scope::Opener;
 use hpt_provisioner::effect::Command;
@@ -20,14 +22,20 @@ use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, Verdict, p
 use hpt_provisioner::report::{Finished, Outcome, Report};
 use hpt_provisioner::run::apply;
 use hpt_provisioner::secret::Secret;
+use hpt_provisioner::undo::Change;
 use hpt_transport::LocalKey;
 
 use crate::Places;
 use crate::audit::{Asked, Audit, Entry, Kind};
-use crate::journal::{Journal, Journals, Standing, cancel_path};
+use crate::confirm::Confirmation;
+use crate::guard::Guardian;
+use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::lock::{self, Lock, LockError};
 use crate::recorded::{Recorded, config_hash};
 use crate::state::{State, StateError};
+
+/// How long a run waits to be confirmed that may have cut the way to its host.
+const WINDOW: Duration = Duration::from_mins(2);
 
 /// Why a host could not be planned or provisioned at all.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +52,9 @@ pub enum RunError {
         /// The id of the first such block.
         block: String,
     },
+    /// Nobody would undo it.
+    #[error("nothing was done, for nobody can be made to undo it: {0}")]
+    NoGuardian(io::Error),
     /// There is no journal of this run.
     #[error("there is no run {0}")]
     NoRun(String),
@@ -69,6 +80,9 @@ pub struct Order {
     pub rerun: BTreeSet<String>,
     /// Who asked for it, as the audit knows them.
     pub asked: Asked,
+    /// In what time it must be confirmed, and who undoes it if it is not: zero for never, and `None` for
+    /// what its config says. Without it nobody could confirm it.
+    pub confirm: Option<(Option<Duration>, Guardian)>,
 }
 
 /// A host, and what it remembers from one plan to the next. Clones share it.
@@ -169,6 +183,12 @@ impl Site {
             Err(LockError::Busy(holder)) => return Ok(Prepared::Over(End::Busy(holder))),
             Err(LockError::State(error)) => return Err(error.into()),
         };
+        let journals = Journals::open(&self.places)?;
+        if let Some(broken) = Standing::unfinished(&journals)?
+            && let Some(past) = Past::of(&journals, &broken.running().run)?
+        {
+            host.sweep(past.changes.iter().flat_map(Change::paths));
+        }
         let asker = Asker {
             reveal: Reveal::Outline,
             ask: Some(&|guard| host.ask(guard)),
@@ -177,13 +197,22 @@ impl Site {
         if let Some(Err(moved)) = order.bound.map(|bound| bound.compare(&plan)) {
             return Ok(Prepared::Over(End::Moved(moved)));
         }
-        if plan.is_empty() {
-            return Ok(Prepared::Over(in_place(&plan)));
-        }
         if !plan.missing.is_empty() {
             return Ok(Prepared::Over(End::Missing(plan.missing)));
         }
-        let journals = Journals::open(&self.places)?;
+        if plan.is_empty() {
+            // Whatever broke off before, all is in place; commands stay in doubt.
+            journals.put_away(None)?;
+            return Ok(Prepared::Over(in_place(&plan)));
+        }
+        if let Some(holder) = undecided(&journals, None)? {
+            return Ok(Prepared::Over(End::Busy(holder)));
+        }
+        let confirm = order.confirm.and_then(|(window, guardian)| {
+            let window = window.or(config.confirm);
+            let window = window.unwrap_or_else(|| self.window(&config, &plan));
+            (!window.is_zero()).then_some((window, guardian))
+        });
         let mut in_doubt = BTreeSet::new();
         if let Some(earlier) = Standing::last(&journals)? {
             in_doubt = &earlier.commands_in_doubt() - &order.rerun;
@@ -211,12 +240,37 @@ impl Site {
             begun: Begun {
                 running: order.running,
                 blocks: plan.blocks.into_iter().map(name_of).collect(),
+                confirm: confirm
+                    .as_ref()
+                    .map_or(Duration::ZERO, |(window, _)| *window),
             },
+            guardian: confirm.map(|(_, guardian)| guardian),
             in_doubt,
             journals,
-            run_dir: self.places.run.clone(),
+            places: self.places.clone(),
             _lock: lock,
         })))
+    }
+
+    /// How long a run waits to be confirmed of which nobody said so.
+    fn window(&self, config: &Config, plan: &Plan) -> Duration {
+        // A root that does not run cuts nobody off.
+        let is_live = self.places.root == Path::new("/");
+        let waits = |block: &Block| {
+            block
+                .confirm
+                .unwrap_or_else(|| is_live && block.is_lifeline())
+        };
+        let mut pending = config
+            .blocks
+            .iter()
+            .zip(&plan.blocks)
+            .filter(|(_, planned)| planned.verdict.is_pending());
+        if pending.any(|(block, _)| waits(block)) {
+            WINDOW
+        } else {
+            Duration::ZERO
+        }
     }
 
     pub(crate) fn places(&self) -> &Places {
@@ -267,7 +321,8 @@ pub(crate) struct Due {
     in_doubt: BTreeSet<String>,
     journals: Journals,
     recorded: Recorded,
-    run_dir: PathBuf,
+    places: Places,
+    guardian: Option<Guardian>,
     _lock: Lock,
 }
 
@@ -279,13 +334,33 @@ impl Due {
 
     fn perform(mut self, hear: &mut dyn FnMut(Told)) -> Result<End, RunError> {
         let run = self.begun.running.run.clone();
-        let cancel = cancel_path(&self.run_dir, &run);
+        let cancel = cancel_path(&self.places.run, &run);
         self.recorded.begin(&self.journals)?;
+        if let Some(guardian) = &self.guardian {
+            guardian.arm(&self.places, &run, self.begun.confirm)?;
+        }
         let journal = Journal::begin(&self.journals, self.begun, self.in_doubt, cancel, hear);
         let mut journal = journal.map_err(|why| self.recorded.failed(why))?;
         let report = apply(&self.config, &mut self.host, &mut journal);
+        if self.guardian.is_some()
+            && let Some(confirmation) = Confirmation::of(&self.journals, &run)
+            && let Err(why) = confirmation.note_end()
+        {
+            tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
+        }
         Ok(self.recorded.end(End::Report { run, report }, journal))
     }
+}
+
+/// A run that waits to be confirmed, or is being undone: it holds the host as one that goes on does.
+/// `but` may go ahead.
+pub(crate) fn undecided(journals: &Journals, but: Option<&str>) -> io::Result<Option<Running>> {
+    let open = Confirmation::open(journals)?;
+    let Some(open) = open.iter().find(|open| Some(open.run()) != but) else {
+        return Ok(None);
+    };
+    let standing = Standing::read(journals, open.run())?;
+    Ok(standing.map(|run| run.running()))
 }
 
 fn name_of(planned: Planned) -> BlockName {

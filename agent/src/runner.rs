@@ -1,6 +1,6 @@
 //! Starting the process of a run.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -13,7 +13,7 @@ use tokio::process::{ChildStdout, Command};
 use crate::child::{framed, length_of};
 
 /// What commands of a host find; nothing of the server's own environment is passed on (X1).
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How the process of a run is started.
 #[derive(Debug, Clone)]
@@ -41,14 +41,15 @@ impl Runner {
         }
     }
 
-    fn command(&self, run: &str) -> Command {
+    /// `verb` is one of the hidden ones of hpt.
+    fn command(&self, verb: &str, run: &str) -> Command {
         let mut command = match self {
             Self::Unit { program } => {
                 let mut command = Command::new("systemd-run");
                 command
                     .args(["--quiet", "--collect", "--pipe", "--service-type=exec"])
-                    .arg(format!("--unit=hpt-run-{run}"))
-                    .arg(format!("--description=hpt run {run}"))
+                    .arg(format!("--unit=hpt-{verb}-{run}"))
+                    .arg(format!("--description=hpt {verb} {run}"))
                     .arg("--")
                     .arg(program);
                 command
@@ -56,7 +57,7 @@ impl Runner {
             Self::Process { program } => Command::new(program),
         };
         command
-            .arg("run")
+            .arg(verb)
             .env_clear()
             .env("PATH", PATH)
             .current_dir("/")
@@ -68,7 +69,7 @@ impl Runner {
     /// Starts the process of a run and hears its answer: that the run has begun, or an end. The run
     /// goes on whatever becomes of this process; what it tells is in its journal.
     pub(crate) async fn start(&self, order: RunRequest, run: &str) -> io::Result<ApplyEvent> {
-        let mut child = self.command(run).spawn()?;
+        let mut child = self.command("run", run).spawn()?;
         let mut orders = child.stdin.take().expect("stdin is piped");
         let mut told = child.stdout.take().expect("stdout is piped");
         orders.write_all(&framed(&order)).await?;
@@ -81,6 +82,21 @@ impl Runner {
             }
             answer => answer,
         }
+    }
+
+    /// Starts the process that guards a run, and waits until it does.
+    pub(crate) fn start_guardian(&self, order: &RunRequest, run: &str) -> io::Result<()> {
+        let mut command = self.command("guard", run).into_std();
+        if matches!(self, Self::Process { .. }) {
+            command.stderr(Stdio::null()); // it would keep that of others open
+        }
+        let mut child = command.spawn()?;
+        let mut orders = child.stdin.take().expect("stdin is piped");
+        let mut told = child.stdout.take().expect("stdout is piped");
+        orders.write_all(&framed(order))?;
+        drop(orders);
+        told.read_exact(&mut [0])
+        // It is not waited for: it outlives this process, or is dropped with it.
     }
 }
 

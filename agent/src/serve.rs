@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::audit::{Audit, Entry, Kind};
 use crate::gate::Gate;
+use crate::guard::Guardian;
 use crate::notes::{Notes, Writer};
 use crate::pins::Pins;
 use crate::runner::Runner;
@@ -82,6 +83,8 @@ pub struct Server {
     service: TargetService,
     notes: Arc<Notes>,
     writer: Writer,
+    places: Places,
+    runner: Runner,
     limits: Limits,
 }
 
@@ -93,17 +96,26 @@ impl Server {
     pub fn new(options: Options) -> Result<Self, ServeError> {
         let (own, pins) = Pins::load(&options.keystore)?;
         let Keypair { channel, signing } = own;
-        let own = LocalKey::new(channel);
+        let (own, pins) = (LocalKey::new(channel), Arc::new(pins));
         let Options { places, runner, .. } = options;
         let (notes, writer) = Notes::new(Audit::open(&places)?, options.clock);
         let started = Entry::new(notes.now(), Kind::Served);
         notes.add(started.with("version", env!("CARGO_PKG_VERSION")));
         Ok(Self {
-            service: TargetService::new(own.clone(), signing, places, runner, Arc::clone(&notes))?,
+            service: TargetService::new(
+                own.clone(),
+                signing,
+                places.clone(),
+                runner.clone(),
+                Arc::clone(&notes),
+                Arc::clone(&pins),
+            )?,
+            places,
+            runner,
             own,
             notes,
             writer,
-            pins: Arc::new(pins),
+            pins,
             limits: options.limits,
         })
     }
@@ -117,6 +129,10 @@ impl Server {
         tcp: TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
+        // What was armed before the host was booted, or hpt started anew.
+        let guardian = Guardian::of(self.runner, systemd::own_unit());
+        let places = self.places;
+        tokio::task::spawn_blocking(move || guardian.watch_all(&places));
         let notes = Arc::clone(&self.notes);
         let tell = Arc::new(move |who| notes.turned_away(who));
         let incoming = listen_and_tell(tcp, self.own, self.pins.allow(), self.limits, tell);

@@ -11,6 +11,7 @@ use hpt_proto::wire::{self, ApplyEvent};
 use hpt_proto::{Delivery, Running};
 use hpt_provisioner::plan::Reveal;
 use hpt_transport::LocalKey;
+use hpt_transport::grpc::Peer;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -18,11 +19,14 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use crate::Places;
 use crate::audit::{Audit, Head};
 use crate::blobs::Store;
+use crate::confirm::{Confirmation, Unconfirmed};
 use crate::fit::fit;
 use crate::grants::Caller;
 use crate::intake::receive;
+use crate::journal::Journals;
 use crate::lock;
 use crate::notes::Notes;
+use crate::pins::Pins;
 use crate::refusal::{bad, blocking, bug, failed, unplannable};
 use crate::run::{RunError, Site};
 use crate::runner::Runner;
@@ -30,6 +34,8 @@ use crate::state::StateError;
 
 /// How many requests are judged at once: each may hold its config several times.
 const JUDGED_AT_ONCE: usize = 4;
+/// The call by which a run is confirmed.
+const CONFIRM: &str = "/hpt.v1.Target/Confirm";
 /// Events of a run that wait for a client.
 const WAITING_EVENTS: usize = 64;
 
@@ -47,6 +53,7 @@ pub(crate) struct Shared {
     signing: SigningKey,
     /// Whether the server was told to stop.
     pub(crate) stopping: watch::Sender<bool>,
+    pins: Arc<Pins>,
     started: Instant,
     judging: Semaphore,
 }
@@ -58,6 +65,7 @@ impl TargetService {
         places: Places,
         runner: Runner,
         notes: Arc<Notes>,
+        pins: Arc<Pins>,
     ) -> Result<Self, StateError> {
         let store = Store::open(&places)?;
         Ok(Self(Arc::new(Shared {
@@ -69,6 +77,7 @@ impl TargetService {
             store,
             runner,
             stopping: watch::Sender::new(false),
+            pins,
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
         })))
@@ -231,6 +240,40 @@ impl Target for TargetService {
         let running = self.stop_run(&caller, &request.get_ref().run).await?;
         let run = Some(running.into());
         Ok(Response::new(wire::CancelReply { run }))
+    }
+
+    async fn confirm(
+        &self,
+        request: Request<wire::ConfirmRequest>,
+    ) -> Result<Response<wire::ConfirmReply>, Status> {
+        let session = request.extensions().get::<Peer>().ok_or_else(bug)?;
+        let (began, key, pins) = (session.began, session.key, Arc::clone(&self.0.pins));
+        let (places, run) = (self.0.places.clone(), request.into_inner().run);
+        let notes = Arc::clone(&self.0.notes);
+        let confirmed = blocking(move || {
+            // The run may have taken away what this session was let in by.
+            let caller = pins.caller_now(key, &notes);
+            if caller.is_none_or(|caller| caller.may(CONFIRM).is_err()) {
+                return Err(Unconfirmed::NotAllowed);
+            }
+            let journals = Journals::open(&places).map_err(io::Error::other)?;
+            let confirmation = Confirmation::of(&journals, &run);
+            confirmation
+                .ok_or(Unconfirmed::Unasked(run))?
+                .confirm(began.elapsed())
+        });
+        let reverted_by = match confirmed.await? {
+            Ok(()) => String::new(),
+            Err(Unconfirmed::Reverted { by, .. }) => by,
+            Err(error @ Unconfirmed::NotAllowed) => {
+                return Err(Status::permission_denied(error.to_string()));
+            }
+            Err(error @ Unconfirmed::Unasked(_)) => {
+                return Err(Status::not_found(error.to_string()));
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        Ok(Response::new(wire::ConfirmReply { reverted_by }))
     }
 
     async fn plan_undo(

@@ -86,31 +86,33 @@ impl State {
         }
     }
 
-    /// Two that make it at once agree: whoever links its file first has made it.
+    /// Two that make it at once agree: they take turns, and the second finds it made. One that dies
+    /// leaves a file that the next one begins anew.
     fn make_key(&self, path: &Path) -> Result<[u8; 32], StateError> {
         let mut key = [0; 32];
-        let mut name = [0; 8];
         getrandom::fill(&mut key).expect("the kernel has randomness after boot");
-        getrandom::fill(&mut name).expect("the kernel has randomness after boot");
-        let temp = self
-            .0
-            .join(format!("tmp-{:016x}", u64::from_ne_bytes(name)));
+        let temp = self.0.join("fingerprint.new");
         let write = || {
             let mut file = OpenOptions::new()
                 .write(true)
-                .create_new(true)
+                .create(true)
+                .truncate(false) // it may be another's by now, and the key
                 .mode(0o600)
                 .open(&temp)?;
+            file.lock()?;
+            if path.try_exists()? {
+                return match fs::remove_file(&temp) {
+                    Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+                    _ => Ok(()),
+                };
+            }
+            file.set_len(0)?;
             file.write_all(&key)?;
             file.sync_all()?;
-            match fs::hard_link(&temp, path) {
-                Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
-                _ => File::open(&self.0)?.sync_all(),
-            }
+            fs::rename(&temp, path)?;
+            File::open(&self.0)?.sync_all()
         };
-        let written = write();
-        let _ = fs::remove_file(&temp);
-        written.map_err(StateError::io("cannot make", path))?;
+        write().map_err(StateError::io("cannot make", path))?;
         read_key(
             File::open(path).map_err(StateError::io("cannot read", path))?,
             path,

@@ -23,6 +23,15 @@ pub(crate) fn passed_socket() -> io::Result<Option<TcpListener>> {
     Ok(Some(socket))
 }
 
+/// The unit that this process runs in; empty if it is none.
+pub(crate) fn own_unit() -> String {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let last = groups.lines().find_map(|line| line.strip_prefix("0::"));
+    let last = last.and_then(|path| path.rsplit('/').next());
+    let unit = last.filter(|name| name.ends_with(".service") && !name.starts_with("user@"));
+    unit.unwrap_or_default().to_owned()
+}
+
 /// The port is open.
 pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);

@@ -1,16 +1,18 @@
 //! Undoing a run on this host: what it would come to, and the run that does it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use hpt_proto::wire::{PlanUndoReply, Undoing};
 use hpt_proto::{Begun, End, Running, Told};
 use hpt_provisioner::undo::{Fate, foresee, undo};
 
 use crate::audit::{Asked, Audit, Entry, Kind};
+use crate::confirm::{Confirmation, Stage};
 use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::lock::{Lock, LockError};
 use crate::recorded::Recorded;
-use crate::run::{RunError, Site};
+use crate::run::{RunError, Site, undecided};
 
 impl Site {
     /// What an undo of this run would put back, or of the last one that has changed something; `None`
@@ -63,6 +65,9 @@ impl Site {
             Err(LockError::State(error)) => return Err(error.into()),
         };
         let journals = Journals::open(self.places())?;
+        if let Some(holder) = undecided(&journals, Some(run))? {
+            return Ok(End::Busy(holder));
+        }
         let past = Past::of(&journals, run)?.ok_or_else(|| RunError::NoRun(run.to_owned()))?;
         let in_doubt = match Standing::last(&journals)? {
             Some(last) => last.commands_in_doubt(),
@@ -77,11 +82,21 @@ impl Site {
         let begun = Begun {
             running,
             blocks: past.blocks,
+            confirm: Duration::ZERO,
         };
+        let confirmation = Confirmation::of(&journals, run);
+        let waited = confirmation.filter(|waiting| waiting.stage() == Some(Stage::Armed));
         let journal = Journal::begin(&journals, begun, in_doubt, cancel, hear);
         let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = undo(&past.changes, &mut host, &mut journal);
+        let id_of_undo = id.clone();
         let end = recorded.end(End::Report { run: id, report }, journal);
+        // Nobody need wait for its confirmation any more.
+        if let Some(waiting) = waited
+            && waiting.claim()?
+        {
+            waiting.reverted(&id_of_undo)?;
+        }
         drop(lock);
         Ok(end)
     }

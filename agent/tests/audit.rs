@@ -186,6 +186,7 @@ fn order(text: &str, run: &str) -> Order {
         exec: true,
         rerun: std::collections::BTreeSet::new(),
         asked: Asked::default(),
+        confirm: None,
     }
 }
 

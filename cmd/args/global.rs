@@ -129,7 +129,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
         "check" | "explain" => &["target"],
         "show" | "remove" | "seal" => &["target", "keystore"],
         "serve" => &["port", "root", "keystore"],
-        "schema" | "fmt" | "fix" | "unit-file" | "run" => &[],
+        "schema" | "fmt" | "fix" | "unit-file" | "run" | "guard" => &[],
         _ => &["keystore"],
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hpt_proto::wire;
 use hpt_provisioner::config::File;
 use hpt_provisioner::describe::Detail;
 use hpt_provisioner::diff::Tag;
@@ -60,6 +61,51 @@ impl<'a> Begun<'a> {
             by,
             since: *since,
         }
+    }
+}
+
+/// A run whose process ended before it did, and what became of its blocks.
+#[derive(Serialize)]
+pub(crate) struct Interrupted<'a> {
+    run: &'a str,
+    by: &'a str,
+    since: u64,
+    done: &'a [String],
+    in_doubt: &'a [String],
+    not_started: u32,
+}
+
+impl<'a> Interrupted<'a> {
+    /// `None` if it does not say of which run.
+    pub(crate) fn new(broken: &'a wire::Interrupted) -> Option<Self> {
+        let run = broken.run.as_ref()?;
+        Some(Self {
+            run: &run.run,
+            by: &run.by,
+            since: run.since,
+            done: &broken.done,
+            in_doubt: &broken.in_doubt,
+            not_started: broken.not_started,
+        })
+    }
+}
+
+/// What is said of it before a plan.
+#[derive(Serialize)]
+pub(crate) struct BrokeOff<'a> {
+    event: &'static str,
+    target: &'a str,
+    #[serde(flatten)]
+    what: Interrupted<'a>,
+}
+
+impl<'a> BrokeOff<'a> {
+    pub(crate) fn new(target: &'a str, broken: &'a wire::Interrupted) -> Option<Self> {
+        Some(Self {
+            event: "interrupted",
+            target,
+            what: Interrupted::new(broken)?,
+        })
     }
 }
 
@@ -234,6 +280,21 @@ impl<'a> Declined<'a> {
     pub(crate) fn new(target: &'a str) -> Self {
         let event = "declined";
         Self { event, target }
+    }
+}
+
+/// That a run stays, for it was confirmed.
+#[derive(Serialize)]
+pub(crate) struct Confirmed<'a> {
+    event: &'static str,
+    target: &'a str,
+    run: &'a str,
+}
+
+impl<'a> Confirmed<'a> {
+    pub(crate) fn new(target: &'a str, run: &'a str) -> Self {
+        let event = "confirmed";
+        Self { event, target, run }
     }
 }
 

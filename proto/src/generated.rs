@@ -342,6 +342,9 @@ pub struct ApplyRequest {
     /// ids of blocks whose commands may run though it is in doubt whether they have
     #[prost(string, repeated, tag = "3")]
     pub rerun: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// seconds, at most a day, in which the run must be confirmed, or is undone; 0 for never, as the config says if absent
+    #[prost(uint32, optional, tag = "4")]
+    pub confirm: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AttachRequest {
@@ -363,6 +366,18 @@ pub struct CancelReply {
     /// that will stop
     #[prost(message, optional, tag = "1")]
     pub run: ::core::option::Option<Running>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmRequest {
+    /// its id
+    #[prost(string, tag = "1")]
+    pub run: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmReply {
+    /// the id of the run that has undone it, if this came too late
+    #[prost(string, tag = "1")]
+    pub reverted_by: ::prost::alloc::string::String,
 }
 /// A plan that an apply is bound to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -457,6 +472,9 @@ pub struct Begun {
     /// in order
     #[prost(message, repeated, tag = "2")]
     pub blocks: ::prost::alloc::vec::Vec<BlockName>,
+    /// seconds after its end in which it must be confirmed; it need not be if 0
+    #[prost(uint32, tag = "3")]
+    pub confirm: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockName {
@@ -611,11 +629,17 @@ pub struct RunRequest {
     /// the id of the run to undo, instead of an apply
     #[prost(string, tag = "7")]
     pub undo: ::prost::alloc::string::String,
+    /// whether what outlives this process is started as a unit of systemd
+    #[prost(bool, tag = "8")]
+    pub unit: bool,
+    /// the unit of hpt serve, if it has one
+    #[prost(string, tag = "9")]
+    pub serving: ::prost::alloc::string::String,
     /// fingerprint of the key of the client that asked, for the audit
-    #[prost(string, tag = "8")]
+    #[prost(string, tag = "10")]
     pub key: ::prost::alloc::string::String,
     /// what it may do, for the audit
-    #[prost(string, tag = "9")]
+    #[prost(string, tag = "11")]
     pub grants: ::prost::alloc::string::String,
 }
 /// What a run's journal holds, one after another (agent/src/journal). It is read by the hpt that wrote it
@@ -1008,6 +1032,26 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Cancel"));
             self.inner.unary(req, path, codec).await
         }
+        /// Says that the host can still be reached after a run that is undone otherwise. Counts only over a
+        /// session that began after the run had ended.
+        pub async fn confirm(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConfirmRequest>,
+        ) -> std::result::Result<tonic::Response<super::ConfirmReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Confirm");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Confirm"));
+            self.inner.unary(req, path, codec).await
+        }
         /// What an undo of a run would put back, and what it could not. Changes nothing.
         pub async fn plan_undo(
             &mut self,
@@ -1181,6 +1225,12 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::CancelRequest>,
         ) -> std::result::Result<tonic::Response<super::CancelReply>, tonic::Status>;
+        /// Says that the host can still be reached after a run that is undone otherwise. Counts only over a
+        /// session that began after the run had ended.
+        async fn confirm(
+            &self,
+            request: tonic::Request<super::ConfirmRequest>,
+        ) -> std::result::Result<tonic::Response<super::ConfirmReply>, tonic::Status>;
         /// What an undo of a run would put back, and what it could not. Changes nothing.
         async fn plan_undo(
             &self,
@@ -1637,6 +1687,49 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CancelSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Confirm" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConfirmSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::ConfirmRequest>
+                    for ConfirmSvc<T> {
+                        type Response = super::ConfirmReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConfirmRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::confirm(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConfirmSvc(inner);
                         let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -29,7 +29,7 @@ mod results;
 pub mod run;
 pub mod secret;
 pub mod source;
-mod time;
+pub mod time;
 pub mod undo;
 mod unit_file;
 pub mod view;

@@ -9,7 +9,7 @@ pub(crate) fn deserialize<'de, D: serde::Deserializer<'de>>(
     d: D,
 ) -> Result<Option<Duration>, D::Error> {
     let expected = "seconds, or a text such as \"90s\", \"5m\" or \"2h\"";
-    number::or_text(d, expected, seconds, text).map(Some)
+    number::or_text(d, expected, seconds, parse).map(Some)
 }
 
 fn seconds(number: i64) -> Result<Duration, &'static str> {
@@ -17,7 +17,11 @@ fn seconds(number: i64) -> Result<Duration, &'static str> {
     Ok(Duration::from_secs(seconds))
 }
 
-fn text(text: &str) -> Result<Duration, &'static str> {
+/// A number with `s`, `m` or `h` behind it.
+///
+/// # Errors
+/// What a time is, in words.
+pub fn parse(text: &str) -> Result<Duration, &'static str> {
     let wrong = "a time is a number with s, m or h behind it, such as \"5m\"";
     let unit = text.chars().last().ok_or(wrong)?;
     let factor = match unit {

@@ -22,15 +22,9 @@ const KINDS: [&str; 8] = [
 ];
 
 /// Fields, each in a block that is good without it.
-const FIELDS: [(&str, &str); 7] = [
-    ("[settings]\n", "confirm = \"120s\""),
+const FIELDS: [(&str, &str); 4] = [
     ("[settings]\n", "prune = true"),
     ("[settings]\n", "lock_wait = \"60s\""),
-    ("[[group]]\nname = \"a\"\n", "confirm = true"),
-    (
-        "[[file]]\npath = \"/x\"\ncontent = \"\"\n",
-        "confirm = \"60s\"",
-    ),
     ("[[exec]]\nscript = \"x\"\nonce = \"x\"\n", "undo = \"y\""),
     (
         "[[file]]\npath = \"/x\"\ncontent = \"\"\n",

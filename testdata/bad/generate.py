@@ -394,7 +394,6 @@ def shape():
     yield "later version", '[[@@container]]\nname = "x"\n'
     yield "two blocks have the id", '[[group]]\nname = "a"\n@@[[group]]\nname = "a"\n'
     yield "two blocks have the id", '[[group]]\nid = "x"\nname = "a"\n[[user]]\nid = @@"x"\nname = "a"\n'
-    yield "later version", '[[group]]\nname = "a"\n@@confirm = true\n'
     for key, value, words in (
         ("when", '"x"', "`x` is not defined"), ("when", "5", "an expression, in quotes"), ("when", '"vars"', "must come to true or false"),
         ("when", '"1 +"', "unexpected `}}`"), ("when", '"{% if %}"', "unexpected"), ("for_each", '"x"', "a list or a table"),
@@ -402,7 +401,7 @@ def shape():
         ("tags", "[@@5]", "expected a string"), ("notify", '"x"', "expected a list"), ("notify", '[@@"x"]', "there is no handler `x`"),
         ("on_error", '"x"', "expected `fail` or `continue`"), ("on_error", "true", "expected"), ("retries", '"x"', "a number from 0 to 100"),
         ("retries", "101", "a number from 0 to 100"), ("retries", "-1", "a number from 0 to 100"), ("delay", '"x"', "a number with s, m or h"),
-        ("delay", "-1", "not negative"), ("id", '"{{ vars.no }}"', "not defined"),
+        ("delay", "-1", "not negative"), ("confirm", '"60s"', "expected a boolean"), ("id", '"{{ vars.no }}"', "not defined"),
     ):
         yield words, f'[[group]]\nname = "a"\n{key} = {"" if "@@" in value else "@@"}{value}\n'
     yield "two blocks have the id", '@@[[group]]\nname = "a"\nfor_each = [1, 2]\n'
@@ -413,8 +412,8 @@ def shape():
     ):
         yield words, f'[[file]]\npath = "/etc/x"\ncontent = @@"{text}"\n'
     yield "there is no fact `nope`", '[[group]]\nname = "a"\nwhen = @@"facts.nope == 1"\n'
-    for line, words in (("confirm = 5", "later version"), ("prune = true", "later version"), ("flush_on_fial = true", "unknown field"), ("x = 1", "unknown field")):
-        yield words, f"[settings]\n@@{line}\n"
+    for line, words in (("confirm = @@90000", "at most 24 hours"), ("prune = true", "later version"), ("flush_on_fial = true", "unknown field"), ("x = 1", "unknown field")):
+        yield words, f"[settings]\n{'' if '@@' in line else '@@'}{line}\n"
     yield "in [settings]", "[settings]\nflush_on_fail = @@1\n"
     yield "in [settings]", "[settings]\nallow_no_sudoer = @@1\n"
     yield "in [settings]", "settings = @@1\n"

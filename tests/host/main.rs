@@ -6,6 +6,7 @@
 mod bare;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod lockout;
 mod runs;
 mod site;
 mod units;

@@ -53,6 +53,39 @@ fn a_target_is_planned_and_provisioned_and_stays_so() {
 }
 
 #[test]
+fn a_run_is_shown_again_and_undone() {
+    let place = Place::serving();
+    site(&place);
+    place
+        .web1(&["attach"])
+        .exits(1)
+        .says("nothing has run here");
+    place.web1(&["undo"]).exits(1).says("no such run");
+    place.web1(&["cancel"]).exits(1).says("no run goes on");
+    place.write("root/etc/motd", "Go away.\n");
+    place.web1(&["site.toml"]).exits(0).says("changed 2");
+    place
+        .web1(&["attach"])
+        .exits(0)
+        .says(", begun ")
+        .says("changed  file:/etc/motd")
+        .says("changed 2");
+    place
+        .web1(&["undo", "--plan"])
+        .exits(0)
+        .says("~ file:/etc/motd")
+        .says("2 blocks to put back, 0 not or not wholly");
+    assert_eq!(place.read("root/etc/motd"), "Welcome.\n");
+    place
+        .web1(&["undo", "--yes"])
+        .exits(0)
+        .says("reverted file:/etc/motd")
+        .says("reverted 2");
+    assert_eq!(place.read("root/etc/motd"), "Go away.\n");
+    assert!(!place.path("root/etc/app.conf").exists());
+}
+
+#[test]
 fn a_config_of_many_files_arrives_with_the_values_of_its_target() {
     let place = Place::serving();
     place.write("conf/site.toml", INCLUDING);

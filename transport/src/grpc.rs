@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
 use tonic::Status;
@@ -39,6 +39,8 @@ pub struct Peer {
     pub handshake_hash: [u8; 32],
     /// Where it calls from, if the socket still knows.
     pub address: Option<SocketAddr>,
+    /// When the session began: its handshake is not older.
+    pub began: Instant,
     /// What else it calls in this session.
     pub(crate) calls: Calls,
 }
@@ -51,6 +53,7 @@ impl Connected for Link<Accepted> {
             key: self.peer(),
             handshake_hash: self.handshake_hash(),
             address: self.io().tcp().peer_addr().ok(),
+            began: self.io().began(),
             calls: self.io().calls().clone(),
         }
     }

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant as Monotonic};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -63,6 +63,7 @@ impl Drop for Running {
 /// The socket of an accepted connection, which fails to be read once it was idle for too long.
 pub struct Accepted {
     tcp: TcpStream,
+    began: Monotonic,
     calls: Calls,
     limit: Duration,
     next_look: Pin<Box<Sleep>>,
@@ -72,6 +73,7 @@ impl Accepted {
     pub(crate) fn new(tcp: TcpStream, limit: Duration) -> Self {
         Self {
             tcp,
+            began: Monotonic::now(),
             calls: Calls::new(),
             limit,
             next_look: Box::pin(sleep_until(Instant::now() + limit)),
@@ -81,6 +83,11 @@ impl Accepted {
     /// The socket itself, to ask it for its addresses.
     pub fn tcp(&self) -> &TcpStream {
         &self.tcp
+    }
+
+    /// When it was accepted, before its handshake.
+    pub(crate) fn began(&self) -> Monotonic {
+        self.began
     }
 
     pub(crate) fn calls(&self) -> &Calls {

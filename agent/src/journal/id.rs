@@ -20,7 +20,7 @@ pub fn name_run(now: u64) -> String {
 }
 
 /// Whether a name that came over the wire may be part of a path (K2).
-pub(super) fn is_id(id: &str) -> bool {
+pub(crate) fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 

@@ -17,10 +17,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::Places;
+use crate::confirm::Confirmation;
 use crate::state::{StateError, private_dir};
 
 pub(crate) use self::changes::Past;
-use self::id::is_id;
+pub(crate) use self::id::is_id;
 pub use self::id::name_run;
 pub(crate) use self::read::Standing;
 pub(crate) use self::write::Journal;
@@ -65,6 +66,10 @@ impl Journals {
         let dir = places.of_root().join("runs");
         private_dir(&dir)?;
         Ok(Self { dir })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The ids of all runs, oldest first, with what has become of each.
@@ -118,22 +123,19 @@ impl Journals {
         Ok(None)
     }
 
-    fn is_last_open(&self) -> io::Result<bool> {
-        Ok(self
-            .all()?
-            .pop()
-            .is_some_and(|(_, state)| state == State::Open))
-    }
-
-    /// Marks all unfinished runs as cut, and drops the oldest.
-    fn put_away(&self) -> io::Result<()> {
+    /// Marks all unfinished runs as cut, but for the one that goes on, and drops the oldest.
+    pub(crate) fn put_away(&self, but: Option<&str>) -> io::Result<()> {
         let all = self.all()?;
-        for (id, _) in all.iter().filter(|(_, state)| *state == State::Open) {
+        let others = all.iter().filter(|(id, _)| Some(id.as_str()) != but);
+        for (id, _) in others.filter(|(_, state)| *state == State::Open) {
             fs::rename(self.path(id, State::Open), self.path(id, State::Cut))?;
         }
         let all = self.all()?;
         for (id, state) in &all[..all.len().saturating_sub(KEPT)] {
             fs::remove_file(self.path(id, *state))?;
+            if let Some(confirmation) = Confirmation::of(self, id) {
+                confirmation.forget();
+            }
         }
         Ok(())
     }

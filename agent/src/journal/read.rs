@@ -11,8 +11,8 @@ use hpt_proto::wire::record::Record as Kind;
 use hpt_proto::wire::{Begun, Header, Interrupted, Outcome, Record};
 use prost::Message;
 
-use super::Journals;
 use super::frame::Frames;
+use super::{Journals, State};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 10;
@@ -98,18 +98,25 @@ impl Standing {
 
     /// Of the newest run.
     pub(crate) fn last(journals: &Journals) -> io::Result<Option<Self>> {
-        match journals.last()? {
-            Some(id) => Self::read(journals, &id),
-            None => Ok(None),
-        }
+        Ok(Self::newest(journals)?.map(|(_, run)| run))
     }
 
     /// Of the newest run, if it has no end. It is one that broke off if it does not hold the host.
     pub(crate) fn unfinished(journals: &Journals) -> io::Result<Option<Self>> {
-        if !journals.is_last_open()? {
-            return Ok(None);
+        let newest = Self::newest(journals)?;
+        Ok(newest
+            .filter(|(state, run)| *state == State::Open && !run.is_over)
+            .map(|(_, run)| run))
+    }
+
+    /// One that died before it could write down that it began is none.
+    fn newest(journals: &Journals) -> io::Result<Option<(State, Self)>> {
+        for (id, state) in journals.all()?.into_iter().rev() {
+            if let Some(run) = Self::read(journals, &id)? {
+                return Ok(Some((state, run)));
+            }
         }
-        Ok(Self::last(journals)?.filter(|run| !run.is_over))
+        Ok(None)
     }
 
     pub(crate) fn running(&self) -> Running {

@@ -45,8 +45,8 @@ impl<'a> Journal<'a> {
         cancel: PathBuf,
         listener: &'a mut dyn FnMut(Told),
     ) -> io::Result<Self> {
-        journals.put_away()?;
-        let id = &begun.running.run;
+        let id = begun.running.run.clone();
+        let id = id.as_str();
         let open = journals.path(id, State::Open);
         let file = OpenOptions::new()
             .append(true)
@@ -73,6 +73,8 @@ impl<'a> Journal<'a> {
         this.append([Kind::Header(header)])?;
         this.file.sync_data()?;
         File::open(&journals.dir)?.sync_all()?;
+        // Not before this one has taken over what is in doubt.
+        journals.put_away(Some(id))?;
         (this.listener)(Told::Begun(begun));
         Ok(this)
     }

@@ -99,6 +99,18 @@ impl TestServer {
 
     fn start_at(clients: &[PinnedClient], dir: TempDir, places: Places) -> Self {
         let target = keystore(dir.path(), clients);
+        Self::serve(dir, places, target)
+    }
+
+    /// Stops it, and starts another one in its place, for the root that does not run.
+    pub async fn restart(self) -> Self {
+        let target = self.target;
+        let dir = self.stop().await;
+        let places = places_in(dir.path());
+        Self::serve(dir, places, target)
+    }
+
+    fn serve(dir: TempDir, places: Places, target: PublicKey) -> Self {
         let keystore = dir.path().join("keystore.db");
         let limits = Limits {
             penalties: Penalties::OFF,
@@ -268,6 +280,7 @@ pub fn apply_request(delivery: &Delivery, bound: Option<&Bound>) -> wire::ApplyR
         request: Some(delivery.into()),
         bound: bound.map(Into::into),
         rerun: Vec::new(),
+        confirm: None,
     }
 }
 

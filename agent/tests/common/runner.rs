@@ -7,7 +7,7 @@ use std::io::{stdin, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use hpt_agent::{Options, Places, Runner, child, serve};
+use hpt_agent::{Options, Places, Runner, child, guard, serve};
 use hpt_transport::Limits;
 
 fn main() -> ExitCode {
@@ -16,10 +16,14 @@ fn main() -> ExitCode {
         [_, run] if run == "run" => {
             child::run_child(&mut stdin().lock(), &mut stdout().lock()).map_err(|e| e.to_string())
         }
+        [_, guard] if guard == "guard" => {
+            guard::guard(&mut stdin().lock(), &mut stdout().lock(), || 1_750_000_000)
+                .map_err(|e| e.to_string())
+        }
         [program, serve, dir, address @ ..] if serve == "serve" => {
             serve_at(program, dir, address.first())
         }
-        _ => Err("run | serve DIR [ADDRESS]".to_owned()),
+        _ => Err("run | guard | serve DIR [ADDRESS]".to_owned()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,7 @@
 //! What an apply tells: events while it goes on, and exactly one end.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
@@ -32,6 +34,8 @@ pub struct Begun {
     pub running: Running,
     /// Its blocks, in order.
     pub blocks: Vec<BlockName>,
+    /// How long after its end it waits to be confirmed; it need not be if this is zero.
+    pub confirm: Duration,
 }
 
 /// What a block is called, and where it stands.
@@ -202,6 +206,7 @@ impl TryFrom<wire::Begun> for Begun {
         Ok(Self {
             running: from.run.ok_or(UNNAMED)?.into(),
             blocks: blocks.collect(),
+            confirm: Duration::from_secs(from.confirm.into()),
         })
     }
 }
@@ -216,6 +221,7 @@ impl From<Begun> for wire::Begun {
         Self {
             run: Some(from.running.into()),
             blocks: blocks.collect(),
+            confirm: u32::try_from(from.confirm.as_secs()).unwrap_or(u32::MAX),
         }
     }
 }
@@ -311,6 +317,19 @@ impl wire::ApplyRequest {
     /// A digest that is not 32 bytes long.
     pub fn bound(&self) -> Result<Option<Bound>, BadMessage> {
         self.bound.clone().map(Bound::try_from).transpose()
+    }
+
+    /// The time in which it must be confirmed; zero if it need not be, and `None` if its config decides.
+    ///
+    /// # Errors
+    /// More than a day.
+    pub fn window(&self) -> Result<Option<Duration>, BadMessage> {
+        if self.confirm.is_some_and(|seconds| seconds > 86_400) {
+            return Err(BadMessage("a run waits a day at most to be confirmed"));
+        }
+        Ok(self
+            .confirm
+            .map(|seconds| Duration::from_secs(seconds.into())))
     }
 }
 

@@ -19,6 +19,7 @@ pub mod handler;
 pub mod hostname;
 pub mod hosts;
 pub mod kmod;
+mod lifeline;
 pub mod limits;
 pub mod line;
 pub mod locale;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::block::{Body, Decision, owned_tree, sudoer};
+use crate::block::{Body, Decision, lifeline, owned_tree, sudoer};
 use crate::fault::Place;
 use crate::host::{HostError, Key};
 use crate::secret::Secret;
@@ -27,6 +27,8 @@ pub struct Block {
     pub sensitive: bool,
     /// The handlers that run when it changes something, by their index among the config's blocks.
     pub notify: Vec<usize>,
+    /// Whether a run that changes it must be confirmed, if the config says so.
+    pub confirm: Option<bool>,
     /// What happens when it fails.
     pub failure: Failure,
     /// The names that its texts may use besides the config's: `each`.
@@ -110,6 +112,11 @@ impl Block {
             Some(_) => true,
             None => self.kind != "exec",
         }
+    }
+
+    /// Whether it is about what an operator reaches the host by.
+    pub fn is_lifeline(&self) -> bool {
+        self.kind == "firewall" || self.about().is_some_and(|key| lifeline::is(&key))
     }
 
     /// See [`Kind::decide`](crate::block::Kind::decide).

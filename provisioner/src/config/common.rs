@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_hours(24);
 
 /// The fields, in the order in which the reference has them. `when` and `for_each` are taken before
 /// the others, since they decide whether and how often those are read.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "id",
     "desc",
     "tags",
@@ -26,6 +26,7 @@ const FIELDS: [&str; 10] = [
     "retries",
     "delay",
     "timeout",
+    "confirm",
 ];
 
 /// What every block may say of itself.
@@ -61,6 +62,11 @@ pub(super) struct Common {
     /// command has five minutes, a clone thirty, a transaction of packages an hour.
     #[serde(deserialize_with = "crate::time::deserialize")]
     pub(super) timeout: Option<Duration>,
+    /// Whether a run over the channel that changes this block must be confirmed by a new session
+    /// afterwards, or is undone; `[settings]` has the time. True of `[[firewall]]`, and on a running host
+    /// of what can cut the way to it: hpt's own unit, keystore and program, the configuration of sshd and
+    /// of the network and their units. False of others.
+    pub(super) confirm: Option<bool>,
 }
 
 /// What becomes of the run when a block fails.
@@ -105,7 +111,7 @@ pub(super) fn take(
         let Some((key, value)) = all.remove_entry(field) else {
             continue;
         };
-        let is_typed = ["on_error", "retries", "delay", "timeout"].contains(&field);
+        let is_typed = ["on_error", "retries", "delay", "timeout", "confirm"].contains(&field);
         if !(elsewhere && is_typed && value.get_ref().as_str().is_some_and(is_template)) {
             common.insert(key, value);
         }

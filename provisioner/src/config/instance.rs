@@ -33,13 +33,6 @@ impl Reader {
         let file = place.file;
         let when = fields.remove_entry("when");
         let for_each = fields.remove_entry("for_each");
-        if let Some((key, _)) = fields.remove_entry("confirm") {
-            let span = key.span();
-            let what = "`confirm` comes with a later version of hpt";
-            let fault = Fault::error(what, Place { file, span });
-            self.faults
-                .push(fault.hint("leave `confirm` out until then"));
-        }
         spelling::modernise(kind, &mut fields, file, &mut self.faults);
         if kind == "assert" {
             fields
@@ -244,6 +237,7 @@ impl Reader {
             desc: common.desc,
             sensitive: common.sensitive || findings.secret,
             notify: Vec::new(),
+            confirm: common.confirm,
             failure: Failure {
                 retries: common.retries,
                 delay: common.delay.unwrap_or(DELAY),

@@ -34,6 +34,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use toml::de::DeTable;
 
@@ -86,6 +87,8 @@ pub struct Config {
     pub scope: Scope,
     /// Whether handlers of what was changed run after a block has failed; `[settings]`.
     pub flush_on_fail: bool,
+    /// In what time a run over the channel must be confirmed, if the config says so; `[settings]`.
+    pub confirm: Option<Duration>,
     /// What works, but should be written otherwise.
     pub warnings: Vec<Fault>,
 }
@@ -135,6 +138,7 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
         resources,
         scope,
         flush_on_fail: reader.settings.flush_on_fail,
+        confirm: reader.settings.confirm,
         warnings: faults,
     })
 }

@@ -1,5 +1,7 @@
 //! `[settings]`: how a run goes about a config.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
@@ -7,8 +9,11 @@ use toml::de::{DeValue, ValueDeserializer};
 use crate::config::fields;
 use crate::fault::{Fault, Place};
 
+/// The longest that a run waits to be confirmed.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// The settings of later versions.
-const LATER: [&str; 4] = ["confirm", "lock_wait", "parallel", "prune"];
+const LATER: [&str; 3] = ["lock_wait", "parallel", "prune"];
 
 /// How a run goes about a config.
 #[derive(Deserialize)]
@@ -21,6 +26,12 @@ pub(super) struct Settings {
     /// is refused: who leaves the group, is removed or locked, whose account gets a last day, or whose
     /// rule in `/etc/sudoers` or `/etc/sudoers.d` goes. That root can log in does not count.
     pub(super) allow_no_sudoer: bool,
+    /// In what time after a run over the channel a new session must confirm that the host can still be
+    /// reached, in seconds or such as `"60s"`, `"5m"`, at most a day: the host undoes the run otherwise.
+    /// `hpt provision` confirms by itself. 120 seconds for a run that changes a block with `confirm`, and
+    /// no time for others; `"0s"` is for none at all.
+    #[serde(deserialize_with = "crate::time::deserialize")]
+    pub(super) confirm: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -28,6 +39,7 @@ impl Default for Settings {
         Self {
             flush_on_fail: true,
             allow_no_sudoer: false,
+            confirm: None,
         }
     }
 }
@@ -53,7 +65,17 @@ impl Settings {
         if faults.len() > before {
             return None;
         }
+        let confirm = value.get_ref().as_table();
+        let confirm = confirm.and_then(|table| table.get("confirm"));
+        let confirm = confirm.map_or(whole.clone(), Spanned::span);
         let read = Self::deserialize(ValueDeserializer::from(value));
+        let is_long = |read: &Self| read.confirm.is_some_and(|window| window > LONGEST);
+        if read.as_ref().is_ok_and(is_long) {
+            let what = "a run waits at most 24 hours to be confirmed";
+            let span = confirm;
+            faults.push(Fault::error(what, Place { file, span }));
+            return None;
+        }
         read.map_err(|error| {
             let span = error.span().unwrap_or(whole);
             let place = Place { file, span };

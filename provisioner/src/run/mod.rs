@@ -368,8 +368,15 @@ impl Run<'_> {
 
     /// Has the witness keep what has finished, if it is worth that.
     fn keep_ends(&mut self) {
-        if std::mem::take(&mut self.unkept) && self.witness.settle().is_err() {
+        if std::mem::take(&mut self.unkept)
+            && let Err(why) = self.witness.settle()
+        {
             self.stopped = Some(Stop::Unrecorded);
+            let last = self.finished.iter().rposition(Option::is_some);
+            self.witness.tell(Event::Note {
+                block: last.unwrap_or_default(),
+                text: format!("nothing more is done, for what was done cannot be recorded: {why}"),
+            });
         }
     }
 

@@ -28,8 +28,6 @@ pub enum Before {
         version: Option<PackageVersion>,
         /// Whether it was held at that.
         held: bool,
-        /// Whether it is installed afterwards.
-        wanted: bool,
     },
     /// Whether a package was held.
     Held {
@@ -89,7 +87,8 @@ impl Before {
             (Self::Unit { unit, .. }, Self::Unit { unit: other, .. }) => unit == other,
             (Self::User { name, .. }, Self::User { name: other, .. }) => name == other,
             (Self::Group { name, .. }, Self::Group { name: other, .. }) => name == other,
-            (Self::Package { name, .. }, Self::Package { name: other, .. }) => name == other,
+            (Self::Package { name, .. }, Self::Package { name: other, .. })
+            | (Self::Held { name, .. }, Self::Held { name: other, .. }) => name == other,
             (Self::Setting { setting, .. }, Self::Setting { setting: other, .. }) => {
                 setting == other
             }
@@ -103,7 +102,6 @@ impl Before {
             (Self::Path { wrote, .. }, Self::Path { wrote: last, .. }) => *wrote = last,
             (Self::Unit { again, .. }, Self::Unit { again: last, .. }) => *again = last.or(*again),
             (Self::User { password, .. }, Self::User { password: last, .. }) => *password |= last,
-            (Self::Package { wanted, .. }, Self::Package { wanted: last, .. }) => *wanted = last,
             _ => {}
         }
     }

@@ -73,14 +73,14 @@ pub(crate) fn before(
         Effect::Unpack(_) => vec![gone(
             "what an archive holds was unpacked over what was there",
         )],
-        Effect::Clone(job) => match host.path(&job.dest)? {
-            None => vec![Before::Path {
-                path: job.dest.clone(),
-                was: Lay::Absent,
-                wrote: None,
-            }],
-            Some(_) => vec![gone("the working tree has moved to another commit")],
-        },
+        Effect::Clone(job) => {
+            let dest = &job.dest;
+            let why = match host.path(dest)? {
+                None => format!("the clone stays at {dest}, with whatever is in it by now"),
+                Some(_) => format!("the working tree {dest} does not go back to its last commit"),
+            };
+            vec![Before::Gone { why }]
+        }
         Effect::Run(_) => vec![gone("its command has run")],
         Effect::Remember { .. } => Vec::new(),
     })
@@ -159,18 +159,16 @@ impl Rights {
 }
 
 fn packages(transaction: &Transaction, host: &dyn Observe) -> Result<Vec<Before>, HostError> {
-    let installs = transaction.install.iter().map(|want| (&want.name, true));
-    let upgrades = transaction.upgrade.iter().map(|name| (name, true));
-    let removals = transaction.remove.iter().map(|name| (name, false));
+    let installs = transaction.install.iter().map(|want| &want.name);
+    let others = transaction.upgrade.iter().chain(&transaction.remove);
     let mut all = Vec::new();
-    for (name, wanted) in installs.chain(upgrades).chain(removals) {
+    for name in installs.chain(others) {
         let package = host.package(name)?.filter(|package| package.configured);
         all.push(Before::Package {
             name: name.clone(),
             installed: package.is_some(),
             held: package.as_ref().is_some_and(|package| package.held),
             version: package.and_then(|package| package.version),
-            wanted,
         });
     }
     for name in transaction.hold.iter().chain(&transaction.unhold) {

@@ -82,10 +82,9 @@ pub(super) fn reverse(
             installed,
             version,
             held,
-            wanted,
         } => {
             let was = installed.then_some((version.as_ref(), *held));
-            package(name, was, *wanted, host, removed).map(first)
+            package(name, was, host, removed).map(first)
         }
         Before::Held { name, held } => {
             let mut transaction = Transaction::default();
@@ -196,7 +195,6 @@ fn reverse_setting(
 fn package(
     name: &PackageName,
     was: Option<(Option<&PackageVersion>, bool)>,
-    wanted: bool,
     host: &dyn Observe,
     removed: &Removed,
 ) -> Result<Vec<Effect>, Irreversible> {
@@ -218,7 +216,7 @@ fn package(
             });
             transaction.hold.extend(held.then(|| name.clone()));
         }
-        (Some((version, _)), Some(now)) if wanted && now.version.as_ref() != version => {
+        (Some((version, _)), Some(now)) if now.version.as_ref() != version => {
             return Err(lost(format!(
                 "{name} does not go back to the version before"
             )));

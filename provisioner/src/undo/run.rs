@@ -4,6 +4,7 @@ use super::reverse::{Removed, Reversal, reverse};
 use super::{Before, before, replaces};
 use crate::effect::Effect;
 use crate::host::{Mutate, Observe};
+use crate::name::AbsPath;
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::run::{Intent, Witness};
 
@@ -32,6 +33,26 @@ impl Change {
         }
         Self { id, before: once }
     }
+
+    /// Whether this older change says what becomes of the thing in the end. What lay at a path goes
+    /// back step by step instead, as each step knows what it wrote there.
+    fn decides(&self, newer: &Before) -> bool {
+        match newer {
+            Before::Path { .. } | Before::Unit { again: Some(_), .. } => false,
+            newer => self
+                .before
+                .iter()
+                .any(|before| before.is_of_one_thing(newer)),
+        }
+    }
+
+    /// The paths that it replaced something at.
+    pub fn paths(&self) -> impl Iterator<Item = &AbsPath> {
+        self.before.iter().filter_map(|before| match before {
+            Before::Path { path, .. } => Some(path),
+            _ => None,
+        })
+    }
 }
 
 /// What would become of one block's changes.
@@ -50,9 +71,15 @@ pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
     let mut removed = Removed::default();
     changes
         .iter()
-        .map(|change| {
+        .enumerate()
+        .map(|(block, change)| {
+            let older = &changes[block + 1..];
             let (mut any, mut stays) = (false, Vec::new());
             for before in change.before.iter().rev() {
+                if older.iter().any(|older| older.decides(before)) {
+                    any = true;
+                    continue;
+                }
                 match reverse(before, host, &removed) {
                     Ok(reversal) => {
                         any |= !reversal.is_empty();
@@ -79,8 +106,8 @@ pub fn undo(changes: &[Change], host: &mut dyn Mutate, witness: &mut dyn Witness
         blocks: changes.iter().map(|_| Block::default()).collect(),
         stopped: false,
     };
-    for (block, change) in changes.iter().enumerate() {
-        undoing.first(block, change);
+    for block in 0..changes.len() {
+        undoing.first(block, changes);
     }
     for block in (0..changes.len()).rev() {
         undoing.then(block);
@@ -121,7 +148,8 @@ struct Block {
 }
 
 impl Undoing<'_> {
-    fn first(&mut self, block: usize, change: &Change) {
+    fn first(&mut self, block: usize, changes: &[Change]) {
+        let (change, older) = (&changes[block], &changes[block + 1..]);
         self.stopped |= !self.witness.go_on();
         if self.stopped {
             self.blocks[block].skipped = true;
@@ -129,6 +157,10 @@ impl Undoing<'_> {
         }
         self.witness.tell(Event::Started { block });
         for before in change.before.iter().rev() {
+            if older.iter().any(|older| older.decides(before)) {
+                self.blocks[block].done += 1;
+                continue;
+            }
             match reverse(before, &*self.host, &Removed::default()) {
                 Ok(Reversal { first, then }) => {
                     for effect in first {

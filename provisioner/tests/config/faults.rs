@@ -186,8 +186,8 @@ source = "bkt://some/file"
 fn what_comes_later_says_so() {
     for (text, words) in [
         (
-            "[[group]]\nname = \"a\"\nconfirm = true\n",
-            "`confirm` comes with a later version",
+            "[settings]\nprune = true\n",
+            "`prune` comes with a later version",
         ),
         (
             "[[container]]\nname = \"x\"\n",

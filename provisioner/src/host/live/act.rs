@@ -240,7 +240,7 @@ impl Live {
         let spot = self.tree.spot(&job.dest)?.ok_or_else(none)?;
         let cannot = |e| failed("cannot look at", &job.dest, e);
         if !spot.holds(|_| true).map_err(cannot)? {
-            directory::make(&self.tree, &spot, &job.dest, numbers)?;
+            directory::make(&self.tree, &self.temps, &spot, &job.dest, numbers)?;
         } else if checkout::read(&self.tree, &job.dest)?.is_none() {
             let why = format!("{} is neither empty nor a git working tree", job.dest);
             return Err(HostError::Refused(why));

@@ -6,14 +6,25 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{CWD, MemfdFlags, RenameFlags};
 
+use super::temps::random;
 use crate::host::{Hash, HostError};
+
+/// How the name of what is not a blob yet begins.
+const UNFINISHED: &str = ".new-";
+
+/// Whether this is what a run that died was about to keep.
+pub(super) fn is_orphan(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let unfinished = name.as_bytes().starts_with(UNFINISHED.as_bytes());
+    unfinished && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
 
 /// A directory of blobs. It is hpt's own and nobody else's, so that its files are opened plainly.
 pub(super) struct Blobs {
@@ -129,6 +140,7 @@ impl Blobs {
                 .create_new(true)
                 .mode(0o600)
                 .open(&path)?;
+            file.lock()?; // until it has its name, so that no other run takes it for an orphan
             let mut hasher = blake3::Hasher::new();
             let mut buffer = vec![0; 256 << 10];
             let mut size = 0;
@@ -148,15 +160,15 @@ impl Blobs {
         kept().inspect_err(|_| drop(fs::remove_file(&path)))
     }
 
-    /// A name of this process alone in the directory, which is there then.
+    /// A new name in the directory, which is there then.
     fn beside(&self) -> io::Result<PathBuf> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         match DirBuilder::new().mode(0o700).create(&self.dir) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
             _ => {}
         }
-        let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        Ok(self.dir.join(format!(".new-{process}-{next}")))
+        Ok(self
+            .dir
+            .join(format!("{UNFINISHED}{}{}", random(), random())))
     }
 
     /// A blob's bytes, checked against its name; `None` if it is not here.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 
-use super::blobs::Blobs;
+use super::blobs::{Blobs, is_orphan};
 use super::{Live, files};
 use crate::host::{EntryKind, HostError, Observe};
 use crate::name::AbsPath;
@@ -61,6 +61,10 @@ fn settle(pre_images: &Blobs) -> io::Result<()> {
     let mut all = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
+        if is_orphan(&entry.path()) {
+            fs::remove_file(entry.path())?;
+            continue;
+        }
         let meta = entry.metadata()?;
         all.push((meta.modified()?, meta.len(), entry.path()));
     }

@@ -44,7 +44,7 @@ mod write;
 mod xattrs;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -158,6 +158,16 @@ impl Live {
     pub fn lend(mut self, contents: HashMap<Hash, Arc<[u8]>>) -> Self {
         self.blobs.lend(contents);
         self
+    }
+
+    /// Removes what a run that died has left beside these paths. Best effort: an orphan harms nobody.
+    pub fn sweep<'p>(&self, paths: impl Iterator<Item = &'p AbsPath>) {
+        let mut swept = HashSet::new();
+        for path in paths.filter(|path| swept.insert(path.as_path().parent())) {
+            if let Ok(Some(spot)) = self.tree.spot(path) {
+                self.temps.sweep(&spot.dir);
+            }
+        }
     }
 
     /// The account files, as they were when first asked for since the host last changed.

@@ -58,7 +58,9 @@ impl Temps {
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if self.is_anothers(name) && self.is_orphan(dir, name) {
                 tracing::debug!(name = %name.display(), "removing what a dead run left");
-                let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
+                if let Err(Errno::ISDIR) = rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+                    let _ = rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR);
+                }
             }
         }
     }
@@ -72,7 +74,8 @@ impl Temps {
         whole && !digits.starts_with(self.run.as_bytes())
     }
 
-    /// Ours by owner, and last touched before this run began: only one run acts at a time (A4).
+    /// Ours by owner, and last touched before this run began: only one run acts at a time (A4). What
+    /// root was making for another is that one's already.
     fn is_orphan(&self, dir: &OwnedFd, name: &OsStr) -> bool {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let Ok(stat) = rustix::fs::statx(dir, name, flags, StatxFlags::BASIC_STATS) else {
@@ -80,7 +83,7 @@ impl Temps {
         };
         let seconds = u64::try_from(stat.stx_ctime.tv_sec).unwrap_or_default();
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, stat.stx_ctime.tv_nsec);
-        stat.stx_uid == self.me && changed < self.since
+        (self.me == 0 || stat.stx_uid == self.me) && changed < self.since
     }
 }
 

@@ -163,6 +163,7 @@ impl<'a> Writer<'a> {
                 let spot = self.spot(path)?;
                 directory::make(
                     self.tree,
+                    self.temps,
                     &spot,
                     path,
                     Numbers::resolve(access, self.accounts)?,

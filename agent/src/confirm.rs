@@ -1,0 +1,250 @@
+//! Runs that are undone unless they are confirmed in time, and what has become of each (J3).
+//!
+//! Beside its journal such a run has a file whose name says where it stands: `runs/ID.armed` from before
+//! its first effect on, then `ID.confirmed`, or `ID.reverting` and at last `ID.reverted`. Whoever renames
+//! the armed one has decided. `ID.over` says when the run ended.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+use rustix::time::ClockId;
+
+use crate::journal::{Journals, is_id};
+
+/// What changes with every boot.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Where a run stands that must be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It will be undone unless it is confirmed.
+    Armed,
+    /// It stays.
+    Confirmed,
+    /// Its time has passed.
+    Reverting,
+    /// It was undone.
+    Reverted,
+}
+
+impl Stage {
+    const ALL: [Self; 4] = [
+        Self::Armed,
+        Self::Confirmed,
+        Self::Reverting,
+        Self::Reverted,
+    ];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Armed => "armed",
+            Self::Confirmed => "confirmed",
+            Self::Reverting => "reverting",
+            Self::Reverted => "reverted",
+        }
+    }
+}
+
+/// Why a run is not confirmed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unconfirmed {
+    #[error("this key is not pinned here any more, or without the grant apply")]
+    NotAllowed,
+    #[error("there is no run {0} that has to be confirmed")]
+    Unasked(String),
+    #[error("run {0} has not ended yet")]
+    GoesOn(String),
+    #[error("run {0} is confirmed over a session that began after its end; this one is older")]
+    OldSession(String),
+    #[error("it is too late: run {0} is being undone")]
+    Reverting(String),
+    #[error("it is too late: run {run} was undone by run {by}")]
+    Reverted { run: String, by: String },
+    #[error("the confirmation cannot be kept: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The confirmation of one run.
+pub(crate) struct Confirmation {
+    dir: PathBuf,
+    run: String,
+}
+
+impl Confirmation {
+    /// Of a run, whether it needs one or not; `None` if that is no run's name.
+    pub(crate) fn of(journals: &Journals, run: &str) -> Option<Self> {
+        is_id(run).then(|| Self {
+            dir: journals.dir().to_owned(),
+            run: run.to_owned(),
+        })
+    }
+
+    /// Those of all runs that are not decided yet, oldest first.
+    pub(crate) fn open(journals: &Journals) -> io::Result<Vec<Self>> {
+        let undecided = [Stage::Armed, Stage::Reverting].map(Stage::suffix);
+        let mut open = Vec::new();
+        for entry in fs::read_dir(journals.dir())? {
+            let name = entry?.file_name();
+            let Some((run, suffix)) = name.to_str().and_then(|name| name.rsplit_once('.')) else {
+                continue;
+            };
+            if undecided.contains(&suffix) {
+                open.extend(Self::of(journals, run));
+            }
+        }
+        open.sort_by(|a, b| a.run.cmp(&b.run));
+        Ok(open)
+    }
+
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Has the run be undone this long after its end. It is on disk before anything else is done.
+    pub(crate) fn arm(&self, window: Duration) -> io::Result<()> {
+        let text = format!("{} {}\n", window.as_secs(), boot()?);
+        let temp = self.path("tmp");
+        let mut file = private(&temp)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_data()?;
+        self.become_of(&temp, Stage::Armed)
+    }
+
+    /// As if it had never been armed, for a run that did not begin.
+    pub(crate) fn disarm(&self) {
+        let _ = fs::remove_file(self.path(Stage::Armed.suffix()));
+    }
+
+    /// Where it stands; `None` if it need not be confirmed.
+    pub(crate) fn stage(&self) -> Option<Stage> {
+        // It may go on between two looks, but not back.
+        let is_there = |stage: &Stage| self.path(stage.suffix()).exists();
+        Stage::ALL.into_iter().find(is_there)
+    }
+
+    /// Notes that the run has ended now; the first to do so is right.
+    pub(crate) fn note_end(&self) -> io::Result<()> {
+        let text = format!("{} {}\n", now().as_nanos(), boot()?);
+        // A name that nobody else has: two that note it do not meet.
+        let temp = self.path(&format!("tmp-{}", std::process::id()));
+        let _ = fs::remove_file(&temp);
+        private(&temp)?.write_all(text.as_bytes())?;
+        let linked = fs::hard_link(&temp, self.path("over"));
+        let _ = fs::remove_file(&temp);
+        linked.or_else(|why| match why.kind() {
+            ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(why),
+        })
+    }
+
+    /// How long ago the run ended, in this boot; `None` if nobody has noted it.
+    pub(crate) fn ended_ago(&self) -> Option<Duration> {
+        let nanos: u64 = self.in_this_boot("over")?;
+        Some(now().saturating_sub(Duration::from_nanos(nanos)))
+    }
+
+    /// How long it waits after the run's end: not at all after a boot.
+    pub(crate) fn window(&self) -> Duration {
+        let seconds = self.in_this_boot(Stage::Armed.suffix());
+        Duration::from_secs(seconds.unwrap_or_default())
+    }
+
+    /// Confirms the run, if the session that says so began this long ago, and after the run's end.
+    pub(crate) fn confirm(&self, session_age: Duration) -> Result<(), Unconfirmed> {
+        let run = || self.run.clone();
+        match self.stage() {
+            None => Err(Unconfirmed::Unasked(run())),
+            Some(Stage::Confirmed) => Ok(()),
+            Some(Stage::Reverting) => Err(Unconfirmed::Reverting(run())),
+            Some(Stage::Reverted) => Err(Unconfirmed::Reverted {
+                run: run(),
+                by: fs::read_to_string(self.path(Stage::Reverted.suffix()))?,
+            }),
+            Some(Stage::Armed) => {
+                let ended = self.ended_ago().ok_or_else(|| Unconfirmed::GoesOn(run()))?;
+                if session_age >= ended {
+                    return Err(Unconfirmed::OldSession(run()));
+                }
+                if self.move_on(Stage::Armed, Stage::Confirmed)? {
+                    return Ok(());
+                }
+                Err(Unconfirmed::Reverting(run()))
+            }
+        }
+    }
+
+    /// Takes it upon the caller to undo the run; false if it is confirmed by then, or never was armed.
+    pub(crate) fn claim(&self) -> io::Result<bool> {
+        let claimed = self.move_on(Stage::Armed, Stage::Reverting)?;
+        Ok(claimed || self.stage() == Some(Stage::Reverting))
+    }
+
+    /// Notes which run has undone it.
+    pub(crate) fn reverted(&self, by: &str) -> io::Result<()> {
+        let path = self.path(Stage::Reverting.suffix());
+        fs::write(&path, by)?;
+        File::open(&path)?.sync_data()?;
+        self.become_of(&path, Stage::Reverted)
+    }
+
+    /// Keeps others from guarding it for as long as the answer lives; `None` if somebody does already.
+    pub(crate) fn guard(&self) -> io::Result<Option<File>> {
+        let file = match private(&self.path("guard")) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => File::open(self.path("guard"))?,
+            made => made?,
+        };
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        Ok(locked.is_ok().then_some(file))
+    }
+
+    /// Removes what there is about a run whose journal goes.
+    pub(crate) fn forget(&self) {
+        let names = Stage::ALL.map(Stage::suffix).into_iter();
+        for name in names.chain(["over", "guard"]) {
+            let _ = fs::remove_file(self.path(name));
+        }
+    }
+
+    fn path(&self, suffix: &str) -> PathBuf {
+        self.dir.join(format!("{}.{suffix}", self.run))
+    }
+
+    fn move_on(&self, from: Stage, to: Stage) -> io::Result<bool> {
+        match self.become_of(&self.path(from.suffix()), to) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            moved => moved.map(|()| true),
+        }
+    }
+
+    fn become_of(&self, path: &std::path::Path, stage: Stage) -> io::Result<()> {
+        fs::rename(path, self.path(stage.suffix()))?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// The number in a file that was written since the host was booted.
+    fn in_this_boot(&self, suffix: &str) -> Option<u64> {
+        let text = fs::read_to_string(self.path(suffix)).ok()?;
+        let (number, then) = text.trim_end().split_once(' ')?;
+        (then == boot().ok()?).then(|| number.parse().ok())?
+    }
+}
+
+fn private(path: &std::path::Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn boot() -> io::Result<String> {
+    Ok(fs::read_to_string(BOOT)?.trim_end().to_owned())
+}
+
+/// The time since the host was booted, the same in all processes.
+fn now() -> Duration {
+    let now = rustix::time::clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
+}

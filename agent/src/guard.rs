@@ -1,0 +1,202 @@
+//! The guardian of a run that must be confirmed: a process outside hpt's own unit that waits for the
+//! confirmation, and undoes the run when its time has passed (J3). It works from its own open binary,
+//! whatever the run has made of hpt.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
+
+use hpt_proto::wire::RunRequest;
+use hpt_proto::{End, Running};
+use tokio::process::Command;
+
+use crate::Places;
+use crate::audit::Asked;
+use crate::child::{ChildError, places_of, read_order};
+use crate::confirm::{Confirmation, Stage};
+use crate::journal::{Journals, name_run};
+use crate::lock;
+use crate::run::{RunError, Site};
+use crate::runner::{PATH, Runner};
+
+/// From one look at what has become of a run to the next.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often an undo is tried that cannot begin, and how long between two tries.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Who looks after runs that must be confirmed.
+#[derive(Debug, Clone)]
+pub struct Guardian {
+    runner: Runner,
+    /// The unit of `hpt serve`, which is started anew after a run was undone; empty if it has none.
+    serving: String,
+}
+
+impl Guardian {
+    /// As whoever started this process wants it.
+    pub(crate) fn new(unit: bool, serving: String) -> io::Result<Self> {
+        const OWN: &str = "/proc/self/exe";
+        let runner = if unit {
+            let program = fs::read_link(OWN)?;
+            Runner::Unit { program }
+        } else {
+            let program = PathBuf::from(OWN);
+            Runner::Process { program }
+        };
+        Ok(Self { runner, serving })
+    }
+
+    /// As a server that starts runs so has it.
+    pub(crate) fn of(runner: Runner, serving: String) -> Self {
+        Self { runner, serving }
+    }
+
+    /// Arms a run and has a process look after it, which does so when this returns.
+    pub(crate) fn arm(&self, places: &Places, run: &str, window: Duration) -> Result<(), RunError> {
+        let journals = Journals::open(places)?;
+        let confirmation =
+            Confirmation::of(&journals, run).ok_or_else(|| RunError::NoRun(run.to_owned()))?;
+        confirmation.arm(window)?;
+        self.watch(places, run).map_err(|why| {
+            confirmation.disarm();
+            RunError::NoGuardian(why)
+        })
+    }
+
+    /// Has each run looked after that is not decided; one that somebody looks after stays with them.
+    pub(crate) fn watch_all(&self, places: &Places) {
+        let open = Journals::open(places).map_err(io::Error::other);
+        let open = open.and_then(|journals| Confirmation::open(&journals));
+        let watched = open.and_then(|open| {
+            open.iter()
+                .try_for_each(|open| self.watch(places, open.run()))
+        });
+        if let Err(why) = watched {
+            tracing::error!("a run that was not confirmed cannot be undone: {why}");
+        }
+    }
+
+    /// Starts the process that looks after a run that is armed.
+    fn watch(&self, places: &Places, run: &str) -> io::Result<()> {
+        let running = Running {
+            run: run.to_owned(),
+            by: String::new(),
+            since: 0,
+        };
+        let order = RunRequest {
+            serving: self.serving.clone(),
+            ..places.order(&running)
+        };
+        self.runner.start_guardian(&order, run)
+    }
+}
+
+/// All of the hidden verb `hpt guard`: an order on standard input, and one line on standard output when
+/// it watches. `clock` tells unix seconds.
+///
+/// # Errors
+/// If there is no run to guard, or what it has to undo cannot be undone.
+pub fn guard(
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    clock: fn() -> u64,
+) -> Result<(), ChildError> {
+    let _ = rustix::process::setsid();
+    let order = read_order(from).map_err(ChildError::Order)?;
+    let places = places_of(&order);
+    let run = order.running.unwrap_or_default().run;
+    let unknown = || RunError::NoRun(run.clone());
+    let journals = Journals::open(&places).map_err(RunError::from)?;
+    let confirmation = Confirmation::of(&journals, &run).ok_or_else(unknown)?;
+    let guarding = confirmation.guard().map_err(RunError::from)?;
+    // Whoever asked may be gone, and the run is guarded all the same.
+    let _ = to.write_all(b"\n").and_then(|()| to.flush());
+    if guarding.is_none() || !wait(&confirmation, &places)? {
+        return Ok(());
+    }
+    let undone = undo(&confirmation, &places, clock);
+    if !order.serving.is_empty() {
+        serve_again(&order.serving);
+    }
+    // Told when hpt serves again, so that whoever hears of it finds it there.
+    Ok(confirmation.reverted(&undone?).map_err(RunError::from)?)
+}
+
+/// Waits until the run has ended, and then for its confirmation. True if it is to be undone.
+fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> {
+    while confirmation.stage() == Some(Stage::Armed) {
+        match confirmation.ended_ago() {
+            Some(ago) => match confirmation.window().checked_sub(ago) {
+                None | Some(Duration::ZERO) => break,
+                Some(left) => sleep(left.min(LOOK)),
+            },
+            // Of another boot: its end does not matter any more.
+            None if confirmation.window().is_zero() => break,
+            None => {
+                // Where the lock cannot be looked at, the undo says what is wrong with it.
+                let holder = lock::holder(places).unwrap_or_default();
+                if holder.is_some_and(|holder| holder.run == confirmation.run()) {
+                    sleep(LOOK);
+                } else if let Err(why) = confirmation.note_end() {
+                    // Its process could not say so either; nobody can confirm it then.
+                    tracing::error!("the end of the run cannot be noted: {why}");
+                    sleep(confirmation.window());
+                    break;
+                }
+            }
+        }
+    }
+    Ok(confirmation.claim()?)
+}
+
+/// Undoes the run; the id of the run that did.
+fn undo(
+    confirmation: &Confirmation,
+    places: &Places,
+    clock: fn() -> u64,
+) -> Result<String, RunError> {
+    let run = confirmation.run();
+    let site = Site::new(places.clone());
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let now = clock();
+        let running = Running {
+            run: name_run(now),
+            by: format!("the confirmation window of {run}"),
+            since: now,
+        };
+        let by = running.run.clone();
+        tracing::warn!("run {run} was not confirmed in time: run {by} undoes it");
+        match site.undo(run, running, &Asked::default(), &mut |_| {}) {
+            Ok(End::Busy(holder)) if tries < TRIES => {
+                tracing::warn!("run {} holds the host still", holder.run);
+            }
+            // Without a journal it was killed before it began.
+            Ok(_) | Err(RunError::NoRun(_)) => return Ok(by),
+            Err(why) if tries < TRIES => tracing::error!("run {run} cannot be undone yet: {why}"),
+            Err(why) => return Err(why),
+        }
+        sleep(PAUSE);
+    }
+}
+
+/// Whatever the run has made of the unit of `hpt serve`: its files are as they were by now.
+fn serve_again(unit: &str) {
+    for words in [
+        &["daemon-reload"][..],
+        &["reset-failed", unit],
+        &["restart", unit],
+    ] {
+        let mut command = Command::new("systemctl").into_std();
+        command.env_clear().env("PATH", PATH).args(words);
+        match command.status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => tracing::warn!("systemctl {}: {status}", words.join(" ")),
+            Err(why) => tracing::error!("systemctl cannot be started: {why}"),
+        }
+    }
+}

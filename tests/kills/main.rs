@@ -1,0 +1,230 @@
+//! J1, J4: a run that is killed, or that the disk fails, at any of its system calls tells the truth
+//! about itself, tears nothing, and the next run finishes it.
+//!
+//! CI takes a seeded sample. By hand, `HPT_KILLS=all` takes every call of every config,
+//! `HPT_KILLS=CASE` those of one, and `HPT_KILLS_SEED` another sample.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test starts processes")]
+#![allow(unreachable_pub, reason = "the modules of one test")]
+
+mod cases;
+mod host;
+mod judge;
+mod strace;
+mod tree;
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use cases::{CASES, Case, DOUBT, OTHER};
+use host::Host;
+use judge::Reference;
+use strace::Call;
+
+/// Calls that CI kills at, and calls that it lets fail.
+const KILLS: usize = 2000;
+const FAILURES: usize = 400;
+
+const ERRORS: [(&str, &str); 4] = [
+    ("ENOSPC", "No space left on device"),
+    ("EIO", "Input/output error"),
+    ("EROFS", "Read-only file system"),
+    ("EDQUOT", "Disk quota exceeded"),
+];
+
+/// J1: done, in doubt and not started are right wherever a run is killed.
+#[test]
+fn a_run_that_is_killed_tells_the_truth() {
+    let points = |calls: Vec<Call>| -> Vec<_> {
+        let every = choice().is_some();
+        let calls = calls.into_iter().filter(|call| every || call.matters());
+        calls.map(|call| (call, ())).collect()
+    };
+    try_all(KILLS, points, |host, reference, call, ()| {
+        let ran = strace::killed(host, call);
+        if ran.signal != Some(9) {
+            return Ok(false); // it makes one such call less this time
+        }
+        reference.judge_killed(host, &ran).map(|()| true)
+    });
+}
+
+/// J1: what one run has left in doubt stays so, wherever the next one is killed.
+#[test]
+fn what_is_in_doubt_stays_so() {
+    if !is_usable() {
+        return;
+    }
+    let host = Host::new(&DOUBT);
+    let doubt = || {
+        host.reset();
+        let ran = host.provision(&[]);
+        assert_eq!(ran.signal, Some(9), "{}", ran.said);
+        host.age();
+        host.write_config(OTHER);
+    };
+    doubt();
+    let calls = strace::calls(&host).into_iter();
+    for call in calls.filter(Call::matters) {
+        doubt();
+        strace::killed(&host, &call);
+        host.write_config(DOUBT.blocks);
+        let next = host.provision(&[]);
+        assert_eq!(next.code, Some(10), "{}: {}", call.line, next.said);
+    }
+}
+
+/// J4: a call that a full, failing or read-only disk refuses ends in words that name it.
+#[test]
+fn a_run_that_the_disk_fails_tells_the_truth() {
+    let points = |calls: Vec<Call>| -> Vec<_> {
+        let calls = calls.into_iter().filter(Call::is_refusable);
+        let each = |call: Call| ERRORS.map(|error| (call.clone(), error));
+        calls.flat_map(each).collect()
+    };
+    try_all(
+        FAILURES,
+        points,
+        |host, reference, call, &(errno, words)| {
+            let ran = strace::failed(host, call, errno);
+            let judged = reference.judge_failed(host, &ran, words);
+            judged
+                .map(|()| true)
+                .map_err(|why| format!("{errno}: {why}"))
+        },
+    );
+}
+
+/// Tries points of all cases, or a sample of so many.
+#[allow(clippy::print_stdout, reason = "says what was tried")]
+fn try_all<P: Send>(
+    sample: usize,
+    points: impl Fn(Vec<Call>) -> Vec<(Call, P)> + Sync,
+    test: impl Fn(&Host<'_>, &Reference, &Call, &P) -> Result<bool, String> + Sync,
+) {
+    if !is_usable() {
+        return;
+    }
+    let began = Instant::now();
+    let chosen = choice();
+    let wanted = |case: &&Case| match chosen.as_deref() {
+        None | Some("all") => true,
+        Some(name) => case.name == name,
+    };
+    let cases: Vec<_> = CASES.iter().filter(wanted).collect();
+    assert!(!cases.is_empty(), "there is no such case");
+    let (queue, wrong, counts) = (
+        Mutex::new(cases.iter().enumerate()),
+        Mutex::new(Vec::new()),
+        Mutex::new((0, 0, 0)),
+    );
+    let work = || {
+        while let Some((index, case)) = { queue.lock().unwrap().next() } {
+            let host = Host::new(case);
+            let reference = Reference::of(&host);
+            host.reset();
+            let mut all = points(strace::calls(&host));
+            let there = all.len();
+            if chosen.is_none() {
+                all = some_of(
+                    all,
+                    sample.div_ceil(cases.len()),
+                    seed() + u64::try_from(index).unwrap(),
+                );
+            }
+            let (mut tried, mut bad) = (0, Vec::new());
+            for (call, point) in &all {
+                host.reset();
+                match test(&host, &reference, call, point) {
+                    Ok(happened) => tried += usize::from(happened),
+                    Err(why) => bad.push(format!(
+                        "{}, {} {}: {}\n{why}\n",
+                        case.name, call.name, call.nth, call.line
+                    )),
+                }
+            }
+            println!(
+                "{}: {tried} of {there} points, {} wrong",
+                case.name,
+                bad.len()
+            );
+            let mut counts = counts.lock().unwrap();
+            *counts = (
+                counts.0 + tried + bad.len(),
+                counts.1 + there,
+                counts.2 + all.len(),
+            );
+            wrong.lock().unwrap().append(&mut bad);
+        }
+    };
+    std::thread::scope(|scope| {
+        // A good part of the time of each goes by in waiting for leftovers to be old enough.
+        let cores: usize = std::thread::available_parallelism().map_or(2, Into::into);
+        for _ in 0..cores * 2 {
+            scope.spawn(work);
+        }
+    });
+    let (tried, there, chosen) = counts.into_inner().unwrap();
+    println!(
+        "{tried} of {there} points in {} s, seed {}",
+        began.elapsed().as_secs(),
+        seed()
+    );
+    let wrong = wrong.into_inner().unwrap();
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(
+        tried * 20 >= chosen * 19,
+        "only {tried} of {chosen} came about"
+    );
+}
+
+fn choice() -> Option<String> {
+    std::env::var("HPT_KILLS").ok()
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("HPT_KILLS_SEED").ok();
+    given.map_or(4, |seed| seed.parse().unwrap())
+}
+
+/// So many of them, in their order.
+fn some_of<T>(all: Vec<T>, count: usize, seed: u64) -> Vec<T> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut left = count;
+    let mut rest = u64::try_from(all.len()).unwrap();
+    let mut some = Vec::new();
+    for one in all {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        if state % rest < u64::try_from(left).unwrap() {
+            some.push(one);
+            left -= 1;
+        }
+        rest -= 1;
+    }
+    some
+}
+
+/// Whether this is root, who can mount, and strace works; where not, says so, or fails if nothing may
+/// be left out.
+#[allow(clippy::print_stdout, reason = "says that a test was left out")]
+fn is_usable() -> bool {
+    let traces = Command::new("unshare")
+        .args(["--mount", "strace", "-o", "/dev/null", "true"])
+        .status()
+        .is_ok_and(|status| status.success());
+    if !traces {
+        println!("skipped, for want of root, unshare and strace (tests/setup.sh, sudo tests/all)");
+        let insists = std::env::var_os("HPT_REQUIRE_ALL").is_some();
+        assert!(!insists, "HPT_REQUIRE_ALL: this test must run");
+    }
+    traces
+}
