@@ -76,11 +76,18 @@ fn what_is_in_doubt_stays_so() {
     }
 }
 
+/// The removal of an entry aside. One that a disk refuses leaves it to the next run that changes
+/// something in that directory; the run has done all else.
+fn sweeps(call: &Call) -> bool {
+    call.name.starts_with("unlink") && call.line.contains("\".hpt-")
+}
+
 /// J4: a call that a full, failing or read-only disk refuses ends in words that name it.
 #[test]
 fn a_run_that_the_disk_fails_tells_the_truth() {
     let points = |calls: Vec<Call>| -> Vec<_> {
         let calls = calls.into_iter().filter(Call::is_refusable);
+        let calls = calls.filter(|call| !sweeps(call));
         let each = |call: Call| ERRORS.map(|error| (call.clone(), error));
         calls.flat_map(each).collect()
     };
