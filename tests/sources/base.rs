@@ -6,13 +6,13 @@ use super::serving::Place;
 #[test]
 fn a_source_has_a_name_and_its_files_may_say_what_they_are() {
     let place = Place::new();
-    for dir in ["shared/web", "config", "root/srv"] {
+    for dir in ["files-of-all/web", "config", "root/srv"] {
         std::fs::create_dir_all(place.path(dir)).unwrap();
     }
-    place.write("shared/web/a.txt", "abc");
+    place.write("files-of-all/web/a.txt", "abc");
     // Relative to the file that names it, wherever hpt is started.
     let text = format!(
-        "[source.files]\nurl = \"../shared\"\n\
+        "[source.files]\nurl = \"../files-of-all\"\n\
          [[file]]\npath = \"/got\"\nsource = \"files://web/a.txt#sha256={SHA256_OF_ABC}\"\n\
          [[sync]]\nsource = \"files://web\"\ndest = \"/srv/web\"\n"
     );
@@ -22,7 +22,7 @@ fn a_source_has_a_name_and_its_files_may_say_what_they_are() {
     assert_eq!(place.read("root/got"), "abc");
     assert_eq!(place.read("root/srv/web/a.txt"), "abc");
     run().exits(0).says("2 in place, nothing to do");
-    place.write("shared/web/a.txt", "evil");
+    place.write("files-of-all/web/a.txt", "evil");
     run().exits(1).says("is not what the config says");
     assert_eq!(place.read("root/got"), "abc");
     let check = |text: String| {
