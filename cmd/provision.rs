@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hpt_proto::{End, Running};
-use hpt_provisioner::plan::{Moved, Plan, Verdict};
-use hpt_provisioner::report::{Finished, Outcome, Report};
+use hpt_provisioner::plan::{Moved, Plan};
 
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
@@ -125,7 +124,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         }
         // What broke off is only over when a run has found all of it in place.
         if plan.is_empty() && site.interrupted().is_none() {
-            let report = in_place(&plan);
+            let report = plan.report();
             context.terminal.json(&json::Report::new(
                 site.name(),
                 "",
@@ -152,26 +151,6 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         }
         apply(&mut site, &job, &plan, &how, args.all, began, context).await
     })
-}
-
-/// The report of a plan that leaves nothing to do; the host need not be asked again.
-fn in_place(plan: &Plan) -> Report {
-    let outcome = |verdict| {
-        if verdict == Verdict::Skip {
-            Outcome::Skipped
-        } else {
-            Outcome::Ok
-        }
-    };
-    let finished = |(block, planned): (usize, &hpt_provisioner::plan::Planned)| Finished {
-        block,
-        outcome: outcome(planned.verdict),
-        note: String::new(),
-        exit: None,
-    };
-    Report {
-        blocks: plan.blocks.iter().enumerate().map(finished).collect(),
-    }
 }
 
 async fn apply(

@@ -9,11 +9,12 @@ use tokio::sync::mpsc::Sender;
 use tonic::Status;
 
 use crate::audit::{Entry, Kind};
+use crate::due::Prepared;
 use crate::grants::Caller;
 use crate::journal::follow::{Followed, Follower, is_end};
 use crate::journal::{Journals, cancel_path, name_run};
 use crate::refusal::{bad, blocking, failed, unplannable};
-use crate::run::{Order, Prepared, RunError};
+use crate::run::{Order, RunError};
 use crate::runner::Runner;
 use crate::service::{TargetService, delivery};
 use crate::systemd::own_unit;
@@ -72,11 +73,9 @@ impl TargetService {
         let order = RunRequest {
             apply: Some(request),
             exec: caller.may_exec(),
-            key: caller.asked().key,
-            grants: caller.asked().grants,
             unit: matches!(self.0.runner, Runner::Unit { .. }),
             serving: own_unit(),
-            ..self.0.places.order(&running)
+            ..self.0.places.order(&running, &caller.asked())
         };
         self.run(order, &running, tell).await
     }
@@ -98,9 +97,7 @@ impl TargetService {
         tracing::info!("run {} of {} undoes run {run}", running.run, running.by);
         let order = RunRequest {
             undo: run,
-            key: caller.asked().key,
-            grants: caller.asked().grants,
-            ..self.0.places.order(&running)
+            ..self.0.places.order(&running, &caller.asked())
         };
         self.run(order, &running, tell).await
     }

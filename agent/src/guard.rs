@@ -88,7 +88,7 @@ impl Guardian {
         };
         let order = RunRequest {
             serving: self.serving.clone(),
-            ..places.order(&running)
+            ..places.order(&running, &Asked::default())
         };
         self.runner.start_guardian(&order, run)
     }

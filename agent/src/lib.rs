@@ -14,6 +14,7 @@ pub mod blobs;
 pub mod child;
 mod confirm;
 mod direct;
+mod due;
 mod fit;
 mod gate;
 mod grants;
@@ -41,6 +42,8 @@ use std::path::{Path, PathBuf};
 use hpt_proto::Running;
 use hpt_proto::wire::RunRequest;
 
+use crate::audit::Asked;
+
 pub use put::PutError;
 pub use runner::Runner;
 pub use serve::{Options, ServeError, Server, serve};
@@ -67,13 +70,15 @@ impl Places {
     }
 
     /// What a process that is started for a run here has to know.
-    fn order(&self, running: &Running) -> RunRequest {
+    fn order(&self, running: &Running, asked: &Asked) -> RunRequest {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         RunRequest {
             running: Some(running.clone().into()),
             root: text(&self.root),
             state: text(&self.state),
             lock: text(&self.run),
+            key: asked.key.clone(),
+            grants: asked.grants.clone(),
             ..RunRequest::default()
         }
     }

@@ -1,7 +1,7 @@
 //! A plan and a run, performed in this process: for a host that provisions itself, for the child
 //! that `hpt serve` starts, and to find out that no child is needed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,9 +18,7 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, Kept, Live};
 use hpt_provisioner::host::{HostError, Observe};
-use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, Verdict, plan};
-use hpt_provisioner::report::{Finished, Outcome, Report};
-use hpt_provisioner::run::apply;
+use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, plan};
 use hpt_provisioner::secret::Secret;
 use hpt_provisioner::undo::Change;
 use hpt_transport::LocalKey;
@@ -28,8 +26,9 @@ use hpt_transport::LocalKey;
 use crate::Places;
 use crate::audit::{Asked, Audit, Entry, Kind};
 use crate::confirm::Confirmation;
+use crate::due::{Due, Prepared};
 use crate::guard::Guardian;
-use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
+use crate::journal::{Journals, Past, Standing};
 use crate::lock::{self, Lock, LockError};
 use crate::recorded::{Recorded, config_hash};
 use crate::state::{State, StateError};
@@ -203,7 +202,9 @@ impl Site {
         if plan.is_empty() {
             // Whatever broke off before, all is in place; commands stay in doubt.
             journals.put_away(None)?;
-            return Ok(Prepared::Over(in_place(&plan)));
+            let run = String::new();
+            let report = plan.report();
+            return Ok(Prepared::Over(End::Report { run, report }));
         }
         if let Some(holder) = undecided(&journals, None)? {
             return Ok(Prepared::Over(End::Busy(holder)));
@@ -304,54 +305,6 @@ fn open_letter(key: &LocalKey, name: &str, text: &str) -> Result<Secret, String>
     Ok(Secret::new(text.to_owned()))
 }
 
-/// What is left to do.
-pub(crate) enum Prepared {
-    /// Nothing; the host is as it was.
-    Over(End),
-    /// The run.
-    Due(Box<Due>),
-}
-
-/// A run that holds its host and has changed nothing yet.
-pub(crate) struct Due {
-    host: Live,
-    config: Config,
-    begun: Begun,
-    /// Commands that it will not come to, and that stay in doubt.
-    in_doubt: BTreeSet<String>,
-    journals: Journals,
-    recorded: Recorded,
-    places: Places,
-    guardian: Option<Guardian>,
-    _lock: Lock,
-}
-
-impl Due {
-    /// The secrets of the run, also those that were sealed.
-    pub(crate) fn into_secrets(self) -> BTreeMap<String, Secret> {
-        self.config.scope.secrets.unwrap_or_default()
-    }
-
-    fn perform(mut self, hear: &mut dyn FnMut(Told)) -> Result<End, RunError> {
-        let run = self.begun.running.run.clone();
-        let cancel = cancel_path(&self.places.run, &run);
-        self.recorded.begin(&self.journals)?;
-        if let Some(guardian) = &self.guardian {
-            guardian.arm(&self.places, &run, self.begun.confirm)?;
-        }
-        let journal = Journal::begin(&self.journals, self.begun, self.in_doubt, cancel, hear);
-        let mut journal = journal.map_err(|why| self.recorded.failed(why))?;
-        let report = apply(&self.config, &mut self.host, &mut journal);
-        if self.guardian.is_some()
-            && let Some(confirmation) = Confirmation::of(&self.journals, &run)
-            && let Err(why) = confirmation.note_end()
-        {
-            tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
-        }
-        Ok(self.recorded.end(End::Report { run, report }, journal))
-    }
-}
-
 /// A run that waits to be confirmed, or is being undone: it holds the host as one that goes on does.
 /// `but` may go ahead.
 pub(crate) fn undecided(journals: &Journals, but: Option<&str>) -> io::Result<Option<Running>> {
@@ -368,26 +321,5 @@ fn name_of(planned: Planned) -> BlockName {
         id: planned.id,
         file: planned.file,
         line: planned.line,
-    }
-}
-
-/// The report of a plan that leaves nothing to do.
-fn in_place(plan: &Plan) -> End {
-    let finished = |(block, planned): (usize, &Planned)| {
-        let (outcome, note) = match planned.verdict {
-            Verdict::Skip => (Outcome::Skipped, planned.summary.clone()),
-            _ => (Outcome::Ok, String::new()),
-        };
-        Finished {
-            block,
-            outcome,
-            note,
-            exit: None,
-        }
-    };
-    let blocks = plan.blocks.iter().enumerate().map(finished).collect();
-    End::Report {
-        run: String::new(),
-        report: Report { blocks },
     }
 }

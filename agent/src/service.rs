@@ -34,6 +34,8 @@ use crate::state::StateError;
 
 /// How many requests are judged at once: each may hold its config several times.
 const JUDGED_AT_ONCE: usize = 4;
+/// How many logs are read at once: a client that is slow to hear one keeps a thread.
+const READ_AT_ONCE: usize = 4;
 /// The call by which a run is confirmed.
 const CONFIRM: &str = "/hpt.v1.Target/Confirm";
 /// Events of a run that wait for a client.
@@ -56,6 +58,7 @@ pub(crate) struct Shared {
     pins: Arc<Pins>,
     started: Instant,
     judging: Semaphore,
+    reading: Arc<Semaphore>,
 }
 
 impl TargetService {
@@ -80,6 +83,7 @@ impl TargetService {
             pins,
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
+            reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
         })))
     }
 
@@ -311,7 +315,10 @@ impl Target for TargetService {
         let wire::LogRequest { from, limit } = request.into_inner();
         let (tell, told) = mpsc::channel(WAITING_EVENTS);
         let service = self.clone();
+        let reading = Arc::clone(&self.0.reading).acquire_owned().await;
+        let reading = reading.expect("the semaphore is never closed");
         tokio::task::spawn_blocking(move || {
+            let _reading = reading;
             let audit = &service.0.audit;
             let read = audit.read(from, limit, &mut |record| {
                 let record = wire::LogReply { record, head: None };

@@ -4,6 +4,7 @@
 mod delivery;
 mod fault;
 mod plan;
+mod run;
 mod told;
 
 use hpt_provisioner::host::Hash;
@@ -13,7 +14,8 @@ use crate::wire;
 pub use delivery::{Delivery, to_secrets};
 pub use fault::{faults, to_faults};
 pub use plan::{plan_reply, to_plan_reply};
-pub use told::{Begun, BlockName, End, Running, Told};
+pub use run::{Begun, BlockName, Running};
+pub use told::{End, Told};
 
 /// What a message said that it must not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -8,46 +8,12 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::{Hash, Stream};
 use hpt_provisioner::plan::{Bound, Moved};
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
-use hpt_provisioner::run::Intent;
-use hpt_provisioner::undo::Before;
 
 use super::plan::digest;
+use super::run::{Begun, Running, UNNAMED};
 use super::{BadMessage, faults, hashes, index, number, to_faults, to_hashes};
 use crate::wire;
 use crate::wire::apply_event::Event as Wire;
-
-/// A run that holds a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
-    /// Its id.
-    pub run: String,
-    /// The name of the pinned client that started it, or "local".
-    pub by: String,
-    /// When it began, in unix seconds.
-    pub since: u64,
-}
-
-/// A run that has begun.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Begun {
-    /// Whose it is.
-    pub running: Running,
-    /// Its blocks, in order.
-    pub blocks: Vec<BlockName>,
-    /// How long after its end it waits to be confirmed; it need not be if this is zero.
-    pub confirm: Duration,
-}
-
-/// What a block is called, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockName {
-    /// Its id.
-    pub id: String,
-    /// The file that it stands in.
-    pub file: String,
-    /// The line of its header, from 1.
-    pub line: usize,
-}
 
 /// How an apply ended. Only [`End::Report`] has done anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,51 +158,6 @@ fn to_end(end: End) -> Wire {
     }
 }
 
-const UNNAMED: BadMessage = BadMessage("a run without a name");
-
-impl TryFrom<wire::Begun> for Begun {
-    type Error = BadMessage;
-
-    fn try_from(from: wire::Begun) -> Result<Self, BadMessage> {
-        let blocks = from.blocks.into_iter().map(|block| BlockName {
-            id: block.id,
-            file: block.file,
-            line: usize::try_from(block.line).unwrap_or(usize::MAX),
-        });
-        Ok(Self {
-            running: from.run.ok_or(UNNAMED)?.into(),
-            blocks: blocks.collect(),
-            confirm: Duration::from_secs(from.confirm.into()),
-        })
-    }
-}
-
-impl From<Begun> for wire::Begun {
-    fn from(from: Begun) -> Self {
-        let blocks = from.blocks.into_iter().map(|block| wire::BlockName {
-            id: block.id,
-            file: block.file,
-            line: number(block.line),
-        });
-        Self {
-            run: Some(from.running.into()),
-            blocks: blocks.collect(),
-            confirm: u32::try_from(from.confirm.as_secs()).unwrap_or(u32::MAX),
-        }
-    }
-}
-
-impl From<&Intent> for wire::Intent {
-    fn from(intent: &Intent) -> Self {
-        Self {
-            block: number(intent.block),
-            what: intent.what.clone(),
-            unguarded: intent.is_unguarded,
-            before: intent.before.iter().map(Before::to_json).collect(),
-        }
-    }
-}
-
 /// A report has one outcome for each block, in order.
 fn report(from: Vec<wire::Finished>, blocks: usize) -> Result<Report, BadMessage> {
     let list = from
@@ -287,26 +208,6 @@ fn to_finished(from: Finished) -> wire::Finished {
         outcome: outcome.into(),
         note: from.note,
         exit: from.exit,
-    }
-}
-
-impl From<wire::Running> for Running {
-    fn from(from: wire::Running) -> Self {
-        Self {
-            run: from.run,
-            by: from.by,
-            since: from.since,
-        }
-    }
-}
-
-impl From<Running> for wire::Running {
-    fn from(from: Running) -> Self {
-        Self {
-            run: from.run,
-            by: from.by,
-            since: from.since,
-        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::host::overlay::{Cause, Overlay};
 use crate::host::{Hash, HostError, Observe};
 use crate::listing::Listing;
 use crate::notices::Notices;
+use crate::report::{Finished, Outcome, Report};
 use crate::results::{self, Results};
 use crate::view::View;
 
@@ -101,6 +102,24 @@ impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         !self.blocks.iter().any(|b| b.verdict.is_pending())
+    }
+
+    /// What an apply would report if it has nothing to do.
+    pub fn report(&self) -> Report {
+        let finished = |(block, planned): (usize, &Planned)| {
+            let (outcome, note) = match planned.verdict {
+                Verdict::Skip => (Outcome::Skipped, planned.summary.clone()),
+                _ => (Outcome::Ok, String::new()),
+            };
+            Finished {
+                block,
+                outcome,
+                note,
+                exit: None,
+            }
+        };
+        let blocks = self.blocks.iter().enumerate().map(finished).collect();
+        Report { blocks }
     }
 
     /// How many blocks are judged so.

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::effect::{Access, Command, Content, Effect, WriteFile};
-use crate::host::{Done, Mutate, Progress};
-use crate::name::Mode;
+use crate::host::{Done, Key, Mutate, Progress};
+use crate::name::{GroupName, Mode, UserName};
 
 /// Whether this test may do what only root can. Without root the test passes unseen, unless
 /// `HPT_REQUIRE_ALL=1` says that all must run.

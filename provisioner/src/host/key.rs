@@ -1,0 +1,57 @@
+//! The names of what a host can be asked about, and of what hpt remembers on it.
+
+use super::setting::Setting;
+use crate::name::{AbsPath, GroupName, PackageName, UnitId, UserName};
+
+/// What a path, user, group, package or unit may be asked about; a hint for [`Observe::prefetch`](super::Observe::prefetch)
+/// and the name under which a read is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The entry at a path.
+    Path(AbsPath),
+    /// The content of the file at a path.
+    Content(AbsPath),
+    /// Whether the directory at a path holds anything.
+    Entries(AbsPath),
+    /// The names in the directory at a path.
+    Names(AbsPath),
+    /// A user.
+    User(UserName),
+    /// A group.
+    Group(GroupName),
+    /// The user with a number.
+    UserNumber(u32),
+    /// The group with a number.
+    GroupNumber(u32),
+    /// The users whose primary group this is.
+    PrimaryUsers(GroupName),
+    /// A package.
+    Package(PackageName),
+    /// A newer version of an installed package.
+    Newer(PackageName),
+    /// A unit.
+    Unit(UnitId),
+    /// A git working tree.
+    Checkout(AbsPath),
+    /// A setting of the running kernel or host.
+    Setting(Setting),
+    /// Something that hpt was to remember.
+    Memo(Memo),
+}
+
+/// What hpt remembers on a host from one run to the next.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Memo {
+    /// A handler, by its block's id, was notified and has not run since.
+    Due(String),
+    /// A command with this `once` has run.
+    Once(String),
+    /// What a place was made into last; of all that may be remembered of one place, only the last
+    /// is.
+    Made {
+        /// Which place: a directory, a job's name.
+        place: String,
+        /// What it was made into.
+        what: String,
+    },
+}
