@@ -1,42 +1,35 @@
-//! A target that lies and attacks: what it says reaches no terminal as more than text (T-1, A3).
-
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "a test starts processes")]
-
-mod python;
-mod serving;
-
-use std::path::Path;
-use std::process::{Command, Stdio};
+//! A target that lies in every answer that it can give.
 
 use hpt_keystore::target;
 use hpt_proto::wire::apply_event::Event;
 use hpt_proto::wire::target_server::{Target, TargetServer};
 use hpt_proto::wire::{self, ApplyEvent, Finished, Note, Output, Planned, Report, Started};
 use hpt_transport::{AllowList, Limits, LocalKey, Pin, bind, grpc, listen};
-use serving::Place;
 use tokio_stream::Iter;
 use tonic::{Request, Response, Status, async_trait};
 
+use super::sequences::{known, random_sequences};
+use super::serving::Place;
+
 /// What the target does when it is asked to apply.
 #[derive(Clone, Copy)]
-enum Malice {
+pub(crate) enum Malice {
     /// Writes this many random sequences after the known ones.
     Writes(u32),
-    /// Ends the session this client may not attach to it.
+    /// Ends the session without a result.
     Leaves,
     /// Tells of a block that is not in the plan.
     Invents,
 }
 
 #[derive(Clone)]
-struct Evil(Malice);
+pub(crate) struct Evil(pub(crate) Malice);
 
-const EVIL: &str = "\x1b]0;pwned\x07\x1b[2J\u{9b}31m\r\n\u{202e}changed  file:/FORGED";
+pub(crate) const EVIL: &str = "\x1b]0;pwned\x07\x1b[2J\u{9b}31m\r\n\u{202e}changed  file:/FORGED";
 
 impl Evil {
     /// Serves as web1 until the test's process ends.
-    fn serve(self) -> Place {
+    pub(crate) fn serve(self) -> Place {
         let place = Place::new();
         let keys = target::load(&place.path("web1.keystore")).unwrap();
         let pins = keys.clients.into_iter().map(|client| Pin {
@@ -328,163 +321,4 @@ fn forged() -> String {
         .finalize();
     let open = body.strip_suffix('}').unwrap();
     format!("{open},\"hash\":\"{}\"}}", hash.to_hex())
-}
-
-/// Sequences that terminals are known to obey, each on a line, in all spellings.
-fn known() -> Vec<u8> {
-    let mut all: Vec<Vec<u8>> = Vec::new();
-    for introducer in [&b"\x1b["[..], b"\x9b", "\u{9b}".as_bytes()] {
-        for prefix in ["", "?1049", "?25", "21", "5;5", ">", "!", "6", "999;999"] {
-            for last in b'@'..=b'~' {
-                all.push([introducer, prefix.as_bytes(), &[last]].concat());
-            }
-        }
-    }
-    for introducer in [&b"\x1b]"[..], b"\x9d", "\u{9d}".as_bytes()] {
-        for body in [
-            "0;pwned",
-            "2;pwned",
-            "4;1;?",
-            "8;;http://evil/",
-            "52;c;AAAA",
-            "52;c;?",
-            "133;A",
-            "1337;x",
-            "777;notify;a;b",
-        ] {
-            for end in [&b"\x07"[..], b"\x1b\\", b"\x9c", "\u{9c}".as_bytes(), b""] {
-                all.push([introducer, body.as_bytes(), end].concat());
-            }
-        }
-    }
-    for lone in "cDEHMNOPVWXZ^_=>78#8(0)B*B+B%G%@nol|}~6".chars() {
-        all.push(format!("\x1b{lone}").into_bytes());
-    }
-    for text in [
-        "\x1bP$qm\x1b\\",
-        "\x1bP+q544e\x1b\\",
-        "a\rb",
-        "a\x08b",
-        "a\x0bb",
-        "a\x0cb",
-        "\x07",
-        "\x0e",
-        "\x0f",
-        "\x05",
-        "\x7f",
-    ] {
-        all.push(text.as_bytes().to_vec());
-    }
-    for bidi in "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{200e}\u{200f}\u{61c}\u{2028}\u{2029}\u{85}".chars() {
-        all.push(bidi.to_string().into_bytes());
-    }
-    assert!(all.len() >= 300);
-    all.join(&b'\n')
-}
-
-/// Random sequences of bytes that begin sequences, separate their parts, and end them.
-fn random_sequences(count: u32) -> Vec<u8> {
-    const BYTES: &[u8] = b"\x1b\x1b\x9b\x9d\x90[]P?;0123456789hlmnJHKcRqrstABCDx\\\x07\x08\r\t\xc2\x80\xe2\x80\xae\xff\x00\x0e";
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 33).unwrap() % below
-    };
-    let mut out = Vec::new();
-    for i in 0..count {
-        for _ in 0..=next(11) {
-            out.push(BYTES[next(BYTES.len())]);
-        }
-        if i % 8 == 0 {
-            out.push(b'\n');
-        }
-    }
-    out
-}
-
-/// Whether text could do more to a terminal than to be shown by it.
-fn drives(c: char) -> bool {
-    c.is_control() && c != '\n' && c != '\t'
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-#[test]
-fn what_a_target_says_is_only_shown() {
-    let place = Evil(Malice::Writes(1000)).serve();
-    place.write("refuse.toml", "[[file]]\npath = \"/x\"\ncontent = \"x\"\n");
-    for args in [
-        &["status"][..],
-        &["facts"],
-        &["plan", "site.toml"],
-        &["plan", "--all", "site.toml"],
-        &["plan", "refuse.toml"],
-        &["provision", "site.toml"],
-        &["-v", "provision", "site.toml"],
-        &["log"],
-    ] {
-        for form in [&[][..], &["--json"]] {
-            let ran = place.web1(&[form, args].concat());
-            let all = format!("{}{}", ran.out, ran.err);
-            let bad = all.chars().find(|c| drives(*c));
-            assert_eq!(bad, None, "hpt {form:?} {args:?}\n{all}");
-            assert!(all.contains("FORGED"), "the target has been heard");
-            let forged = all.lines().find(|line| line.starts_with("changed"));
-            assert_eq!(forged, None, "a target wrote a line of hpt's");
-            for line in ran.out.lines().filter(|_| !form.is_empty()) {
-                serde_json::from_str::<serde_json::Value>(line).expect(line);
-            }
-        }
-    }
-}
-
-/// A terminal emulator sees the known sequences and 100,000 random ones, and does nothing but draw.
-#[test]
-fn a_terminal_emulator_only_draws() {
-    let python = match python::with("terminal") {
-        Ok(python) => python,
-        Err(missing) => {
-            let insists = std::env::var_os("HPT_REQUIRE_ALL").is_some();
-            assert!(!insists, "missing: {missing}");
-            eprintln!("skipped, for want of {missing}");
-            return;
-        }
-    };
-    let place = Evil(Malice::Writes(100_000)).serve();
-    let mut command = place.command(&["--target", "web1", "-v", "provision", "site.toml"]);
-    let hpt = command.env("CLICOLOR_FORCE", "1").output().unwrap();
-    // What the target says of the confirmation is drawn as well.
-    assert_eq!(hpt.status.code(), Some(8));
-    let mut emulator = Command::new(python)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal/check.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = emulator.stdin.take().unwrap();
-    let bytes = [hpt.stdout, hpt.stderr].concat();
-    assert!(bytes.len() > 1_000_000, "the sequences have arrived");
-    let writing = std::thread::spawn(move || std::io::Write::write_all(&mut input, &bytes));
-    let output = emulator.wait_with_output().unwrap();
-    writing.join().unwrap().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-}
-
-#[test]
-fn a_session_without_a_result_is_no_success() {
-    let place = Evil(Malice::Leaves).serve();
-    let lost = place.web1(&["provision", "site.toml"]).exits(7);
-    lost.says("this client may not attach to it")
-        .says("goes on there")
-        .says("status");
-    let place = Evil(Malice::Invents).serve();
-    place
-        .web1(&["provision", "site.toml"])
-        .exits(1)
-        .says("an index beyond the end of its list");
 }
