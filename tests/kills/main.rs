@@ -9,8 +9,11 @@
 #![allow(unreachable_pub, reason = "the modules of one test")]
 
 mod cases;
+mod disk;
 mod host;
 mod judge;
+mod power;
+mod record;
 mod strace;
 mod tree;
 
