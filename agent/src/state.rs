@@ -148,14 +148,14 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), StateError> {
 fn make_lasting(path: &Path) -> io::Result<()> {
     let make = || DirBuilder::new().mode(0o700).create(path);
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
-    let made = match (make(), parent) {
-        (Err(why), Some(parent)) if why.kind() == ErrorKind::NotFound => {
-            make_lasting(parent)?;
-            make()
-        }
-        (made, _) => made,
-    };
-    match made {
+    let mut result = make();
+    if let (Err(why), Some(parent)) = (&result, parent)
+        && why.kind() == ErrorKind::NotFound
+    {
+        make_lasting(parent)?;
+        result = make();
+    }
+    match result {
         Ok(()) => File::open(parent.unwrap_or(Path::new(".")))?.sync_all(),
         Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(why) => Err(why),

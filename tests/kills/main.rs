@@ -15,6 +15,7 @@ mod judge;
 mod power;
 mod record;
 mod strace;
+mod trace;
 mod tree;
 
 use std::process::Command;

@@ -6,6 +6,7 @@ use std::fs;
 use super::disk::{Change, Disk, Node, Step, TreeName};
 use super::host::Host;
 use super::strace::HARMLESS;
+use super::trace::{Traced, path_of};
 use super::tree::{Entry, Tree, What};
 
 /// Calls that move no byte of what is compared, and that [`HARMLESS`] does not name.
@@ -42,7 +43,7 @@ pub fn record(host: &Host<'_>) -> Option<Disk> {
         opens: HashMap::new(),
     };
     let text = fs::read_to_string(&log).unwrap();
-    let calls: Vec<_> = text.lines().filter_map(Call::parse).collect();
+    let calls: Vec<_> = text.lines().filter_map(Traced::parse).collect();
     let starts = ["clone", "clone3", "fork", "vfork"];
     if calls
         .iter()
@@ -73,7 +74,7 @@ struct Open {
 }
 
 impl Recorder {
-    fn hear(&mut self, call: &Call) {
+    fn hear(&mut self, call: &Traced) {
         let Some(answer) = call.answer else {
             return; // it failed
         };
@@ -151,8 +152,8 @@ impl Recorder {
         }
     }
 
-    fn open(&mut self, call: &Call, fd: i64, flags: &str) {
-        let path = after_fd(&call.answer_text);
+    fn open(&mut self, call: &Traced, fd: i64, flags: &str) {
+        let path = path_of(&call.answer_text);
         let appends = flags.contains("O_APPEND");
         if self.find(&path).is_none() && flags.contains("O_CREAT") {
             let mode = call.words(call.args.len() - 1);
@@ -177,7 +178,7 @@ impl Recorder {
         self.opens.insert(fd, open);
     }
 
-    fn write(&mut self, call: &Call, count: i64) {
+    fn write(&mut self, call: &Traced, count: i64) {
         let mut bytes = call.bytes(1);
         bytes.truncate(count.try_into().unwrap());
         let fd = call.fd(0);
@@ -196,7 +197,7 @@ impl Recorder {
     }
 
     /// The open files that are read and written stand in these arguments.
-    fn copy(&mut self, call: &Call, from: usize, to: usize, count: i64) {
+    fn copy(&mut self, call: &Traced, from: usize, to: usize, count: i64) {
         let count = usize::try_from(count).unwrap();
         let Some(node) = self.node_of(call.fd(to)) else {
             return;
@@ -259,7 +260,7 @@ impl Recorder {
         }
     }
 
-    fn own(&mut self, path: &str, call: &Call, first: usize) {
+    fn own(&mut self, path: &str, call: &Traced, first: usize) {
         if let Some(node) = self.find(&self.resolved(path)) {
             let id = |arg| call.words(arg).parse().ok(); // -1 leaves it
             self.change(Change::Owner(node, id(first), id(first + 1)));
@@ -312,109 +313,4 @@ fn file(mode: u32) -> Entry {
 
 fn octal(digits: &str) -> u32 {
     u32::from_str_radix(digits, 8).unwrap()
-}
-
-/// A line of strace's.
-struct Call {
-    name: String,
-    args: Vec<String>,
-    /// `None` for an error.
-    answer: Option<i64>,
-    answer_text: String,
-    line: String,
-}
-
-impl Call {
-    fn parse(line: &str) -> Option<Self> {
-        let (name, rest) = line.split_once('(')?;
-        let (args, answer) = rest.rsplit_once(" = ")?;
-        let args = args.trim_end().strip_suffix(')')?;
-        let number: String = answer
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
-            .collect();
-        let answer_number = match number.strip_prefix("0x") {
-            Some(hex) => i64::from_str_radix(hex, 16).ok(),
-            None => number.parse().ok(),
-        };
-        Some(Self {
-            name: name.to_owned(),
-            args: split_args(args),
-            answer: answer_number.filter(|n| *n >= 0),
-            answer_text: answer.to_owned(),
-            line: line.chars().take(300).collect(),
-        })
-    }
-
-    fn words(&self, arg: usize) -> String {
-        self.args[arg].clone()
-    }
-
-    fn fd(&self, arg: usize) -> i64 {
-        let (fd, _) = self.args[arg]
-            .split_once('<')
-            .unwrap_or((&self.args[arg], ""));
-        fd.parse().unwrap_or(-1)
-    }
-
-    fn fd_path(&self, arg: usize) -> String {
-        after_fd(&self.args[arg])
-    }
-
-    fn bytes(&self, arg: usize) -> Vec<u8> {
-        let quoted = self.args[arg].trim_matches('"');
-        assert!(!self.args[arg].ends_with("..."), "strace shows all of it");
-        unescaped(quoted)
-    }
-
-    fn text(&self, arg: usize) -> String {
-        String::from_utf8(self.bytes(arg)).unwrap()
-    }
-
-    /// A path by itself, which is absolute.
-    fn path(&self, arg: usize) -> String {
-        self.text(arg)
-    }
-
-    /// A path that begins at a directory.
-    fn path_at(&self, arg: usize) -> String {
-        let (dir, path) = (self.fd_path(arg), self.text(arg + 1));
-        match path.as_str() {
-            "" => dir,
-            path if path.starts_with('/') => path.to_owned(),
-            path => format!("{dir}/{path}"),
-        }
-    }
-}
-
-/// The path in `5<path>`.
-fn after_fd(shown: &str) -> String {
-    let path = shown.split_once('<').map_or("", |(_, path)| path);
-    let path = path.split_once('>').map_or(path, |(path, _)| path);
-    String::from_utf8(unescaped(path)).unwrap()
-}
-
-/// Bytes that stand there as `\x6f`.
-fn unescaped(hex: &str) -> Vec<u8> {
-    let digits = hex.split("\\x").skip(1);
-    digits
-        .map(|d| u8::from_str_radix(&d[..2], 16).unwrap())
-        .collect()
-}
-
-fn split_args(args: &str) -> Vec<String> {
-    let (mut all, mut depth, mut from) = (Vec::new(), 0, 0);
-    for (at, byte) in args.bytes().enumerate() {
-        match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            b',' if depth == 0 => {
-                all.push(args[from..at].trim().to_owned());
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    all.push(args[from..].trim().to_owned());
-    all
 }
