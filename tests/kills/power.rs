@@ -4,12 +4,11 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use super::cases::{CASES, Case};
 use super::disk::LOSSES;
 use super::host::{Host, Ran};
 use super::judge::Reference;
 use super::record::record;
-use super::{choice, is_usable, seed};
+use super::{cases, choice, is_usable, random, seed};
 
 /// Of each case, how many disks a host comes up with; 1,000 in all.
 const IMAGES: usize = 36;
@@ -21,13 +20,8 @@ fn a_host_that_loses_its_power_tells_the_truth() {
         return;
     }
     let began = Instant::now();
-    let chosen = choice();
-    let wanted = |case: &&Case| match chosen.as_deref() {
-        None | Some("all") => true,
-        Some(name) => case.name == name,
-    };
-    let cases: Vec<_> = CASES.iter().filter(wanted).collect();
-    let count = if chosen.is_some() {
+    let cases = cases();
+    let count = if choice().is_some() {
         IMAGES * 10
     } else {
         IMAGES
@@ -86,17 +80,4 @@ fn a_host_that_loses_its_power_tells_the_truth() {
         wrong.join("\n")
     );
     assert!(tried >= count * cases.len() / 2, "most cases are followed");
-}
-
-/// Numbers below what is asked for, the same ones for the same seed and case.
-fn random(seed: u64, case: &str) -> impl FnMut(usize) -> usize + use<> {
-    let mut state = case.bytes().fold(seed, |state, byte| {
-        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    }) | 1;
-    move |below| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
-    }
 }
