@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use hpt_keystore::TargetName;
 use hpt_provisioner::config::{File, Given};
-use hpt_provisioner::plan::{Bound, Digest, Mark, Moved, Plan};
+use hpt_provisioner::plan::{Bound, Digest, Mark, Plan};
 use serde::{Deserialize, Serialize};
 
 use crate::args::Global;
@@ -91,7 +91,7 @@ impl PlanFile {
             bad(format!("{name} is no plan (line {line}, column {column})"))
                 .hint("`hpt plan -O FILE` writes one; a config is named without `--plan`")
         })?;
-        match file.bound() {
+        match file.read_bound() {
             Some(_) => Ok(file),
             None => Err(bad(format!(
                 "{name} is damaged: what it is bound to cannot be read"
@@ -153,13 +153,17 @@ impl PlanFile {
         }
     }
 
-    /// Whether the host would still be planned so.
-    pub(crate) fn same_plan(&self, plan: &Plan) -> Result<(), Moved> {
-        let bound = self.bound().expect("its digests were read");
-        bound.compare(plan)
+    /// Whether the host would be planned otherwise by now.
+    pub(crate) fn has_moved(&self, plan: &Plan) -> bool {
+        self.bound().compare(plan).is_err()
     }
 
-    fn bound(&self) -> Option<Bound> {
+    /// What an apply is bound to by it.
+    pub(crate) fn bound(&self) -> Bound {
+        self.read_bound().expect("its digests were read")
+    }
+
+    fn read_bound(&self) -> Option<Bound> {
         let digest = blake3::Hash::from_hex(&self.digest).ok()?;
         let mark = |text: &String| Some(Mark(u64::from_str_radix(text, 16).ok()?));
         Some(Bound {

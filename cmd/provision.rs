@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hpt_proto::{End, Running};
-use hpt_provisioner::plan::{Moved, Plan};
+use hpt_provisioner::plan::{Digest, Moved, Plan};
 
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
@@ -113,8 +113,11 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     runtime()?.block_on(async {
         let mut site = Site::open(context).await?;
         let plan = ask(&mut site, &job, context).await?;
-        if let Some(Err(moved)) = agreed.as_ref().map(|agreed| agreed.same_plan(&plan)) {
-            return Err(changed(site.name(), &moved));
+        if let Some(agreed) = agreed.as_ref().filter(|agreed| agreed.has_moved(&plan)) {
+            // The host says why: it was applied before, or the host has changed.
+            how.bound = Some(agreed.bound());
+            let began = Instant::now();
+            return apply(&mut site, &job, &plan, &how, args.all, began, context).await;
         }
         let asks = !args.yes && agreed.is_none() && Terminal::can_ask();
         // Nobody agrees to what was not shown.
@@ -201,6 +204,7 @@ async fn apply(
         End::Faults(faults) => Err(job.refused(faults)),
         End::Busy(running) => Err(busy(&name, &running)),
         End::Moved(moved) => Err(changed(&name, &moved)),
+        End::Used { planned, run } => Err(used(&name, planned, &run)),
         End::Missing(_) => Err(CommandError::new(
             Exit::Failed,
             format!("{name} loses what is sent to it; is its disk full?"),
@@ -262,6 +266,14 @@ fn changed(name: &str, moved: &Moved) -> CommandError {
         error = error.hint(format!("what differs: {words}"));
     }
     error.hint("nothing was done; `hpt plan` shows the new one")
+}
+
+fn used(name: &str, planned: Digest, run: &Running) -> CommandError {
+    let (id, by) = (visible(&run.run), visible(&run.by));
+    let what =
+        format!("{name}: plan {planned} was applied by run {id} of {by}, and is applied once");
+    CommandError::new(Exit::Failed, what)
+        .hint("nothing was done; `hpt plan` shows what is left to do")
 }
 
 fn in_doubt(name: &str, run: &Running, blocks: &[String]) -> CommandError {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hpt_proto::{Begun, End, Told};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::host::live::Live;
-use hpt_provisioner::run::apply;
+use hpt_provisioner::plan::{Digest, Expected};
+use hpt_provisioner::run::{apply, apply_bound};
 use hpt_provisioner::secret::Secret;
 
 use crate::Places;
@@ -28,6 +29,8 @@ pub(crate) enum Prepared {
 pub(crate) struct Due {
     pub(crate) host: Live,
     pub(crate) config: Config,
+    /// The plan that it is bound to, and what that lets it do.
+    pub(crate) held_to: Option<(Digest, Expected)>,
     pub(crate) begun: Begun,
     /// Commands that it will not come to, and that stay in doubt.
     pub(crate) in_doubt: BTreeSet<String>,
@@ -52,9 +55,18 @@ impl Due {
         if let Some(guardian) = &self.guardian {
             guardian.arm(&self.places, &run, self.begun.confirm)?;
         }
+        let used = match &self.held_to {
+            Some((plan, _)) => self.journals.use_plan(*plan, &run),
+            None => Ok(()),
+        };
+        used.map_err(|why| self.recorded.failed(why))?;
         let journal = Journal::begin(&self.journals, self.begun, self.in_doubt, cancel, hear);
         let mut journal = journal.map_err(|why| self.recorded.failed(why))?;
-        let report = apply(&self.config, &mut self.host, &mut journal);
+        let (config, host) = (&self.config, &mut self.host);
+        let report = match self.held_to {
+            Some((_, expected)) => apply_bound(config, expected, host, &mut journal),
+            None => apply(config, host, &mut journal),
+        };
         if self.guardian.is_some()
             && let Some(confirmation) = Confirmation::of(&self.journals, &run)
             && let Err(why) = confirmation.note_end()

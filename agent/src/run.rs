@@ -18,7 +18,7 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, Kept, Live};
 use hpt_provisioner::host::{HostError, Observe};
-use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, plan};
+use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, expect, plan};
 use hpt_provisioner::secret::Secret;
 use hpt_provisioner::undo::Change;
 use hpt_transport::LocalKey;
@@ -130,7 +130,16 @@ impl Site {
         let ask = |guard: &Command| host.ask(guard);
         // Who may see content may have commands run.
         let ask: Option<&Ask<'_>> = (reveal == Reveal::Content).then_some(&ask);
-        Ok(config.map(|config| plan(&config, &host, Asker { reveal, ask })))
+        let journals = Journals::open(&self.places)?;
+        let planned = config.map(|config| {
+            let mut plan = plan(&config, &host, Asker { reveal, ask });
+            journals.name_anew(&mut plan)?;
+            Ok(plan)
+        });
+        match planned {
+            Ok(plan) => plan.map(Ok),
+            Err(faults) => Ok(Err(faults)),
+        }
     }
 
     /// The last run, if its process ended before it did.
@@ -192,9 +201,16 @@ impl Site {
             reveal: Reveal::Outline,
             ask: Some(&|guard| host.ask(guard)),
         };
-        let plan = plan(&config, &host, asker);
-        if let Some(Err(moved)) = order.bound.map(|bound| bound.compare(&plan)) {
-            return Ok(Prepared::Over(End::Moved(moved)));
+        let (mut plan, expected) = expect(&config, &host, asker);
+        journals.name_anew(&mut plan)?;
+        if let Some(bound) = &order.bound {
+            let planned = bound.digest;
+            if let Some(run) = journals.user_of(planned)? {
+                return Ok(Prepared::Over(End::Used { planned, run }));
+            }
+            if let Err(moved) = bound.compare(&plan) {
+                return Ok(Prepared::Over(End::Moved(moved)));
+            }
         }
         if !plan.missing.is_empty() {
             return Ok(Prepared::Over(End::Missing(plan.missing)));
@@ -237,6 +253,7 @@ impl Site {
         Ok(Prepared::Due(Box::new(Due {
             host,
             config,
+            held_to: order.bound.map(|bound| (bound.digest, expected)),
             recorded: Recorded::new(audit, began, &order.asked),
             begun: Begun {
                 running: order.running,

@@ -392,7 +392,7 @@ pub struct Bound {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ApplyEvent {
-    #[prost(oneof = "apply_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "apply_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     pub event: ::core::option::Option<apply_event::Event>,
 }
 /// Nested message and enum types in `ApplyEvent`.
@@ -429,6 +429,9 @@ pub mod apply_event {
         /// the end: nobody knows whether these commands have run, nothing was done
         #[prost(message, tag = "11")]
         InDoubt(super::InDoubt),
+        /// the end: the plan was applied before, nothing was done
+        #[prost(message, tag = "12")]
+        Used(super::Used),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -494,6 +497,16 @@ pub struct InDoubt {
     /// their ids
     #[prost(string, repeated, tag = "2")]
     pub blocks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A plan is applied once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Used {
+    /// its digest
+    #[prost(bytes = "vec", tag = "1")]
+    pub planned: ::prost::alloc::vec::Vec<u8>,
+    /// that has applied it, or has begun to
+    #[prost(message, optional, tag = "2")]
+    pub run: ::core::option::Option<Running>,
 }
 /// A block is being brought about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

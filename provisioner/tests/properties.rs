@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "drift/mod.rs"]
+mod drift;
 mod generator;
 mod scaffold;
 

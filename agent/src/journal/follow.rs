@@ -108,7 +108,8 @@ pub(crate) fn is_end(event: &ApplyEvent) -> bool {
             | Event::Busy(_)
             | Event::Moved(_)
             | Event::Missing(_)
-            | Event::InDoubt(_),
+            | Event::InDoubt(_)
+            | Event::Used(_),
         ) => true,
         Some(
             Event::Begun(_)

@@ -10,6 +10,7 @@ pub(crate) mod follow;
 mod frame;
 mod id;
 mod read;
+mod used;
 mod write;
 
 use std::fs;
@@ -133,6 +134,7 @@ impl Journals {
         let all = self.all()?;
         for (id, state) in &all[..all.len().saturating_sub(KEPT)] {
             fs::remove_file(self.path(id, *state))?;
+            self.forget_plan_of(id)?;
             if let Some(confirmation) = Confirmation::of(self, id) {
                 confirmation.forget();
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::{Hash, Stream};
-use hpt_provisioner::plan::{Bound, Moved};
+use hpt_provisioner::plan::{Bound, Digest, Moved};
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 
 use super::plan::digest;
@@ -39,6 +39,13 @@ pub enum End {
         run: Running,
         /// Their ids.
         blocks: Vec<String>,
+    },
+    /// The plan that it was bound to was applied before.
+    Used {
+        /// The plan.
+        planned: Digest,
+        /// The run that has applied it, or has begun to.
+        run: Running,
     },
 }
 
@@ -98,6 +105,10 @@ impl Told {
                 run: doubt.run.ok_or(UNNAMED)?.into(),
                 blocks: doubt.blocks,
             }),
+            Wire::Used(used) => Self::End(End::Used {
+                planned: digest(&used.planned)?,
+                run: used.run.ok_or(UNNAMED)?.into(),
+            }),
         })
     }
 }
@@ -154,6 +165,10 @@ fn to_end(end: End) -> Wire {
         End::InDoubt { run, blocks } => Wire::InDoubt(wire::InDoubt {
             run: Some(run.into()),
             blocks,
+        }),
+        End::Used { planned, run } => Wire::Used(wire::Used {
+            planned: planned.0.to_vec(),
+            run: Some(run.into()),
         }),
     }
 }
@@ -236,8 +251,6 @@ impl wire::ApplyRequest {
 
 #[cfg(test)]
 mod tests {
-    use hpt_provisioner::plan::Digest;
-
     use super::*;
 
     fn done(block: usize, outcome: Outcome) -> Finished {
@@ -291,6 +304,14 @@ mod tests {
                     since: 7,
                 },
                 blocks: vec!["exec:migrate".into()],
+            },
+            End::Used {
+                planned: Digest([3; 32]),
+                run: Running {
+                    run: "4f".into(),
+                    by: "laptop".into(),
+                    since: 7,
+                },
             },
         ];
         for end in ends {

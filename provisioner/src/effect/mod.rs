@@ -3,6 +3,7 @@
 mod account;
 mod command;
 mod file;
+mod name;
 
 use std::time::Duration;
 

@@ -285,6 +285,8 @@ pub trait Mutate: Observe {
     fn limit(&mut self, time: Option<Duration>) {
         let _ = time;
     }
+    /// Forgets what was read, so that what is asked next shows the host as it is by then.
+    fn refresh(&mut self) {}
     /// Waits; the host owns the clock.
     fn pause(&mut self, time: Duration);
     /// Ends a run: whatever was put off until something needs it is done now.

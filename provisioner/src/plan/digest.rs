@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::block::{Block, Decision};
-use crate::effect::Effect;
+use crate::config::{Config, Given};
 use crate::host::{HostError, Observe};
 use crate::plan::{Plan, Planned};
 use crate::view::Reads;
@@ -16,6 +16,17 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [one, two, three, four, ..] = self.0;
         write!(f, "{one:02x}{two:02x}-{three:02x}{four:02x}")
+    }
+}
+
+impl Digest {
+    /// The name of what would be planned the same once more, after this run has applied it: a plan is
+    /// applied once.
+    #[must_use]
+    pub fn after(self, run: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.0).update(run.as_bytes());
+        Self(*hasher.finalize().as_bytes())
     }
 }
 
@@ -80,34 +91,54 @@ impl Bound {
     }
 }
 
+/// What was asked for: by which version of hpt, the config with what its sources were resolved to, what was
+/// said besides, and which secrets there are, each by its name and the host's own fingerprint.
+pub(super) fn request(version: &str, config: &Config, host: &dyn Observe) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |part: &dyn fmt::Debug| {
+        hasher.update(format!("{part:?}\0").as_bytes());
+    };
+    add(&(version, &config.scope.target));
+    for file in &config.files {
+        add(&(&file.name, &file.text));
+    }
+    for (source, blob) in &config.scope.blobs {
+        add(&(source.to_string(), blob.hash));
+    }
+    let Given {
+        vars,
+        tags,
+        groups,
+        target_tags,
+        included,
+    } = &config.scope.given;
+    add(&(vars, tags, groups, target_tags, included));
+    for (name, secret) in config.scope.secrets.iter().flatten() {
+        add(&(name, host.fingerprint(secret.expose().as_bytes())));
+    }
+    *hasher.finalize().as_bytes()
+}
+
 /// What the block will do and what it saw, as one hash. Whatever concerns a secret goes in
 /// under the host's own key, so that the digest cannot be used to guess at it.
 pub(super) fn seal(
     block: &Block,
     planned: &Planned,
     decision: &Result<Decision, HostError>,
-    reads: Reads,
+    reads: &Reads,
     host: &dyn Observe,
 ) -> [u8; 32] {
     let mut part = blake3::Hasher::new();
-    part.update(
-        format!(
-            "{}\0{:?}\0{}\0",
-            planned.id, planned.verdict, planned.summary
-        )
-        .as_bytes(),
-    );
+    let words = (&planned.id, planned.verdict, &planned.summary);
+    part.update(format!("{words:?}\0").as_bytes());
     for (key, seen) in reads {
         part.update(format!("{key:?}").as_bytes())
             .update(seen.as_bytes());
     }
-    if let Ok(Decision::Act(action)) = decision {
+    if let Ok(Decision::Act(action) | Decision::Ask { action, .. }) = decision {
         for effect in &action.effects {
-            match effect {
-                Effect::WriteFile(file) => part.update(file.content.hash().as_bytes()),
-                Effect::Unpack(job) => part.update(job.hash.as_bytes()),
-                _ => continue,
-            };
+            let name = effect.name(&|secret| host.fingerprint(secret));
+            part.update(name.as_bytes());
         }
     }
     let part = part.finalize();
@@ -116,5 +147,137 @@ pub(super) fn seal(
         *blake3::hash(host.fingerprint(part.as_bytes()).as_bytes()).as_bytes()
     } else {
         *part.as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::scope::Scope;
+    use crate::config::{self, File};
+    use crate::effect::{Access, Content, Effect, WriteFile};
+    use crate::host::facts::Facts;
+    use crate::host::memory::Memory;
+    use crate::name::AbsPath;
+    use crate::plan::{Reveal, plan};
+    use crate::secret::Secret;
+    use crate::source::{Blob, Source};
+
+    const SITE: &str = "[secret.token]\nenv = \"TOKEN\"\n[vars]\nsize = 1\n\
+        [[file]]\npath = \"/etc/a\"\ncontent = \"{{ vars.size }}\"\n\
+        [[exec]]\nscript = \"run\"\nalways = true\n";
+
+    /// All that a plan is made from.
+    struct Made {
+        text: String,
+        secrets: Vec<(&'static str, &'static str)>,
+        given: Given,
+        blobs: Vec<(&'static str, &'static str)>,
+        there: Option<&'static str>,
+    }
+
+    impl Made {
+        fn new() -> Self {
+            Self {
+                text: SITE.to_owned(),
+                secrets: vec![("token", "s3cret")],
+                given: Given::default(),
+                blobs: Vec::new(),
+                there: None,
+            }
+        }
+
+        fn config(&self) -> Config {
+            let secrets = self.secrets.iter();
+            let secrets = secrets.map(|(k, v)| ((*k).to_owned(), Secret::new((*v).to_owned())));
+            let blobs = self.blobs.iter().map(|(name, bytes)| {
+                let hash = blake3::hash(bytes.as_bytes());
+                (Source::File((*name).to_owned()), Blob { hash, size: 1 })
+            });
+            let scope = Scope {
+                facts: Some(Facts::default()),
+                secrets: Some(secrets.collect()),
+                given: self.given.clone(),
+                blobs: blobs.collect(),
+                ..Scope::default()
+            };
+            let files = vec![File {
+                name: "site.toml".to_owned(),
+                text: self.text.clone(),
+            }];
+            config::parse(files, scope).unwrap_or_else(|faults| panic!("{faults:#?}"))
+        }
+
+        fn host(&self) -> Memory {
+            let mut host = Memory::new(Facts::default());
+            if let Some(content) = self.there {
+                host.put(&Effect::WriteFile(WriteFile {
+                    path: AbsPath::parse("/etc/a").expect("a path"),
+                    content: Content::Inline(content.as_bytes().into()),
+                    access: Access::default(),
+                    verify: None,
+                    secret: false,
+                }));
+            }
+            host
+        }
+
+        fn plan(&self) -> Plan {
+            plan(&self.config(), &self.host(), Reveal::Outline)
+        }
+    }
+
+    #[test]
+    fn a_plan_is_named_after_all_that_it_is_made_from() {
+        let planned = Made::new().plan();
+        assert_eq!(planned.digest, Made::new().plan().digest);
+        let differs = |part: &str, change: &dyn Fn(&mut Made)| {
+            let mut made = Made::new();
+            change(&mut made);
+            let other = made.plan();
+            assert_ne!(other.digest, planned.digest, "{part}");
+            let pairs = planned.blocks.iter().zip(&other.blocks);
+            let marks: Vec<bool> = pairs.map(|(a, b)| a.mark != b.mark).collect();
+            marks
+        };
+        // What changes no block is in the plan's name alone.
+        let same = [false, false];
+        assert_eq!(differs("the config", &|m| m.text.push_str("# new\n")), same);
+        assert_eq!(
+            differs("a secret's name", &|m| m.secrets[0].0 = "other"),
+            same
+        );
+        assert_eq!(differs("a secret", &|m| m.secrets[0].1 = "changed"), same);
+        assert_eq!(differs("a source", &|m| m.blobs.push(("x", "y"))), same);
+        assert_eq!(
+            differs("the tags", &|m| drop(
+                m.given.target_tags.insert("t".to_owned())
+            )),
+            same
+        );
+        let value = toml::Value::Integer(1);
+        assert_eq!(
+            differs("a variable", &|m| drop(
+                m.given.vars.insert("n".into(), value.clone())
+            )),
+            same
+        );
+        // What the host shows, and what is done, is in the block's too.
+        assert_eq!(
+            differs("the state", &|m| m.there = Some("0")),
+            [true, false]
+        );
+        let script = |m: &mut Made| m.text = SITE.replace("\"run\"", "\"walk\"");
+        assert_eq!(differs("an action", &script), [false, true]);
+        let umask = |m: &mut Made| m.text.push_str("umask = \"0077\"\n");
+        assert_eq!(differs("how it is done", &umask), [false, true]);
+    }
+
+    #[test]
+    fn another_version_plans_otherwise() {
+        let made = Made::new();
+        let of = |version| request(version, &made.config(), &made.host());
+        assert_eq!(of("0.1.0"), of("0.1.0"));
+        assert_ne!(of("0.1.0"), of("0.1.1"));
     }
 }

@@ -38,7 +38,13 @@ pub(crate) fn foresee(
     }
 }
 
-fn foresee_action(overlay: &mut Overlay, block: &Block, action: &Action, host: &dyn Observe) {
+/// What is known of it once an action of the block has been taken.
+pub(crate) fn foresee_action(
+    overlay: &mut Overlay,
+    block: &Block,
+    action: &Action,
+    host: &dyn Observe,
+) {
     for effect in &action.effects {
         overlay.foresee(effect, &block.id, &Base(Some(host)));
     }

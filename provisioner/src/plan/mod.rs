@@ -2,6 +2,7 @@
 //! have done. Planning is given only [`Observe`].
 
 mod digest;
+mod expected;
 mod foresee;
 mod judge;
 
@@ -19,7 +20,8 @@ use crate::results::{self, Results};
 use crate::view::View;
 
 pub use self::digest::{Bound, Digest, Mark, Moved};
-pub(crate) use self::foresee::foresee;
+pub use self::expected::Expected;
+pub(crate) use self::foresee::{foresee, foresee_action};
 use self::judge::{judge, veil};
 
 /// What would become of one block.
@@ -157,6 +159,15 @@ impl From<Reveal> for Asker<'_> {
 
 /// Judges every block of a config on a host.
 pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>) -> Plan {
+    expect(config, host, asker).0
+}
+
+/// A plan, and what an apply that is bound to it is held to.
+pub fn expect<'a>(
+    config: &Config,
+    host: &dyn Observe,
+    asker: impl Into<Asker<'a>>,
+) -> (Plan, Expected) {
     let asker = asker.into();
     host.prefetch(
         &config
@@ -173,7 +184,8 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
     let mut mask = config.mask();
     let mut overlay = Overlay::default();
     let mut digest = blake3::Hasher::new();
-    digest.update(env!("CARGO_PKG_VERSION").as_bytes());
+    digest.update(&digest::request(env!("CARGO_PKG_VERSION"), config, host));
+    let mut expected = Expected::default();
     let mut plan = Plan {
         digest: Digest([0; 32]),
         blocks: Vec::new(),
@@ -209,7 +221,8 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
             pending.get_or_insert_with(|| Cause(block.id.clone()));
             missing(config, block, &decision, host, &mut plan.missing);
         }
-        let sealed = digest::seal(block, &planned, &decision, reads, host);
+        let sealed = digest::seal(block, &planned, &decision, &reads, host);
+        expected.add(&decision, reads, host);
         digest.update(&sealed);
         planned.mark = Mark::of(&sealed);
         plan.blocks.push(planned);
@@ -222,7 +235,7 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
         }
     }
     plan.digest = Digest(*digest.finalize().as_bytes());
-    plan
+    (plan, expected)
 }
 
 /// Runs the guard of a block that says it is pure. What it looks at is not known to hpt, so that its
@@ -264,7 +277,7 @@ fn planned_change(decision: &Result<Decision, HostError>) -> Option<bool> {
 
 /// Reads what an action would replace, whatever the block needed to know of it to decide: a plan
 /// stands for that content, and an apply bound to it must not replace another.
-fn read_replaced(action: &Action, view: &View<'_>) {
+pub(crate) fn read_replaced(action: &Action, view: &View<'_>) {
     for effect in &action.effects {
         if let Effect::WriteFile(file) = effect {
             // What cannot be read is no regular file; its entry is recorded already.

@@ -1,7 +1,10 @@
 //! Performs the effects of a block or of a batch, and passes on what they say without secrets.
 
+use std::collections::HashSet;
 use std::io;
 
+use super::batch::Batch;
+use super::bounds::Drift;
 use super::{Ended, Intent, Run, Stop, ended, not_run};
 use crate::block::Action;
 use crate::effect::{Effect, Sort};
@@ -9,17 +12,25 @@ use crate::host::{Done, HostError, Progress, Stream};
 use crate::mask::Mask;
 use crate::report::{Event, Outcome};
 use crate::undo;
+use crate::view::Reads;
 
 impl Run<'_> {
     /// Performs the effects of one block, adjacent ones of a sort together.
-    pub(super) fn act(&mut self, index: usize, action: &Action) -> Ended {
+    pub(super) fn act(&mut self, index: usize, action: &Action, reads: &Reads) -> Ended {
+        self.begin_bound(&[(index, Some(action.clone()))]);
         self.witness.tell(Event::Started { block: index });
         self.remember(&[index]);
         let mut last = Done::default();
+        let mut changed = HashSet::new();
         for effects in action
             .effects
             .chunk_by(|a, b| a.sort() == b.sort() && a.sort() != Sort::Alone)
         {
+            let paths = || effects.iter().filter_map(Effect::path);
+            if let Err(drift) = self.verify_paths(paths(), &changed, reads) {
+                return self.drifted(drift);
+            }
+            changed.extend(paths().cloned());
             for result in self.perform(effects, &vec![index; effects.len()]) {
                 let done = result.map_err(|error| error.to_string())?;
                 let note = if done.note.is_empty() {
@@ -44,7 +55,42 @@ impl Run<'_> {
 
     /// Performs a batch; then each of its blocks has ended.
     pub(super) fn flush(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
+        let moved = self.cut(&mut batch);
+        self.perform_all(batch);
+        let Some((drift, rest)) = moved else {
+            return;
+        };
+        let mut rest = rest.into_iter();
+        if self.stopped.is_none()
+            && let Some((index, _)) = rest.next()
+        {
+            let end = self.drifted(drift);
+            self.settle(index, end);
+        }
+        for (index, _) in rest {
+            self.finish(not_run(index));
+        }
+        self.keep_ends();
+    }
+
+    /// Takes those blocks from a batch that are not to act after all: from the first one on whose
+    /// ground has moved since it was decided.
+    fn cut(&mut self, batch: &mut Batch) -> Option<(Drift, Vec<(usize, Option<Action>)>)> {
+        self.refresh();
+        let mut reads = batch.reads.iter();
+        for at in 0..batch.blocks.len() {
+            if batch.blocks[at].1.is_some()
+                && let Some(reads) = reads.next()
+                && let Err(drift) = self.verify(reads)
+            {
+                return Some((drift, batch.blocks.split_off(at)));
+            }
+        }
+        None
+    }
+
+    fn perform_all(&mut self, batch: Batch) {
         let acting = batch
             .blocks
             .iter()
@@ -55,6 +101,7 @@ impl Run<'_> {
         if effects.is_empty() {
             return;
         }
+        self.begin_bound(&batch.blocks);
         for (index, action) in &batch.blocks {
             if action.is_some() {
                 self.witness.tell(Event::Started { block: *index });

@@ -6,6 +6,7 @@ use crate::block::Action;
 use crate::effect::{Effect, Sort};
 use crate::host::Key;
 use crate::host::overlay::Overlay;
+use crate::view::Reads;
 
 /// The most effects that are made durable at once.
 pub(super) const BATCH: usize = 1024;
@@ -18,6 +19,8 @@ pub(super) struct Batch {
     pub(super) overlay: Overlay,
     /// Each block with its action; `None` for one that is in place already and waits for its turn.
     pub(super) blocks: Vec<(usize, Option<Action>)>,
+    /// What those that act were decided from, in order.
+    pub(super) reads: Vec<Reads>,
     pub(super) effects: usize,
     /// What the effects are about. A block is judged once more when its batch is done, so that
     /// another one may change the same path or package only in a later batch.

@@ -3,6 +3,7 @@
 
 mod act;
 mod batch;
+mod bounds;
 mod due;
 mod intent;
 
@@ -10,16 +11,17 @@ use std::io;
 use std::time::Duration;
 
 use self::batch::{BATCH, Batch, sort_of};
+use self::bounds::{Bounds, Drift};
 use crate::block::{Action, Block, Decision, OnError, Part};
 use crate::config::Config;
 use crate::effect::{Effect, Sort};
 use crate::host::overlay::Overlay;
 use crate::host::{Done, HostError, Mutate};
 use crate::notices::Notices;
-use crate::plan::foresee;
+use crate::plan::{Expected, foresee, read_replaced};
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::results::{self, Results};
-use crate::view::View;
+use crate::view::{Reads, View};
 
 pub use self::intent::Intent;
 
@@ -62,12 +64,33 @@ impl Witness for () {
     }
 }
 
-/// Brings a config about on a host. Whoever is bound to a plan compares it first.
+/// Brings a config about on a host.
 pub fn apply(config: &Config, host: &mut dyn Mutate, witness: &mut dyn Witness) -> Report {
+    run(config, None, host, witness)
+}
+
+/// The same, held to a plan: each block is looked at again at its moment, and the run stops at the
+/// first one that would do more than was planned, or from something else than the plan saw.
+pub fn apply_bound(
+    config: &Config,
+    expected: Expected,
+    host: &mut dyn Mutate,
+    witness: &mut dyn Witness,
+) -> Report {
+    run(config, Some(Bounds::new(expected)), host, witness)
+}
+
+fn run(
+    config: &Config,
+    bounds: Option<Bounds>,
+    host: &mut dyn Mutate,
+    witness: &mut dyn Witness,
+) -> Report {
     let mut run = Run {
         config,
         host,
         witness,
+        bounds,
         batch: Batch::default(),
         finished: vec![None; config.blocks.len()],
         notices: Notices::default(),
@@ -99,6 +122,8 @@ struct Run<'a> {
     config: &'a Config,
     host: &'a mut dyn Mutate,
     witness: &'a mut dyn Witness,
+    /// The plan that it is held to, if there is one.
+    bounds: Option<Bounds>,
     batch: Batch,
     finished: Vec<Option<Finished>>,
     notices: Notices,
@@ -121,6 +146,8 @@ enum Stop {
     Cancelled,
     /// What it does cannot be recorded.
     Unrecorded,
+    /// The host is not as the plan has it that it is bound to.
+    Drifted,
 }
 
 impl Run<'_> {
@@ -142,7 +169,8 @@ impl Run<'_> {
                 return self.finish(not_run(index));
             }
         }
-        let decision = self.decide(index, &self.batch.overlay);
+        let (decision, reads) = self.observe(index, &self.batch.overlay);
+        let as_planned = self.judge(index, &decision, &reads);
         match &decision {
             Ok(Decision::InPlace) => {
                 if is_handler {
@@ -150,7 +178,7 @@ impl Run<'_> {
                 }
                 return self.wait_in_place(index);
             }
-            Ok(Decision::Act(action)) if batches(block) => {
+            Ok(Decision::Act(action)) if batches(block) && as_planned.is_ok() => {
                 let sort = sort_of(action);
                 if sort != Sort::Alone && self.batch.takes(sort, action) {
                     self.batch.sort = Some(sort);
@@ -160,6 +188,7 @@ impl Run<'_> {
                         .extend(action.effects.iter().flat_map(Effect::about));
                     foresee(&mut self.batch.overlay, block, &decision, &*self.host);
                     self.batch.blocks.push((index, Some(action.clone())));
+                    self.batch.reads.push(reads);
                     if self.batch.effects >= BATCH {
                         self.flush();
                     }
@@ -172,9 +201,18 @@ impl Run<'_> {
             self.flush();
             return self.step(index); // judged against the host itself now
         }
-        let ended = self.alone(index, decision);
+        let ended = match as_planned {
+            Ok(()) => self.alone(index, decision, &reads),
+            Err(drift) => self.drifted(drift),
+        };
         let ended = self.try_again(index, ended);
         self.settle(index, ended);
+    }
+
+    /// The host is not as it was planned: nothing of the block is done, and nothing after it.
+    fn drifted(&mut self, Drift(why): Drift) -> Ended {
+        self.stopped = Some(Stop::Drifted);
+        Err(why)
     }
 
     /// Another try, and another, for a block that failed and says so many.
@@ -184,28 +222,41 @@ impl Run<'_> {
             let Err(why) = &ended else {
                 break;
             };
-            if !self.witness.go_on() {
+            if self.stopped == Some(Stop::Drifted) || !self.witness.go_on() {
                 break;
             }
             let text = format!("tries again in {:?}: {why}", failure.delay);
             let text = self.mask().whole(&text);
             self.witness.tell(Event::Note { block: index, text });
             self.host.pause(failure.delay);
-            let decision = self.decide(index, &Overlay::default());
-            ended = self.alone(index, decision);
+            let (decision, reads) = self.observe(index, &Overlay::default());
+            ended = match self.judge(index, &decision, &reads) {
+                Ok(()) => self.alone(index, decision, &reads),
+                Err(drift) => self.drifted(drift),
+            };
         }
         ended
     }
 
     /// A block that does not share a batch, within the time that it gives itself.
-    fn alone(&mut self, index: usize, decision: Result<Decision, HostError>) -> Ended {
+    fn alone(
+        &mut self,
+        index: usize,
+        decision: Result<Decision, HostError>,
+        reads: &Reads,
+    ) -> Ended {
         self.host.limit(self.config.blocks[index].failure.timeout);
-        let ended = self.untimed(index, decision);
+        let ended = self.untimed(index, decision, reads);
         self.host.limit(None);
         ended
     }
 
-    fn untimed(&mut self, index: usize, decision: Result<Decision, HostError>) -> Ended {
+    fn untimed(
+        &mut self,
+        index: usize,
+        decision: Result<Decision, HostError>,
+        reads: &Reads,
+    ) -> Ended {
         match decision.map_err(|error| error.to_string())? {
             Decision::InPlace => Ok(ended(index, Outcome::Ok, "")),
             Decision::Skip(why) => Ok(ended(index, Outcome::Skipped, &why)),
@@ -220,13 +271,21 @@ impl Run<'_> {
                 pure,
                 action,
             } => match self.host.guard(&guard) {
-                Ok(answer) if answer == wants => self.act(index, &action),
+                Ok(answer) if answer == wants => self.act_as_planned(index, &action, reads),
                 Ok(_) if pure => Ok(ended(index, Outcome::Ok, "")),
                 Ok(_) => Ok(ended(index, Outcome::Skipped, "not needed")),
                 Err(error) => Err(format!("its guard: {error}")),
             },
             Decision::Await { within, what } => self.wait(index, within, &what),
-            Decision::Act(action) => self.act(index, &action),
+            Decision::Act(action) => self.act_as_planned(index, &action, reads),
+        }
+    }
+
+    fn act_as_planned(&mut self, index: usize, action: &Action, reads: &Reads) -> Ended {
+        self.refresh();
+        match self.verify(reads) {
+            Ok(()) => self.act(index, action, reads),
+            Err(drift) => self.drifted(drift),
         }
     }
 
@@ -241,13 +300,13 @@ impl Run<'_> {
             }
             self.host.pause(LOOK);
             waited += LOOK;
-            match self.decide(index, &Overlay::default()) {
-                Ok(Decision::Await { .. }) => {}
-                Ok(Decision::InPlace) => {
+            match self.observe(index, &Overlay::default()) {
+                (Ok(Decision::Await { .. }), _) => {}
+                (Ok(Decision::InPlace), _) => {
                     let note = format!("after {} s", waited.as_secs());
                     return Ok(ended(index, Outcome::Ok, &note));
                 }
-                other => return self.untimed(index, other),
+                (other, reads) => return self.untimed(index, other, &reads),
             }
         }
         let seconds = within.as_secs();
@@ -274,7 +333,9 @@ impl Run<'_> {
         if action.repeats {
             return Ok(changed);
         }
-        match self.decide(index, &Overlay::default()) {
+        let (now, reads) = self.observe(index, &Overlay::default());
+        self.end_bound(action, reads);
+        match now {
             Ok(Decision::Act(left)) => Err(format!(
                 "every step succeeded, yet this is still to be done: {}",
                 left.summary
@@ -319,10 +380,20 @@ impl Run<'_> {
     }
 
     fn decide(&self, index: usize, overlay: &Overlay) -> Result<Decision, HostError> {
+        self.observe(index, overlay).0
+    }
+
+    /// What a block would do, and what it was decided from: with what it replaces, if the run is
+    /// bound to a plan.
+    fn observe(&self, index: usize, overlay: &Overlay) -> (Result<Decision, HostError>, Reads) {
         let block = &self.config.blocks[index];
         let view = View::new(&*self.host, overlay, &self.config.scope, &block.own);
         let view = view.after(&self.results);
-        self.notices.decide(self.config, index, &view)
+        let decision = self.notices.decide(self.config, index, &view);
+        if let (Some(_), Ok(Decision::Act(action))) = (&self.bounds, &decision) {
+            read_replaced(action, &view);
+        }
+        (decision, view.into_reads())
     }
 
     fn wait_in_place(&mut self, index: usize) {

@@ -2,6 +2,7 @@
 //! Every read is recorded, since a digest, drift and re-judging all need to know what was read.
 
 mod accounts;
+mod again;
 mod packages;
 mod paths;
 mod units;
@@ -19,6 +20,8 @@ use crate::host::{Hash, HostError, Key, Memo, Observe, Powers};
 use crate::name::{AbsPath, SysctlKey};
 use crate::results::Results;
 use crate::source::{Blob, Source};
+
+pub(crate) use self::again::{is_absence, look};
 
 /// What was read of the base, by key, in a stable order: a digest of what it showed.
 pub type Reads = BTreeMap<Key, Hash>;
@@ -191,7 +194,11 @@ impl<'a> View<'a> {
     }
 
     fn record(&self, key: Key, seen: &impl std::fmt::Debug) {
-        let digest = blake3::hash(format!("{seen:?}").as_bytes());
-        self.reads.borrow_mut().insert(key, digest);
+        self.reads.borrow_mut().insert(key, digest_of(seen));
     }
+}
+
+/// Names what a host showed.
+fn digest_of(seen: &impl std::fmt::Debug) -> Hash {
+    blake3::hash(format!("{seen:?}").as_bytes())
 }

@@ -58,6 +58,10 @@ impl Mutate for Live {
         deadline::set(time);
     }
 
+    fn refresh(&mut self) {
+        self.forget();
+    }
+
     fn pause(&mut self, time: Duration) {
         self.forget();
         std::thread::sleep(time);

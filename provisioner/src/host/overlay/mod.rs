@@ -4,6 +4,7 @@
 //! host in memory. One foresight of each effect serves both.
 
 mod accounts;
+mod answers;
 mod foresee;
 mod settings;
 mod user_units;
