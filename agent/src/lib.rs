@@ -21,6 +21,7 @@ mod grants;
 pub mod guard;
 mod intake;
 pub mod journal;
+mod ledger;
 pub mod lock;
 mod notes;
 mod pins;

@@ -26,6 +26,7 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Maybe => "maybe",
         Verdict::Blocked => "blocked",
         Verdict::Skip => "skip",
+        Verdict::Orphan => "orphan",
     }
 }
 
@@ -123,6 +124,7 @@ pub(crate) struct Plan<'a> {
     blocked: usize,
     ok: usize,
     skip: usize,
+    orphan: usize,
     seconds: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Fault<'a>>,
@@ -168,6 +170,7 @@ impl<'a> Plan<'a> {
             blocked: plan.count(Verdict::Blocked),
             ok: plan.count(Verdict::Ok),
             skip: plan.count(Verdict::Skip),
+            orphan: plan.count(Verdict::Orphan),
             seconds: time.as_secs_f64(),
             warnings,
             blocks: plan.blocks.iter().map(Block::new).collect(),

@@ -118,6 +118,9 @@ pub struct Request {
     /// of the target
     #[prost(string, repeated, tag = "9")]
     pub target_tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// what left the config is removed, or let go; as the config says if not
+    #[prost(bool, tag = "10")]
+    pub prune: bool,
 }
 /// A group of targets.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -676,6 +679,9 @@ pub struct Header {
     /// ids of blocks whose commands an earlier run left in doubt
     #[prost(string, repeated, tag = "3")]
     pub in_doubt: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// fingerprint of the key of the client that asked; none on the host itself
+    #[prost(string, tag = "4")]
+    pub key: ::prost::alloc::string::String,
 }
 /// What is about to be done.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -696,6 +702,9 @@ pub struct Intent {
     /// JSON: what it replaces, one object for each thing (provisioner/src/undo)
     #[prost(string, repeated, tag = "4")]
     pub before: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// a part of a thing of which nothing was there, such as a line of a file
+    #[prost(bool, tag = "5")]
+    pub adds: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -709,6 +718,7 @@ pub enum Verdict {
     Maybe = 6,
     Blocked = 7,
     Skip = 8,
+    Orphan = 9,
 }
 impl Verdict {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -726,6 +736,7 @@ impl Verdict {
             Self::Maybe => "VERDICT_MAYBE",
             Self::Blocked => "VERDICT_BLOCKED",
             Self::Skip => "VERDICT_SKIP",
+            Self::Orphan => "VERDICT_ORPHAN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -740,6 +751,7 @@ impl Verdict {
             "VERDICT_MAYBE" => Some(Self::Maybe),
             "VERDICT_BLOCKED" => Some(Self::Blocked),
             "VERDICT_SKIP" => Some(Self::Skip),
+            "VERDICT_ORPHAN" => Some(Self::Orphan),
             _ => None,
         }
     }

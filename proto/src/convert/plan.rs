@@ -134,6 +134,7 @@ fn verdict(from: wire::Verdict) -> Result<Verdict, BadMessage> {
         wire::Verdict::Maybe => Verdict::Maybe,
         wire::Verdict::Blocked => Verdict::Blocked,
         wire::Verdict::Skip => Verdict::Skip,
+        wire::Verdict::Orphan => Verdict::Orphan,
     })
 }
 
@@ -147,6 +148,7 @@ fn to_verdict(verdict: Verdict) -> wire::Verdict {
         Verdict::Maybe => wire::Verdict::Maybe,
         Verdict::Blocked => wire::Verdict::Blocked,
         Verdict::Skip => wire::Verdict::Skip,
+        Verdict::Orphan => wire::Verdict::Orphan,
     }
 }
 
@@ -209,7 +211,7 @@ fn to_line(line: &Line) -> wire::Line {
 mod tests {
     use super::*;
 
-    const VERDICTS: [Verdict; 8] = [
+    const VERDICTS: [Verdict; 9] = [
         Verdict::Ok,
         Verdict::Create,
         Verdict::Update,
@@ -218,6 +220,7 @@ mod tests {
         Verdict::Maybe,
         Verdict::Blocked,
         Verdict::Skip,
+        Verdict::Orphan,
     ];
 
     fn sample() -> Plan {

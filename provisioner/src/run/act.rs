@@ -14,6 +14,7 @@ impl Run<'_> {
     /// Performs the effects of one block, adjacent ones of a sort together.
     pub(super) fn act(&mut self, index: usize, action: &Action) -> Ended {
         self.witness.tell(Event::Started { block: index });
+        self.adding.extend(action.adds.then_some(index));
         self.remember(&[index]);
         let mut last = Done::default();
         for effects in action
@@ -56,8 +57,9 @@ impl Run<'_> {
             return;
         }
         for (index, action) in &batch.blocks {
-            if action.is_some() {
+            if let Some(action) = action {
                 self.witness.tell(Event::Started { block: *index });
+                self.adding.extend(action.adds.then_some(*index));
             }
         }
         let new = self.remember(&owners);
@@ -115,6 +117,7 @@ impl Run<'_> {
                 let is_command = matches!(effect, Effect::Run(_));
                 Ok(Intent {
                     is_unguarded: is_command && !block.may_run_again(),
+                    adds: self.adding.contains(owner),
                     ..Intent::of(*owner, effect, before)
                 })
             })
@@ -130,7 +133,9 @@ impl Run<'_> {
             self.stopped = Some(Stop::Unrecorded);
             return vec![Err(unrecorded(&why))];
         }
-        self.opaque |= effects.iter().any(Effect::is_opaque);
+        // What was removed as nobody's may have been part of what a block is about.
+        let is_pruning = |owner: &usize| self.config.blocks[*owner].orphan().is_some();
+        self.opaque |= owners.iter().any(is_pruning) || effects.iter().any(Effect::is_opaque);
         let mut masks = [(Stream::Stdout, self.mask()), (Stream::Stderr, self.mask())];
         let mut words = self.mask();
         let witness = &mut *self.witness;
