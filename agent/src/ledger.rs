@@ -9,11 +9,11 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use hpt_provisioner::ledger::Ledger;
+use hpt_provisioner::ledger::{Deeds, Ledger};
 use hpt_provisioner::report::{Outcome, Report};
 
 use crate::Places;
-use crate::journal::{Journals, Past, deeds_of};
+use crate::journal::{Doings, Journals, Past};
 use crate::state::private_dir;
 
 /// How the file of a ledger ends.
@@ -59,8 +59,7 @@ impl Ledgers {
         let path = self.path(name);
         let mut ledger = parse(&path)?;
         if let Some(run) = ledger.open.clone() {
-            let deeds = deeds_of(&self.journals, &run)?.unwrap_or_default();
-            ledger.settle(&deeds);
+            ledger.settle(&self.deeds(&run)?);
         }
         Ok(ledger)
     }
@@ -102,8 +101,8 @@ impl Ledgers {
 
     /// Notes what a run has come to. What cannot be written now is settled by whoever reads it next.
     pub(crate) fn end(&self, run: &str, mut ledger: Ledger) {
-        let settled = deeds_of(&self.journals, run).and_then(|deeds| {
-            ledger.settle(&deeds.unwrap_or_default());
+        let settled = self.deeds(run).and_then(|deeds| {
+            ledger.settle(&deeds);
             self.write(&ledger)
         });
         if let Err(why) = settled {
@@ -151,6 +150,11 @@ impl Ledgers {
                 tracing::error!("what was undone cannot be noted in the ledger: {why}");
             }
         }
+    }
+
+    fn deeds(&self, run: &str) -> io::Result<Deeds> {
+        let doings = Doings::of(&self.journals, run)?;
+        Ok(doings.map_or_else(Deeds::default, Doings::deeds))
     }
 
     fn path(&self, name: &str) -> PathBuf {

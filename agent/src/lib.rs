@@ -37,6 +37,7 @@ pub mod state;
 mod systemd;
 mod undo;
 pub mod unit_file;
+mod why;
 
 use std::path::{Path, PathBuf};
 

@@ -190,7 +190,8 @@ fn entry(text: &mut String, block: &Planned, column: usize, all: bool) {
     }
 }
 
-fn detail(text: &mut String, part: &Detail, all: bool) {
+/// A detail of a block, in lines.
+pub(crate) fn detail(text: &mut String, part: &Detail, all: bool) {
     match part {
         Detail::Text(words) => *text += &format!("      {}\n", visible(words)),
         Detail::Diff { lines, .. } => {

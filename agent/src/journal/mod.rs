@@ -23,7 +23,7 @@ use crate::ledger::forget_found;
 use crate::state::{StateError, private_dir};
 
 pub(crate) use self::changes::Past;
-pub(crate) use self::deeds::deeds_of;
+pub(crate) use self::deeds::{Doing, Doings};
 pub(crate) use self::id::is_id;
 pub use self::id::name_run;
 pub(crate) use self::read::Standing;

@@ -152,7 +152,11 @@ fn to_verdict(verdict: Verdict) -> wire::Verdict {
     }
 }
 
-fn detail(from: wire::Detail) -> Result<Detail, BadMessage> {
+/// Reads a detail of a plan.
+///
+/// # Errors
+/// If it says nothing.
+pub fn detail(from: wire::Detail) -> Result<Detail, BadMessage> {
     match from.kind {
         Some(wire::detail::Kind::Text(text)) => Ok(Detail::Text(text)),
         Some(wire::detail::Kind::Diff(diff)) => {
@@ -166,7 +170,8 @@ fn detail(from: wire::Detail) -> Result<Detail, BadMessage> {
     }
 }
 
-fn to_detail(detail: &Detail) -> wire::Detail {
+/// A detail of a plan as it travels.
+pub fn to_detail(detail: &Detail) -> wire::Detail {
     let kind = match detail {
         Detail::Text(text) => wire::detail::Kind::Text(text.clone()),
         Detail::Diff { path, lines } => {

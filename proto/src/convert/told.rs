@@ -200,19 +200,23 @@ pub fn outcome(from: wire::Outcome) -> Option<Outcome> {
 }
 
 fn to_finished(from: Finished) -> wire::Finished {
-    let outcome = match from.outcome {
+    wire::Finished {
+        block: number(from.block),
+        outcome: to_outcome(from.outcome).into(),
+        note: from.note,
+        exit: from.exit,
+    }
+}
+
+/// What became of a block, as it travels.
+pub fn to_outcome(from: Outcome) -> wire::Outcome {
+    match from {
         Outcome::Ok => wire::Outcome::Ok,
         Outcome::Changed => wire::Outcome::Changed,
         Outcome::Skipped => wire::Outcome::Skipped,
         Outcome::Failed => wire::Outcome::Failed,
         Outcome::NotRun => wire::Outcome::NotRun,
         Outcome::Reverted => wire::Outcome::Reverted,
-    };
-    wire::Finished {
-        block: number(from.block),
-        outcome: outcome.into(),
-        note: from.note,
-        exit: from.exit,
     }
 }
 

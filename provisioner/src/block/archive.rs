@@ -102,7 +102,9 @@ impl Kind for Archive {
     }
 
     fn holdings(&self) -> Vec<Holding> {
-        vec![Holding::of([Key::Path(self.creates.as_ref().unwrap_or(&self.dest).clone())])]
+        vec![Holding::of([Key::Path(
+            self.creates.as_ref().unwrap_or(&self.dest).clone(),
+        )])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -56,7 +56,9 @@ impl Orphan {
                 };
                 Decision::Act(action)
             }
-            Decision::Blocked(why) => Decision::Orphan(format!("left the config, and stays: {why}")),
+            Decision::Blocked(why) => {
+                Decision::Orphan(format!("left the config, and stays: {why}"))
+            }
             other => other,
         })
     }

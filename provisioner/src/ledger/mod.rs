@@ -43,14 +43,7 @@ impl Ledger {
 
     /// Notes what a run is about to bring, besides all that is owned already: whenever it breaks off,
     /// nothing that it has made is nobody's.
-    pub fn begin(
-        &mut self,
-        config: &Config,
-        plan: &Plan,
-        left: &Left,
-        others: &[Self],
-        by: &By,
-    ) {
+    pub fn begin(&mut self, config: &Config, plan: &Plan, left: &Left, others: &[Self], by: &By) {
         self.forget(left);
         for owned in &mut self.things {
             let leaving = left.leaving.get(&owned.thing()).cloned();

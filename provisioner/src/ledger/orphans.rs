@@ -78,9 +78,8 @@ impl Config {
     fn orphan(&self, owned: &Owned, id: String, fate: OrphanFate) -> Block {
         let kind = KINDS.iter().find(|kind| **kind == owned.kind);
         let handlers = self.blocks.iter().enumerate();
-        let notified = handlers.filter(|(_, block)| {
-            block.kind == "handler" && owned.notify.contains(&block.id)
-        });
+        let notified = handlers
+            .filter(|(_, block)| block.kind == "handler" && owned.notify.contains(&block.id));
         Block {
             id,
             index: 0,

@@ -212,9 +212,7 @@ impl Run<'_> {
     fn untimed(&mut self, index: usize, decision: Result<Decision, HostError>) -> Ended {
         match decision.map_err(|error| error.to_string())? {
             Decision::InPlace => Ok(ended(index, Outcome::Ok, "")),
-            Decision::Skip(why) | Decision::Orphan(why) => {
-                Ok(ended(index, Outcome::Skipped, &why))
-            }
+            Decision::Skip(why) | Decision::Orphan(why) => Ok(ended(index, Outcome::Skipped, &why)),
             Decision::Blocked(why) => Err(why),
             Decision::Maybe(cause) => Err(format!(
                 "it still cannot be decided: it depends on {}",
