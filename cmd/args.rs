@@ -15,7 +15,7 @@ use crate::terminal::{Form, Terminal, visible};
 use crate::{
     attach, audit, backup, cancel, check, explain, facts, fix, fmt, gen_client_keys,
     gen_target_keys, guard, list_target_keys, log, passphrase, plan, provision, remove, rename,
-    restore, run, schema, seal, serve, show, status, undo, unit_file,
+    restore, run, schema, seal, serve, show, status, undo, unit_file, why,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -96,6 +96,8 @@ pub(crate) enum Verb {
     Cancel(cancel::Args),
     /// Put back what a run replaced
     Undo(undo::Args),
+    /// Tell whose a file, user, package or unit is, and what runs made of it
+    Why(why::Args),
     /// Show who did what on a target
     Log(log::Args),
     /// Verify that nothing was taken from an audit or changed in it

@@ -1,10 +1,10 @@
 //! What a run tells, shown as it is told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use hpt_proto::{Begun, BlockName, Running};
-use hpt_provisioner::plan::Plan;
+use hpt_provisioner::plan::{Plan, Verdict};
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 
 use crate::context::now;
@@ -33,6 +33,8 @@ pub(crate) struct Follower<'a> {
     /// The last output of blocks that are not over yet.
     output: HashMap<usize, Vec<u8>>,
     not_run: usize,
+    /// The blocks that left the config: the plan has said so.
+    orphans: HashSet<usize>,
 }
 
 impl<'a> Follower<'a> {
@@ -54,6 +56,8 @@ impl<'a> Follower<'a> {
             .iter()
             .filter(|b| all || b.verdict.is_pending())
             .map(|b| b.id.as_str());
+        let orphans = plan.blocks.iter().enumerate();
+        let orphans = orphans.filter(|(_, planned)| planned.verdict == Verdict::Orphan);
         Self {
             blocks: blocks.collect(),
             all,
@@ -63,6 +67,7 @@ impl<'a> Follower<'a> {
             began: HashMap::new(),
             output: HashMap::new(),
             not_run: 0,
+            orphans: orphans.map(|(index, _)| index).collect(),
         }
     }
 
@@ -103,6 +108,11 @@ impl<'a> Follower<'a> {
                 begun.blocks.iter().map(|b| b.id.as_str()),
             );
             self.blocks.clone_from(&begun.blocks);
+        }
+        if self.blocks != begun.blocks {
+            // What left the config may be gone since it was planned.
+            self.blocks.clone_from(&begun.blocks);
+            self.orphans.clear();
         }
     }
 
@@ -176,6 +186,7 @@ impl<'a> Follower<'a> {
         let output = self.output.remove(&end.block).unwrap_or_default();
         match end.outcome {
             Outcome::Ok if !self.all => return,
+            Outcome::Skipped if !self.all && self.orphans.contains(&end.block) => return,
             Outcome::NotRun => {
                 self.not_run += 1;
                 if self.not_run > NOT_RUN && !self.all {

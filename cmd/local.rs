@@ -8,7 +8,7 @@ use hpt_agent::blobs::Store;
 use hpt_agent::journal::name_run;
 use hpt_agent::run::{Order, RunError, Site};
 use hpt_agent::state::StateError;
-use hpt_proto::wire::{Interrupted, PlanUndoReply};
+use hpt_proto::wire::{Interrupted, PlanUndoReply, WhyReply};
 use hpt_proto::{End, Running, Told};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::Reveal;
@@ -122,6 +122,11 @@ impl Local {
 }
 
 impl Local {
+    /// What hpt has to do with a thing of this host.
+    pub(crate) fn why(&self, what: &str) -> Result<WhyReply, CommandError> {
+        self.site.why(what, Reveal::Content).map_err(failed)
+    }
+
     /// What an undo of this run would do, or of the last one that has changed something.
     pub(crate) fn plan_undo(&self, run: &str) -> Result<PlanUndoReply, CommandError> {
         let plan = self.site.plan_undo(run).map_err(failed)?;

@@ -66,6 +66,7 @@ mod terminal;
 mod undo;
 mod unit_file;
 mod upload;
+mod why;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -126,6 +127,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
     match line.into_verb()? {
         Verb::Plan(args) => plan::run(&args, context),
         Verb::Provision(args) => provision::run(&args, context),
+        Verb::Why(args) => why::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Explain(args) => explain::run(&args, context),
         Verb::Schema(schema::Args {}) => Ok(schema::run(context)),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use hpt_provisioner::config::Given;
 use hpt_provisioner::plan::{Plan, Verdict};
 
 use crate::context::{Context, runtime};
@@ -18,6 +19,7 @@ use crate::site::{Job, Site};
 Marks:
   +  is made        ~  is changed     -  is removed    !  runs
   ?  is known when applied            x  cannot work   =  is in place
+  o  left the config: an orphan, which goes with --prune
 
 Examples:
   hpt --target web1 plan site.toml
@@ -31,6 +33,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     given: given::Options,
+
+    /// Plan to remove what left the config, if hpt made it
+    #[arg(long, conflicts_with = "tags")]
+    prune: bool,
 
     /// Show what is in place, and every line of every diff
     #[arg(short, long)]
@@ -47,7 +53,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let began = Instant::now();
-    let given = args.given.read()?;
+    let given = Given {
+        prune: args.prune,
+        ..args.given.read()?
+    };
     let config = context.read_config(&args.files, given.clone())?;
     let job = Job::new(config, context)?;
     let plan = runtime()?.block_on(async {

@@ -28,6 +28,8 @@ pub(crate) struct PlanFile {
     texts: BTreeMap<String, String>,
     vars: toml::Table,
     tags: BTreeSet<String>,
+    #[serde(default)]
+    prune: bool,
     /// 32 bytes in hexadecimal.
     digest: String,
     /// The mark of each block, in hexadecimal.
@@ -52,6 +54,7 @@ impl PlanFile {
             texts: texts(files),
             vars: given.vars.clone(),
             tags: given.tags.clone(),
+            prune: given.prune,
             digest: blake3::Hash::from_bytes(plan.digest.0).to_hex().to_string(),
             blocks: marks
                 .iter()
@@ -105,6 +108,7 @@ impl PlanFile {
         Given {
             vars: self.vars.clone(),
             tags: self.tags.clone(),
+            prune: self.prune,
             ..Given::default()
         }
     }

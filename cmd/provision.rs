@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hpt_proto::{End, Running};
+use hpt_provisioner::config::Given;
 use hpt_provisioner::plan::{Digest, Moved, Plan};
 
 use crate::context::{Context, now, runtime};
@@ -38,8 +39,12 @@ pub(crate) struct Args {
     given: given::Options,
 
     /// Apply this plan of `hpt plan -O FILE`, or nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "vars", "var_file", "tags"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "vars", "var_file", "tags", "prune"])]
     plan: Option<PathBuf>,
+
+    /// Remove what left the config, if hpt made it
+    #[arg(long, conflicts_with = "tags")]
+    prune: bool,
 
     /// Apply without asking
     #[arg(short, long)]
@@ -69,6 +74,7 @@ impl Args {
             && self.plan.is_none()
             && self.given.is_empty()
             && !self.yes
+            && !self.prune
             && self.rerun.is_empty()
             && self.confirm.is_none()
             && !self.no_confirm
@@ -83,7 +89,13 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             agreed.place(&mut context.global)?;
             (agreed.files.clone(), agreed.given())
         }
-        None => (args.files.clone(), args.given.read()?),
+        None => {
+            let given = Given {
+                prune: args.prune,
+                ..args.given.read()?
+            };
+            (args.files.clone(), given)
+        }
     };
     if files.is_empty() {
         return Err(CommandError::usage("there is no config to provision")

@@ -6,7 +6,9 @@ use hpt_keystore::{TargetName, VerifyingKey};
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
-use hpt_proto::wire::{FactsRequest, Interrupted, PlanRequest, StatusReply, StatusRequest};
+use hpt_proto::wire::{
+    FactsRequest, Interrupted, PlanRequest, StatusReply, StatusRequest, WhyReply, WhyRequest,
+};
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
@@ -144,6 +146,16 @@ impl Remote {
             Err(upload::Failure::Source(error)) => Err(error),
             Err(upload::Failure::Refused(status)) => Err(self.refused(&status)),
         }
+    }
+
+    /// What hpt has to do with a thing there.
+    pub(crate) async fn why(&mut self, what: &str) -> Result<WhyReply, CommandError> {
+        let request = WhyRequest {
+            what: what.to_owned(),
+            reveal: true,
+        };
+        let reply = self.client.why(request).await;
+        Ok(reply.map_err(|status| self.refused(&status))?.into_inner())
     }
 
     pub(crate) fn bad(&self, bad: BadMessage) -> CommandError {

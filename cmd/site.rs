@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hpt_proto::wire::{Interrupted, PlanUndoReply};
+use hpt_proto::wire::{Interrupted, PlanUndoReply, WhyReply};
 use hpt_proto::{Delivery, End};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::Fault;
@@ -138,6 +138,14 @@ impl Site {
         match self {
             Self::Local(local) => local.keep(missing, job),
             Self::Remote(remote) => remote.send(missing, job, terminal).await,
+        }
+    }
+
+    /// What hpt has to do with a thing of the host.
+    pub(crate) async fn why(&mut self, what: &str) -> Result<WhyReply, CommandError> {
+        match self {
+            Self::Local(local) => local.why(what),
+            Self::Remote(remote) => remote.why(what).await,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hpt_proto::{Begun, End, Told};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::host::live::Live;
+use hpt_provisioner::ledger::Ledger;
 use hpt_provisioner::plan::{Digest, Expected};
 use hpt_provisioner::run::{apply, apply_bound};
 use hpt_provisioner::secret::Secret;
@@ -13,6 +14,7 @@ use crate::Places;
 use crate::confirm::Confirmation;
 use crate::guard::Guardian;
 use crate::journal::{Journal, Journals, cancel_path};
+use crate::ledger::Ledgers;
 use crate::lock::Lock;
 use crate::recorded::Recorded;
 use crate::run::RunError;
@@ -36,6 +38,8 @@ pub(crate) struct Due {
     pub(crate) in_doubt: BTreeSet<String>,
     pub(crate) journals: Journals,
     pub(crate) recorded: Recorded,
+    /// What the config owns, and is about to own.
+    pub(crate) ledger: Ledger,
     pub(crate) places: Places,
     pub(crate) guardian: Option<Guardian>,
     /// Held until all is over.
@@ -52,6 +56,10 @@ impl Due {
         let run = self.begun.running.run.clone();
         let cancel = cancel_path(&self.places.run, &run);
         self.recorded.begin(&self.journals)?;
+        let ledgers = Ledgers::of(&self.places, self.journals.clone());
+        if let Err(why) = ledgers.begin(&run, &self.ledger) {
+            return Err(RunError::Ledger(self.recorded.failed(why)));
+        }
         if let Some(guardian) = &self.guardian {
             guardian.arm(&self.places, &run, self.begun.confirm)?;
         }
@@ -60,7 +68,14 @@ impl Due {
             None => Ok(()),
         };
         used.map_err(|why| self.recorded.failed(why))?;
-        let journal = Journal::begin(&self.journals, self.begun, self.in_doubt, cancel, hear);
+        let journal = Journal::begin(
+            &self.journals,
+            self.begun,
+            self.in_doubt,
+            self.recorded.key(),
+            cancel,
+            hear,
+        );
         let mut journal = journal.map_err(|why| self.recorded.failed(why))?;
         let (config, host) = (&self.config, &mut self.host);
         let report = match self.held_to {
@@ -73,6 +88,12 @@ impl Due {
         {
             tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
         }
-        Ok(self.recorded.end(End::Report { run, report }, journal))
+        let end = End::Report {
+            run: run.clone(),
+            report,
+        };
+        let end = self.recorded.end(end, journal);
+        ledgers.end(&run, self.ledger);
+        Ok(end)
     }
 }

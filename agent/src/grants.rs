@@ -13,7 +13,7 @@ pub(crate) struct Caller {
 }
 
 /// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 14] = [
+const TABLE: [(&str, Grant); 15] = [
     ("Status", Grant::Status),
     ("Facts", Grant::Facts),
     ("MissingBlobs", Grant::Apply),
@@ -27,6 +27,7 @@ const TABLE: [(&str, Grant); 14] = [
     ("Undo", Grant::Undo),
     ("AuditHead", Grant::Status),
     ("Log", Grant::Log),
+    ("Why", Grant::Log),
     ("Health", Grant::Status),
 ];
 

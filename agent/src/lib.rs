@@ -21,6 +21,7 @@ mod grants;
 pub mod guard;
 mod intake;
 pub mod journal;
+mod ledger;
 pub mod lock;
 mod notes;
 mod pins;
@@ -36,6 +37,7 @@ pub mod state;
 mod systemd;
 mod undo;
 pub mod unit_file;
+mod why;
 
 use std::path::{Path, PathBuf};
 

@@ -45,11 +45,16 @@ impl Recorded {
     }
 
     /// Records that there was no run after all.
-    pub(crate) fn failed(&self, why: io::Error) -> RunError {
+    pub(crate) fn failed(&self, why: io::Error) -> io::Error {
         self.audit.note(&[self
             .ended()
             .with("why", format_args!("nothing was done: {why}"))]);
-        why.into()
+        why
+    }
+
+    /// The fingerprint of the key of who asked.
+    pub(crate) fn key(&self) -> &str {
+        &self.began.key
     }
 
     /// Records what a run has come to, in the audit and then in its journal, which is to tell others.

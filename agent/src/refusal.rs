@@ -37,6 +37,7 @@ pub(crate) fn unplannable(error: &RunError) -> Status {
         | RunError::Host(_)
         | RunError::NoGuardian(_)
         | RunError::Journal(_)
+        | RunError::Ledger(_)
         | RunError::Audit(_) => Status::failed_precondition(error.to_string()),
     }
 }

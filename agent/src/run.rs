@@ -18,6 +18,7 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, Kept, Live};
 use hpt_provisioner::host::{HostError, Observe};
+use hpt_provisioner::ledger::{By, Left};
 use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Planned, Reveal, expect, plan};
 use hpt_provisioner::secret::Secret;
 use hpt_provisioner::undo::Change;
@@ -29,6 +30,7 @@ use crate::confirm::Confirmation;
 use crate::due::{Due, Prepared};
 use crate::guard::Guardian;
 use crate::journal::{Journals, Past, Standing};
+use crate::ledger::{Books, Ledgers};
 use crate::lock::{self, Lock, LockError};
 use crate::recorded::{Recorded, config_hash};
 use crate::state::{State, StateError};
@@ -60,6 +62,9 @@ pub enum RunError {
     /// What its runs write down cannot be read or written.
     #[error("nothing was done, for the journal of runs cannot be used: {0}")]
     Journal(#[from] io::Error),
+    /// What is owned on it cannot be read or written.
+    #[error("nothing was done, for the ledger of what is owned cannot be used: {0}")]
+    Ledger(io::Error),
     /// That a run begins cannot be recorded, so that it does not.
     #[error("nothing was done, for it cannot be recorded in the audit: {0}")]
     Audit(io::Error),
@@ -127,6 +132,13 @@ impl Site {
         reveal: Reveal,
     ) -> Result<Result<Plan, Vec<Fault>>, RunError> {
         let (host, config) = self.open(delivery)?;
+        let config = match config {
+            Ok(mut config) => {
+                self.adopt(&mut config, &host)?;
+                Ok(config)
+            }
+            wrong => wrong,
+        };
         let ask = |guard: &Command| host.ask(guard);
         // Who may see content may have commands run.
         let ask: Option<&Ask<'_>> = (reveal == Reveal::Content).then_some(&ask);
@@ -176,7 +188,7 @@ impl Site {
     pub(crate) fn prepare(&self, order: Order) -> Result<Prepared, RunError> {
         let config_hash = config_hash(&order.delivery.request);
         let (host, config) = self.open(order.delivery)?;
-        let config = match config {
+        let mut config = match config {
             Ok(config) => config,
             Err(faults) => return Ok(Prepared::Over(End::Faults(faults))),
         };
@@ -197,6 +209,7 @@ impl Site {
         {
             host.sweep(past.changes.iter().flat_map(Change::paths));
         }
+        let (mut books, left) = self.adopt(&mut config, &host)?;
         let asker = Asker {
             reveal: Reveal::Outline,
             ask: Some(&|guard| host.ask(guard)),
@@ -218,6 +231,10 @@ impl Site {
         if plan.is_empty() {
             // Whatever broke off before, all is in place; commands stay in doubt.
             journals.put_away(None)?;
+            if config.prunes && books.mine.forget(&left) {
+                let ledgers = Ledgers::of(&self.places, journals);
+                ledgers.write(&books.mine).map_err(RunError::Ledger)?;
+            }
             let run = String::new();
             let report = plan.report();
             return Ok(Prepared::Over(End::Report { run, report }));
@@ -246,6 +263,14 @@ impl Site {
                 return Ok(Prepared::Over(End::InDoubt { run, blocks }));
             }
         }
+        let by = By {
+            run: order.running.run.clone(),
+            client: order.running.by.clone(),
+            key: order.asked.key.clone(),
+            time: order.running.since,
+        };
+        let Books { mine, others } = &mut books;
+        mine.begin(&config, &plan, &left, others, &by);
         let audit = Audit::open(&self.places)?;
         let began = Entry::of_run(Kind::RunBegan, &order.running, &order.asked)
             .with("config", config_hash.to_hex())
@@ -254,6 +279,7 @@ impl Site {
             host,
             config,
             held_to: order.bound.map(|bound| (bound.digest, expected)),
+            ledger: books.mine,
             recorded: Recorded::new(audit, began, &order.asked),
             begun: Begun {
                 running: order.running,
@@ -268,6 +294,15 @@ impl Site {
             places: self.places.clone(),
             _lock: lock,
         })))
+    }
+
+    /// Adds to a config what has left it.
+    fn adopt(&self, config: &mut Config, host: &Live) -> Result<(Books, Left), RunError> {
+        let ledgers = Ledgers::of(&self.places, Journals::at(&self.places));
+        let books = ledgers.books(config.name.as_str());
+        let books = books.map_err(RunError::Ledger)?;
+        let left = config.adopt(&books.mine, &books.others, host);
+        Ok((books, left))
     }
 
     /// How long a run waits to be confirmed of which nobody said so.

@@ -176,11 +176,7 @@ impl Target for TargetService {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let delivery = delivery(request.request)?;
-        let reveal = if request.reveal && caller.may_see_content() {
-            Reveal::Content
-        } else {
-            Reveal::Outline
-        };
+        let reveal = reveal(&caller, request.reveal);
         let site = self.0.site.clone();
         let _turn = self.turn().await;
         let reply = blocking(move || {
@@ -334,6 +330,18 @@ impl Target for TargetService {
         Ok(Response::new(ReceiverStream::new(told)))
     }
 
+    async fn why(
+        &self,
+        request: Request<wire::WhyRequest>,
+    ) -> Result<Response<wire::WhyReply>, Status> {
+        let reveal = reveal(&*caller(&request)?, request.get_ref().reveal);
+        let (site, what) = (self.0.site.clone(), request.into_inner().what);
+        let _turn = self.turn().await;
+        let reply = blocking(move || site.why(&what, reveal)).await?;
+        let reply = reply.map_err(|error| unplannable(&error))?;
+        Ok(Response::new(reply))
+    }
+
     type UndoStream = ReceiverStream<Result<ApplyEvent, Status>>;
 
     async fn undo(
@@ -360,6 +368,15 @@ fn signed(head: Head, key: &SigningKey) -> Option<wire::Head> {
         hash: head.hash.as_bytes().to_vec(),
         signature: head.sign(key).to_vec(),
     })
+}
+
+/// What a caller may see who asks for content, or not.
+fn reveal(caller: &Caller, asks: bool) -> Reveal {
+    if asks && caller.may_see_content() {
+        Reveal::Content
+    } else {
+        Reveal::Outline
+    }
 }
 
 fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {

@@ -10,6 +10,7 @@ use hpt_provisioner::undo::{Fate, foresee, undo};
 use crate::audit::{Asked, Audit, Entry, Kind};
 use crate::confirm::{Confirmation, Stage};
 use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
+use crate::ledger::Ledgers;
 use crate::lock::{Lock, LockError};
 use crate::recorded::Recorded;
 use crate::run::{RunError, Site, undecided};
@@ -79,16 +80,20 @@ impl Site {
         let entry = Entry::of_run(Kind::UndoBegan, &running, asked).with("undoes", run);
         let recorded = Recorded::new(Audit::open(self.places())?, entry, asked);
         recorded.begin(&journals)?;
+        let ledgers = Ledgers::of(self.places(), journals.clone());
+        let owned = ledgers.begin_undo(&past, &id);
+        let owned = owned.map_err(|why| RunError::Ledger(recorded.failed(why)))?;
         let begun = Begun {
             running,
-            blocks: past.blocks,
+            blocks: past.blocks.clone(),
             confirm: Duration::ZERO,
         };
         let confirmation = Confirmation::of(&journals, run);
         let waited = confirmation.filter(|waiting| waiting.stage() == Some(Stage::Armed));
-        let journal = Journal::begin(&journals, begun, in_doubt, cancel, hear);
+        let journal = Journal::begin(&journals, begun, in_doubt, recorded.key(), cancel, hear);
         let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = undo(&past.changes, &mut host, &mut journal);
+        ledgers.end_undo(&past, &report, owned);
         let id_of_undo = id.clone();
         let end = recorded.end(End::Report { run: id, report }, journal);
         // Nobody need wait for its confirmation any more.

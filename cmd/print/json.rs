@@ -26,6 +26,7 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Maybe => "maybe",
         Verdict::Blocked => "blocked",
         Verdict::Skip => "skip",
+        Verdict::Orphan => "orphan",
     }
 }
 
@@ -123,6 +124,7 @@ pub(crate) struct Plan<'a> {
     blocked: usize,
     ok: usize,
     skip: usize,
+    orphan: usize,
     seconds: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Fault<'a>>,
@@ -144,9 +146,29 @@ struct Block<'a> {
 /// A detail: a sentence, or the lines of a diff behind ` `, `-` and `+`.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Part<'a> {
+pub(crate) enum Part<'a> {
     Text(&'a str),
     Diff { path: &'a str, lines: Vec<String> },
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn new(detail: &'a Detail) -> Self {
+        match detail {
+            Detail::Text(text) => Self::Text(text),
+            Detail::Diff { path, lines } => {
+                let line = |line: &hpt_provisioner::diff::Line| match line.tag {
+                    Tag::Same => format!(" {}", line.text),
+                    Tag::Old => format!("-{}", line.text),
+                    Tag::New => format!("+{}", line.text),
+                    Tag::Gap => "...".to_owned(),
+                };
+                Self::Diff {
+                    path,
+                    lines: lines.iter().map(line).collect(),
+                }
+            }
+        }
+    }
 }
 
 impl<'a> Plan<'a> {
@@ -168,6 +190,7 @@ impl<'a> Plan<'a> {
             blocked: plan.count(Verdict::Blocked),
             ok: plan.count(Verdict::Ok),
             skip: plan.count(Verdict::Skip),
+            orphan: plan.count(Verdict::Orphan),
             seconds: time.as_secs_f64(),
             warnings,
             blocks: plan.blocks.iter().map(Block::new).collect(),
@@ -177,28 +200,13 @@ impl<'a> Plan<'a> {
 
 impl<'a> Block<'a> {
     fn new(block: &'a Planned) -> Self {
-        let part = |detail: &'a Detail| match detail {
-            Detail::Text(text) => Part::Text(text),
-            Detail::Diff { path, lines } => {
-                let line = |line: &hpt_provisioner::diff::Line| match line.tag {
-                    Tag::Same => format!(" {}", line.text),
-                    Tag::Old => format!("-{}", line.text),
-                    Tag::New => format!("+{}", line.text),
-                    Tag::Gap => "...".to_owned(),
-                };
-                Part::Diff {
-                    path,
-                    lines: lines.iter().map(line).collect(),
-                }
-            }
-        };
         Self {
             id: &block.id,
             file: &block.file,
             line: block.line,
             verdict: verdict(block.verdict),
             summary: &block.summary,
-            details: block.details.iter().map(part).collect(),
+            details: block.details.iter().map(Part::new).collect(),
         }
     }
 }

@@ -46,14 +46,9 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool, time: Duration
     text += &format!("  plan {}\n\n", plan.digest);
     let shown = plan.blocks.iter();
     let shown: Vec<_> = shown
-        .filter(|block| all || block.verdict.is_pending())
+        .filter(|block| all || block.verdict.is_pending() || block.verdict == Verdict::Orphan)
         .collect();
-    let column = shown
-        .iter()
-        .map(|b| visible(&b.id).chars().count())
-        .filter(|&n| n <= ID)
-        .max();
-    let column = column.unwrap_or_default().max(20);
+    let column = column(&shown);
     for row in shown.chunk_by(|a, b| alike(a, b)) {
         let few = if all || row.len() < ROW {
             row.len()
@@ -87,7 +82,14 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool, time: Duration
     text
 }
 
-/// One line: everything is as it should be.
+/// How wide the column of ids is.
+fn column(shown: &[&Planned]) -> usize {
+    let widths = shown.iter().map(|b| visible(&b.id).chars().count());
+    let widest = widths.filter(|&n| n <= ID).max();
+    widest.unwrap_or_default().max(20)
+}
+
+/// One line: everything is as it should be. Below it one for each orphan.
 fn nothing(name: &str, plan: &Plan, time: Duration) -> String {
     let mut words = format!("{BOLD}{name}{BOLD:#}  {} in place", plan.count(Verdict::Ok));
     let (elsewhere, untagged) = left_out(plan);
@@ -96,8 +98,22 @@ fn nothing(name: &str, plan: &Plan, time: Duration) -> String {
             words += &format!(", {count} {what}");
         }
     }
+    let orphans = plan.blocks.iter();
+    let orphans: Vec<_> = orphans
+        .filter(|block| block.verdict == Verdict::Orphan)
+        .collect();
+    if !orphans.is_empty() {
+        words += &format!(", {} {}", orphans.len(), self::orphans(orphans.len()));
+    }
     words += ", nothing to do";
-    with_time(&words, time)
+    let mut words = with_time(&words, time);
+    let column = column(&orphans);
+    for block in orphans {
+        words.push('\n');
+        entry(&mut words, block, column, false);
+        words.pop();
+    }
+    words
 }
 
 /// `2 to create, 1 to change, 17 in place`.
@@ -110,6 +126,7 @@ fn counts(plan: &Plan) -> String {
         (Verdict::Maybe, "perhaps"),
         (Verdict::Blocked, "blocked"),
         (Verdict::Ok, "in place"),
+        (Verdict::Orphan, orphans(plan.count(Verdict::Orphan))),
     ];
     let (elsewhere, untagged) = left_out(plan);
     let counted = words
@@ -123,6 +140,11 @@ fn counts(plan: &Plan) -> String {
     )
 }
 
+/// The word for so many blocks that left the config.
+fn orphans(count: usize) -> &'static str {
+    if count == 1 { "orphan" } else { "orphans" }
+}
+
 /// How many blocks are for other hosts, and how many the chosen tags leave out.
 fn left_out(plan: &Plan) -> (usize, usize) {
     let untagged = plan.blocks.iter().filter(|block| block.is_untagged());
@@ -134,6 +156,7 @@ fn left_out(plan: &Plan) -> (usize, usize) {
 fn mark(verdict: Verdict) -> (char, Style) {
     match verdict {
         Verdict::Ok | Verdict::Skip => ('=', DIM),
+        Verdict::Orphan => ('o', PERHAPS),
         Verdict::Create => ('+', CREATED),
         Verdict::Update => ('~', CHANGED),
         Verdict::Delete => ('-', REMOVED),
@@ -167,7 +190,8 @@ fn entry(text: &mut String, block: &Planned, column: usize, all: bool) {
     }
 }
 
-fn detail(text: &mut String, part: &Detail, all: bool) {
+/// A detail of a block, in lines.
+pub(crate) fn detail(text: &mut String, part: &Detail, all: bool) {
     match part {
         Detail::Text(words) => *text += &format!("      {}\n", visible(words)),
         Detail::Diff { lines, .. } => {

@@ -118,6 +118,9 @@ pub struct Request {
     /// of the target
     #[prost(string, repeated, tag = "9")]
     pub target_tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// what left the config is removed, or let go; as the config says if not
+    #[prost(bool, tag = "10")]
+    pub prune: bool,
 }
 /// A group of targets.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -609,6 +612,79 @@ pub struct LogReply {
     #[prost(message, optional, tag = "2")]
     pub head: ::core::option::Option<Head>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhyRequest {
+    /// such as "path:/etc/motd", "user:ana", "group:web", "package:nginx", "unit:nginx.service"; or the id of a block
+    #[prost(string, tag = "1")]
+    pub what: ::prost::alloc::string::String,
+    /// show content of files as diffs; needs the grants exec and apply
+    #[prost(bool, tag = "2")]
+    pub reveal: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WhyReply {
+    /// nothing if no config owns it
+    #[prost(message, repeated, tag = "1")]
+    pub owned: ::prost::alloc::vec::Vec<Owned>,
+    /// newest first, as far as the journals go back
+    #[prost(message, repeated, tag = "2")]
+    pub versions: ::prost::alloc::vec::Vec<Version>,
+}
+/// A thing that a config owns.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Owned {
+    /// its name
+    #[prost(string, tag = "1")]
+    pub config: ::prost::alloc::string::String,
+    /// of the block
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub file: ::prost::alloc::string::String,
+    /// of the block's header, from 1
+    #[prost(uint32, tag = "4")]
+    pub line: u32,
+    /// the run that has changed it last
+    #[prost(message, optional, tag = "5")]
+    pub last: ::core::option::Option<Asked>,
+    /// nothing of it was there before hpt
+    #[prost(bool, tag = "6")]
+    pub made: bool,
+    /// which part of it, if not the whole: a line of a file
+    #[prost(string, tag = "7")]
+    pub part: ::prost::alloc::string::String,
+}
+/// Who asked for a run.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Asked {
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Running>,
+    /// fingerprint of the client's key; none on the host itself
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+}
+/// What a run has made of a thing.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Version {
+    #[prost(message, optional, tag = "1")]
+    pub by: ::core::option::Option<Asked>,
+    /// of the block
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub file: ::prost::alloc::string::String,
+    /// of its header, from 1
+    #[prost(uint32, tag = "4")]
+    pub line: u32,
+    /// unspecified if the run broke off before
+    #[prost(enumeration = "Outcome", tag = "5")]
+    pub outcome: i32,
+    /// without any content, such as "write /etc/motd"
+    #[prost(string, repeated, tag = "6")]
+    pub what: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "7")]
+    pub details: ::prost::alloc::vec::Vec<Detail>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HealthRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -689,6 +765,9 @@ pub struct Header {
     /// ids of blocks whose commands an earlier run left in doubt
     #[prost(string, repeated, tag = "3")]
     pub in_doubt: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// fingerprint of the key of the client that asked; none on the host itself
+    #[prost(string, tag = "4")]
+    pub key: ::prost::alloc::string::String,
 }
 /// What is about to be done.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -709,6 +788,9 @@ pub struct Intent {
     /// JSON: what it replaces, one object for each thing (provisioner/src/undo)
     #[prost(string, repeated, tag = "4")]
     pub before: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// a part of a thing of which nothing was there, such as a line of a file
+    #[prost(bool, tag = "5")]
+    pub adds: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -722,6 +804,7 @@ pub enum Verdict {
     Maybe = 6,
     Blocked = 7,
     Skip = 8,
+    Orphan = 9,
 }
 impl Verdict {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -739,6 +822,7 @@ impl Verdict {
             Self::Maybe => "VERDICT_MAYBE",
             Self::Blocked => "VERDICT_BLOCKED",
             Self::Skip => "VERDICT_SKIP",
+            Self::Orphan => "VERDICT_ORPHAN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -753,6 +837,7 @@ impl Verdict {
             "VERDICT_MAYBE" => Some(Self::Maybe),
             "VERDICT_BLOCKED" => Some(Self::Blocked),
             "VERDICT_SKIP" => Some(Self::Skip),
+            "VERDICT_ORPHAN" => Some(Self::Orphan),
             _ => None,
         }
     }
@@ -1147,6 +1232,25 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Log"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// What hpt has to do with a thing of the host: whose it is, and what runs have made of it.
+        pub async fn why(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WhyRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhyReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Why");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Why"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Whether the target is ready to take a run. For monitors.
         pub async fn health(
             &mut self,
@@ -1276,6 +1380,11 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::LogRequest>,
         ) -> std::result::Result<tonic::Response<Self::LogStream>, tonic::Status>;
+        /// What hpt has to do with a thing of the host: whose it is, and what runs have made of it.
+        async fn why(
+            &self,
+            request: tonic::Request<super::WhyRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhyReply>, tonic::Status>;
         /// Whether the target is ready to take a run. For monitors.
         async fn health(
             &self,
@@ -1932,6 +2041,49 @@ pub mod target_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Why" => {
+                    #[allow(non_camel_case_types)]
+                    struct WhySvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::WhyRequest>
+                    for WhySvc<T> {
+                        type Response = super::WhyReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WhyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::why(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WhySvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

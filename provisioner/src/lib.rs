@@ -17,6 +17,7 @@ pub mod effect;
 pub mod fault;
 pub mod host;
 pub mod inventory;
+pub mod ledger;
 pub mod listing;
 mod mask;
 pub mod name;

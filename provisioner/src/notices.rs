@@ -174,6 +174,6 @@ fn job(block: &Block) -> Option<(UnitId, UnitJob)> {
             Body::Handler(handler) => handler.job(),
             _ => None,
         },
-        Part::Late(_) | Part::Out(_) => None,
+        Part::Late(_) | Part::Out(_) | Part::Orphan(_) => None,
     }
 }

@@ -297,6 +297,41 @@ impl Target for Evil {
         Ok(Response::new(tokio_stream::iter(lines)))
     }
 
+    async fn why(&self, _: Request<wire::WhyRequest>) -> Result<Response<wire::WhyReply>, Status> {
+        let asked = wire::Asked {
+            run: Some(wire::Running {
+                run: EVIL.to_owned(),
+                by: EVIL.to_owned(),
+                since: u64::MAX,
+            }),
+            key: EVIL.to_owned(),
+        };
+        let owned = wire::Owned {
+            config: EVIL.to_owned(),
+            id: EVIL.to_owned(),
+            file: EVIL.to_owned(),
+            line: u32::MAX,
+            last: Some(asked.clone()),
+            made: true,
+            part: EVIL.to_owned(),
+        };
+        let version = wire::Version {
+            by: Some(asked),
+            id: EVIL.to_owned(),
+            file: EVIL.to_owned(),
+            line: u32::MAX,
+            outcome: 99,
+            what: vec![EVIL.to_owned()],
+            details: vec![wire::Detail {
+                kind: Some(wire::detail::Kind::Text(EVIL.to_owned())),
+            }],
+        };
+        Ok(Response::new(wire::WhyReply {
+            owned: vec![owned],
+            versions: vec![version],
+        }))
+    }
+
     type UndoStream = Self::ApplyStream;
 
     async fn undo(

@@ -34,6 +34,7 @@ fn what_a_target_says_is_only_shown() {
         &["provision", "site.toml"],
         &["-v", "provision", "site.toml"],
         &["log"],
+        &["why", "/etc/motd"],
     ] {
         for form in [&[][..], &["--json"]] {
             let ran = place.web1(&[form, args].concat());

@@ -6,6 +6,7 @@
 //! with secrets masked, and no content of any file; all of it is for root alone.
 
 mod changes;
+mod deeds;
 pub(crate) mod follow;
 mod frame;
 mod id;
@@ -19,9 +20,11 @@ use std::path::{Path, PathBuf};
 
 use crate::Places;
 use crate::confirm::Confirmation;
+use crate::ledger::forget_found;
 use crate::state::{StateError, private_dir};
 
 pub(crate) use self::changes::Past;
+pub(crate) use self::deeds::{Doing, Doings};
 pub(crate) use self::id::is_id;
 pub use self::id::name_run;
 pub(crate) use self::read::Standing;
@@ -64,9 +67,15 @@ impl State {
 impl Journals {
     /// Makes their directory if it is missing.
     pub(crate) fn open(places: &Places) -> Result<Self, StateError> {
+        let this = Self::at(places);
+        private_dir(&this.dir)?;
+        Ok(this)
+    }
+
+    /// Where they are, whether there are any or not.
+    pub(crate) fn at(places: &Places) -> Self {
         let dir = places.of_root().join("runs");
-        private_dir(&dir)?;
-        Ok(Self { dir })
+        Self { dir }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -132,13 +141,17 @@ impl Journals {
             fs::rename(self.path(id, State::Open), self.path(id, State::Cut))?;
         }
         let all = self.all()?;
-        for (id, state) in &all[..all.len().saturating_sub(KEPT)] {
+        let (dropped, kept) = all.split_at(all.len().saturating_sub(KEPT));
+        for (id, state) in dropped {
             fs::remove_file(self.path(id, *state))?;
             self.forget_plan_of(id)?;
             if let Some(confirmation) = Confirmation::of(self, id) {
                 confirmation.forget();
             }
         }
-        Ok(())
+        match (dropped, kept) {
+            ([_, ..], [(oldest, _), ..]) => forget_found(&self.dir, oldest),
+            _ => Ok(()),
+        }
     }
 }

@@ -37,11 +37,13 @@ pub(crate) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Begins the journal of a run that holds the host. What earlier runs left open is put away.
+    /// Begins the journal of a run that holds the host, of who asked for it with this key. What earlier
+    /// runs left open is put away.
     pub(crate) fn begin(
         journals: &Journals,
         begun: Begun,
         in_doubt: BTreeSet<String>,
+        key: &str,
         cancel: PathBuf,
         listener: &'a mut dyn FnMut(Told),
     ) -> io::Result<Self> {
@@ -69,6 +71,7 @@ impl<'a> Journal<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             begun: Some(begun.clone().into()),
             in_doubt: in_doubt.into_iter().collect(),
+            key: key.to_owned(),
         };
         this.append([Kind::Header(header)])?;
         this.file.sync_data()?;

@@ -61,6 +61,7 @@ impl TryFrom<wire::Request> for Delivery {
         let mut given = Given {
             tags: from.tags.into_iter().collect(),
             included: included(from.included, from.files.len())?,
+            prune: from.prune,
             ..Given::default()
         };
         given.target_tags = from.target_tags.into_iter().collect();
@@ -128,6 +129,7 @@ impl From<&Delivery> for wire::Request {
             secrets: to_secrets(&from.request.secrets),
             vars: from.request.given.to_toml(),
             tags: from.request.given.tags.iter().cloned().collect(),
+            prune: from.request.given.prune,
             included: number(from.request.given.included),
             groups: groups.collect(),
             target_tags: from.request.given.target_tags.iter().cloned().collect(),

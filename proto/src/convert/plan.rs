@@ -134,6 +134,7 @@ fn verdict(from: wire::Verdict) -> Result<Verdict, BadMessage> {
         wire::Verdict::Maybe => Verdict::Maybe,
         wire::Verdict::Blocked => Verdict::Blocked,
         wire::Verdict::Skip => Verdict::Skip,
+        wire::Verdict::Orphan => Verdict::Orphan,
     })
 }
 
@@ -147,10 +148,15 @@ fn to_verdict(verdict: Verdict) -> wire::Verdict {
         Verdict::Maybe => wire::Verdict::Maybe,
         Verdict::Blocked => wire::Verdict::Blocked,
         Verdict::Skip => wire::Verdict::Skip,
+        Verdict::Orphan => wire::Verdict::Orphan,
     }
 }
 
-fn detail(from: wire::Detail) -> Result<Detail, BadMessage> {
+/// Reads a detail of a plan.
+///
+/// # Errors
+/// If it says nothing.
+pub fn detail(from: wire::Detail) -> Result<Detail, BadMessage> {
     match from.kind {
         Some(wire::detail::Kind::Text(text)) => Ok(Detail::Text(text)),
         Some(wire::detail::Kind::Diff(diff)) => {
@@ -164,7 +170,8 @@ fn detail(from: wire::Detail) -> Result<Detail, BadMessage> {
     }
 }
 
-fn to_detail(detail: &Detail) -> wire::Detail {
+/// A detail of a plan as it travels.
+pub fn to_detail(detail: &Detail) -> wire::Detail {
     let kind = match detail {
         Detail::Text(text) => wire::detail::Kind::Text(text.clone()),
         Detail::Diff { path, lines } => {
@@ -209,7 +216,7 @@ fn to_line(line: &Line) -> wire::Line {
 mod tests {
     use super::*;
 
-    const VERDICTS: [Verdict; 8] = [
+    const VERDICTS: [Verdict; 9] = [
         Verdict::Ok,
         Verdict::Create,
         Verdict::Update,
@@ -218,6 +225,7 @@ mod tests {
         Verdict::Maybe,
         Verdict::Blocked,
         Verdict::Skip,
+        Verdict::Orphan,
     ];
 
     fn sample() -> Plan {

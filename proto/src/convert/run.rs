@@ -82,6 +82,7 @@ impl From<&Intent> for wire::Intent {
             what: intent.what.clone(),
             unguarded: intent.is_unguarded,
             before: intent.before.iter().map(Before::to_json).collect(),
+            adds: intent.adds,
         }
     }
 }

@@ -191,15 +191,7 @@ fn report(from: Vec<wire::Finished>, blocks: usize) -> Result<Report, BadMessage
 }
 
 fn finished(from: wire::Finished, blocks: usize) -> Result<Finished, BadMessage> {
-    let outcome = match from.outcome() {
-        wire::Outcome::Unspecified => return Err(BadMessage("an unknown outcome")),
-        wire::Outcome::Ok => Outcome::Ok,
-        wire::Outcome::Changed => Outcome::Changed,
-        wire::Outcome::Skipped => Outcome::Skipped,
-        wire::Outcome::Failed => Outcome::Failed,
-        wire::Outcome::NotRun => Outcome::NotRun,
-        wire::Outcome::Reverted => Outcome::Reverted,
-    };
+    let outcome = outcome(from.outcome()).ok_or(BadMessage("an unknown outcome"))?;
     let block = index(from.block, blocks)?;
     Ok(Finished {
         block,
@@ -209,20 +201,37 @@ fn finished(from: wire::Finished, blocks: usize) -> Result<Finished, BadMessage>
     })
 }
 
+/// What became of a block; `None` for a word that is not known here.
+pub fn outcome(from: wire::Outcome) -> Option<Outcome> {
+    Some(match from {
+        wire::Outcome::Unspecified => return None,
+        wire::Outcome::Ok => Outcome::Ok,
+        wire::Outcome::Changed => Outcome::Changed,
+        wire::Outcome::Skipped => Outcome::Skipped,
+        wire::Outcome::Failed => Outcome::Failed,
+        wire::Outcome::NotRun => Outcome::NotRun,
+        wire::Outcome::Reverted => Outcome::Reverted,
+    })
+}
+
 fn to_finished(from: Finished) -> wire::Finished {
-    let outcome = match from.outcome {
+    wire::Finished {
+        block: number(from.block),
+        outcome: to_outcome(from.outcome).into(),
+        note: from.note,
+        exit: from.exit,
+    }
+}
+
+/// What became of a block, as it travels.
+pub fn to_outcome(from: Outcome) -> wire::Outcome {
+    match from {
         Outcome::Ok => wire::Outcome::Ok,
         Outcome::Changed => wire::Outcome::Changed,
         Outcome::Skipped => wire::Outcome::Skipped,
         Outcome::Failed => wire::Outcome::Failed,
         Outcome::NotRun => wire::Outcome::NotRun,
         Outcome::Reverted => wire::Outcome::Reverted,
-    };
-    wire::Finished {
-        block: number(from.block),
-        outcome: outcome.into(),
-        note: from.note,
-        exit: from.exit,
     }
 }
 

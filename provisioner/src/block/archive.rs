@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::block::own_file::missing_dirs;
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::{Access, Effect, UnpackJob};
 use crate::host::overlay::Fate;
 use crate::host::{EntryKind, Hash, HostError, Key, Memo};
@@ -99,6 +99,12 @@ impl Kind for Archive {
 
     fn sources(&mut self) -> Vec<&mut Source> {
         vec![&mut self.source]
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        vec![Holding::of([Key::Path(
+            self.creates.as_ref().unwrap_or(&self.dest).clone(),
+        )])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

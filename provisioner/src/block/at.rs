@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::own_file::PlainName;
 use crate::block::timer::{Calendar, CommandLine, Timer};
-use crate::block::{Decision, Kind};
+use crate::block::{Decision, Holding, Kind};
 use crate::host::{HostError, Key};
 use crate::name::{self, BadName, Day, UserName};
 use crate::view::View;
@@ -101,6 +101,14 @@ impl Kind for At {
 
     fn reads(&self) -> Vec<Key> {
         self.timer().reads()
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let name = ("name", self.name.as_str().into());
+        vec![self.timer().holding().absent_by("at", [name])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

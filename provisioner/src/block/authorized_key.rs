@@ -1,10 +1,12 @@
 //! `[[authorized_key]]`: a public key that may log in as a user.
 
+use std::cell::Cell;
+
 use serde::Deserialize;
 
 use crate::block::one_line::OneLine;
 use crate::block::user::ssh_keys::{self, Judged, SshFiles};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::{EntryKind, HostError, Key, User as Seen};
 use crate::name::{AbsPath, BadName, GroupName, UserName};
@@ -124,6 +126,17 @@ impl Kind for AuthorizedKey {
         vec![Key::User(self.user.clone()), Key::Group(self.own_group())]
     }
 
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let holding = Holding::of([Key::User(self.user.clone())]);
+        let user = ("user", self.user.to_string().into());
+        let key = ("key", self.key.0.as_str().into());
+        let holding = holding.part(format!("key {}", self.key.blob()));
+        vec![holding.absent_by("authorized_key", [user, key])]
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let user = match view.user(&self.user)? {
             Fate::Is(user) => user,
@@ -181,7 +194,13 @@ impl AuthorizedKey {
             authorized: &[],
             exclusive: false,
         };
-        let effects = match files.rewrite(!self.absent, view, |now| self.rewritten(now))? {
+        let adds = Cell::new(false);
+        let rewritten = |now: &str| {
+            let mut keys = now.lines().filter_map(ssh_keys::parts);
+            adds.set(!keys.any(|(_, other)| other == self.key.blob()));
+            self.rewritten(now)
+        };
+        let effects = match files.rewrite(!self.absent, view, rewritten)? {
             Judged::Maybe(cause) => return Ok(Decision::Maybe(cause)),
             Judged::Act(effects) => effects,
         };
@@ -193,7 +212,8 @@ impl AuthorizedKey {
             (_, true) => "may log in, and no other key",
             _ => "may log in",
         };
-        Ok(Decision::Act(Action::new(Verb::Update, words, effects)))
+        let action = Action::new(Verb::Update, words, effects);
+        Ok(Decision::Act(action).adding(adds.get()))
     }
 
     /// The lines of the file with this key once, or without it.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::{CloneJob, Effect};
 use crate::host::overlay::Fate;
 use crate::host::{Checkout, EntryKind, HostError, Key};
@@ -110,6 +110,10 @@ impl Kind for Clone {
 
     fn secrets(&self) -> Vec<&Secret> {
         self.key.iter().chain(&self.password).collect()
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        vec![Holding::of([Key::Path(self.dest.clone())])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

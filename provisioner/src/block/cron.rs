@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::one_line::OneLine;
 use crate::block::own_file::{self, Judged, OwnFile, PlainName};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName, Mode, UserName};
@@ -185,6 +185,14 @@ impl Kind for Cron {
         let mut keys = own_file::reads(&self.path());
         keys.push(Key::User(self.user.clone()));
         keys
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let name = ("name", self.name.as_str().into());
+        vec![Holding::of([Key::Path(self.path())]).absent_by("cron", [name])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

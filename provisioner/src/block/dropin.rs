@@ -6,7 +6,7 @@ use crate::block::own_file::{OwnFile, Placed};
 use crate::block::unit::place;
 use crate::block::unit::sections::{Section, sections_of};
 use crate::block::unit::{text, unit_name};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName, UnitName};
 use crate::unit_file;
@@ -106,6 +106,15 @@ impl Kind for Dropin {
     fn reads(&self) -> Vec<Key> {
         let path = self.at();
         vec![Key::Path(path.clone()), Key::Content(path)]
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let unit = ("unit", self.unit.to_string().into());
+        let name = ("name", self.name.clone().into());
+        vec![Holding::of([Key::Path(self.at())]).absent_by("dropin", [unit, name])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -220,6 +220,7 @@ impl Kind for Exec {
                 .cloned()
                 .collect(),
             perhaps: self.changed_if.is_some(),
+            adds: false,
             repeats: self.creates.is_none() && self.removes.is_none() && self.once.is_none(),
             alone: false,
         };

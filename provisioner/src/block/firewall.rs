@@ -9,7 +9,7 @@ use self::rule::Rule;
 use crate::PORT;
 use crate::block::conf::{self, Steps};
 use crate::block::unit::state::{self, Wanted};
-use crate::block::{Decision, Kind, Verb};
+use crate::block::{Decision, Holding, Kind, Verb};
 use crate::effect::Effect;
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
@@ -145,6 +145,14 @@ impl Kind for Firewall {
             keys.extend(rival::reads());
         }
         keys
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let holding = Holding::of([Key::Setting(Setting::Ruleset), Key::Path(fixed(RULES))]);
+        vec![holding.absent_by("firewall", [])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::block::sudo::{self, Sudo};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::{Effect, GroupEdit};
 use crate::host::overlay::Fate;
 use crate::host::{Group as Seen, HostError, Key};
@@ -61,6 +61,15 @@ impl Kind for Group {
         let mut keys = vec![Key::Group(self.name.clone())];
         keys.extend(sudo::reads(&self.sudoers()));
         keys
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let name = ("name", self.name.to_string().into());
+        let holding = Holding::of([Key::Group(self.name.clone())]);
+        vec![holding.absent_by("group", [name])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

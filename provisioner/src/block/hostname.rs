@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::block::conf::{self, Steps, Text};
-use crate::block::{Decision, Kind, Verb};
+use crate::block::{Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
 use crate::host::{HostError, Key};
@@ -38,6 +38,10 @@ impl Kind for Hostname {
             Key::Content(file),
             Key::Setting(Setting::Hostname),
         ]
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        vec![Holding::of([Key::Path(path())])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

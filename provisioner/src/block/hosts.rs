@@ -1,11 +1,12 @@
 //! `[[hosts]]`: names of an address in `/etc/hosts`.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use serde::Deserialize;
 
 use crate::block::text_file::{self, Edit, Lines, Missing};
-use crate::block::{Decision, Kind};
+use crate::block::{Decision, Holding, Kind};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName};
 use crate::view::View;
@@ -91,6 +92,17 @@ impl Kind for Hosts {
         text_file::reads(&path())
     }
 
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let names: Vec<&str> = self.names.iter().map(|name| name.0.as_str()).collect();
+        let part = format!("{} {}", self.ip.0, names.join(" "));
+        let ip = ("ip", self.ip.0.to_string().into());
+        let holding = Holding::of([Key::Path(path())]).part(part);
+        vec![holding.absent_by("hosts", [ip, ("names", names.into())])]
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let names: Vec<&str> = self.names.iter().map(|name| name.0.as_str()).collect();
         let (missing, summary) = if self.absent {
@@ -105,7 +117,12 @@ impl Kind for Hosts {
             summary,
             secret: false,
         };
-        text_file::edit(edit, view, |old| Ok(self.edited(old)))
+        let adds = Cell::new(false);
+        let decision = text_file::edit(edit, view, |old| {
+            adds.set(self.is_new_in(old));
+            Ok(self.edited(old))
+        })?;
+        Ok(decision.adding(adds.get()))
     }
 }
 
@@ -143,9 +160,19 @@ impl<'a> Entry<'a> {
 }
 
 impl Hosts {
+    fn is(&self, name: &str) -> bool {
+        self.names.iter().any(|m| m.0.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether no address has any of the names.
+    fn is_new_in(&self, old: &str) -> bool {
+        let mut entries = old.lines().filter_map(Entry::parse);
+        !entries.any(|entry| entry.names.iter().any(|name| self.is(name)))
+    }
+
     fn edited(&self, old: &str) -> String {
         let mut lines = Lines::of(old);
-        let mine = |name: &str| self.names.iter().any(|m| m.0.eq_ignore_ascii_case(name));
+        let mine = |name: &str| self.is(name);
         let has_mine = |line: &str| {
             let entry = Entry::parse(line).filter(|entry| entry.ip == self.ip.0);
             entry.is_some_and(|entry| entry.names.iter().any(|name| mine(name)))

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::block::conf::Steps;
-use crate::block::{Decision, Kind, Verb};
+use crate::block::{Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
 use crate::host::{HostError, Key};
@@ -88,6 +88,14 @@ impl Kind for Kmod {
             Key::Content(options),
             Key::Setting(self.setting()),
         ]
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        // Whether the module was loaded before is not known later, so that nothing unloads it.
+        vec![Holding::of(self.paths().map(Key::Path))]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::block::own_file::{self, Judged, OwnFile};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName, GroupName, Mode, UserName};
@@ -201,6 +201,18 @@ impl Kind for Limits {
 
     fn reads(&self) -> Vec<Key> {
         own_file::reads(&self.path())
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let fields = [
+            ("domain", self.domain.to_string().into()),
+            ("type", self.sort().into()),
+            ("item", self.item.word().into()),
+        ];
+        vec![Holding::of([Key::Path(self.path())]).absent_by("limits", fields)]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

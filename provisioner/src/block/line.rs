@@ -1,10 +1,12 @@
 //! `[[line]]`: one line of a text file.
 
+use std::cell::Cell;
+
 use serde::Deserialize;
 
 use crate::block::one_line::{OneLine, shortened};
 use crate::block::text_file::{self, Edit, Lines, Missing};
-use crate::block::{Decision, Kind};
+use crate::block::{Decision, Holding, Kind};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, Pattern};
 use crate::view::View;
@@ -78,6 +80,16 @@ impl Kind for Line {
         text_file::reads(&self.path)
     }
 
+    fn holdings(&self) -> Vec<Holding> {
+        let Some(line) = self.text.as_ref().filter(|_| !self.absent) else {
+            return Vec::new();
+        };
+        let line = line.as_str();
+        let holding = Holding::of([Key::Path(self.path.clone())]).part(format!("line {line}"));
+        let path = ("path", self.path.to_string().into());
+        vec![holding.absent_by("line", [path, ("line", line.into())])]
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let (missing, summary) = if self.absent {
             (Missing::InPlace, "takes a line out")
@@ -90,7 +102,12 @@ impl Kind for Line {
             summary: summary.to_owned(),
             secret: self.private,
         };
-        text_file::edit(edit, view, |old| self.edited(old))
+        let adds = Cell::new(false);
+        let decision = text_file::edit(edit, view, |old| {
+            adds.set(self.is_new_in(old));
+            self.edited(old)
+        })?;
+        Ok(decision.adding(adds.get()))
     }
 }
 
@@ -98,6 +115,16 @@ impl Line {
     /// A secret is in it.
     pub(crate) fn keep_private(&mut self) {
         self.private = true;
+    }
+
+    /// Whether no line has to make room for it.
+    fn is_new_in(&self, old: &str) -> bool {
+        let wanted = self.text.as_ref().map(OneLine::as_str);
+        let mut lines = old.lines();
+        !lines.any(|line| {
+            let is_found = self.matching.as_ref().is_some_and(|p| p.finds(line));
+            Some(line) == wanted || is_found
+        })
     }
 
     fn edited(&self, old: &str) -> Result<String, String> {

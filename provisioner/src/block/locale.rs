@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::block::conf::{self, Steps, Text};
-use crate::block::{Decision, Kind, Verb};
+use crate::block::{Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
 use crate::host::{EntryKind, HostError, Key};
@@ -43,6 +43,10 @@ impl Kind for Locale {
             keys.extend([Key::Path(path.clone()), Key::Content(path)]);
         }
         keys
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        vec![Holding::of([Key::Setting(self.setting())])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

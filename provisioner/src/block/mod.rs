@@ -16,6 +16,7 @@ pub mod flush;
 mod fstab;
 pub mod group;
 pub mod handler;
+mod holding;
 pub mod hostname;
 pub mod hosts;
 pub mod kmod;
@@ -25,6 +26,7 @@ pub mod line;
 pub mod locale;
 pub mod mount;
 mod one_line;
+mod orphan;
 mod own_file;
 pub mod owned_tree;
 pub mod package;
@@ -57,6 +59,9 @@ use crate::secret::Secret;
 use crate::source::{Need, Source};
 use crate::view::View;
 
+pub use self::holding::{Holding, Remnant};
+pub use self::orphan::Orphan;
+pub(crate) use self::orphan::OrphanFate;
 pub use self::placed::{Block, Failure, Late, OnError, Part, UNTAGGED};
 
 /// A kind of block. `decide` is pure and never acts: it is asked when planning, just before acting,
@@ -92,6 +97,11 @@ pub trait Kind: DeserializeOwned {
 
     /// What of its fields nobody may see, also when a config has it in so many words.
     fn secrets(&self) -> Vec<&Secret> {
+        Vec::new()
+    }
+
+    /// The things that it brings onto a host, for the ledger; none for what acts, or takes away.
+    fn holdings(&self) -> Vec<Holding> {
         Vec::new()
     }
 
@@ -133,9 +143,19 @@ pub enum Decision {
     Blocked(String),
     /// It does not apply to this host; a whole sentence.
     Skip(String),
+    /// It left the config, and is not removed; what becomes of it, in a few words.
+    Orphan(String),
 }
 
 impl Decision {
+    /// An action, noted as one that adds its part of a thing; anything else as it is.
+    pub(crate) fn adding(mut self, adds: bool) -> Self {
+        if let Self::Act(action) = &mut self {
+            action.adds = adds;
+        }
+        self
+    }
+
     /// It needs a group that is not there.
     pub(crate) fn without_group(group: &GroupName) -> Self {
         Self::Blocked(format!(
@@ -195,6 +215,8 @@ pub struct Action {
     pub touches: Vec<AbsPath>,
     /// Whether what is done may turn out to change nothing.
     pub perhaps: bool,
+    /// Whether it adds the part of a thing that the block is about, of which nothing was there: a line.
+    pub adds: bool,
     /// Whether the block acts each time, so that it is never "in place" afterwards.
     pub repeats: bool,
     /// Whether the block is about all that a directory holds, so that it must be judged again before
@@ -211,6 +233,7 @@ impl Action {
             effects,
             touches: Vec::new(),
             perhaps: false,
+            adds: false,
             repeats: false,
             alone: false,
         }
@@ -304,6 +327,11 @@ macro_rules! kinds {
             /// See [`Kind::secrets`].
             pub fn secrets(&self) -> Vec<&Secret> {
                 match self { $(Self::$variant(block) => block.secrets()),* }
+            }
+
+            /// See [`Kind::holdings`].
+            pub fn holdings(&self) -> Vec<Holding> {
+                match self { $(Self::$variant(block) => block.holdings()),* }
             }
 
             /// See [`Kind::decide`].

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::conf::{Gathered, Steps};
 use crate::block::fstab::{self, Line, Table, Which};
-use crate::block::{Decision, Kind, Verb};
+use crate::block::{Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
 use crate::host::{EntryKind, HostError, Key};
@@ -92,6 +92,15 @@ impl Kind for Mount {
 
     fn reads(&self) -> Vec<Key> {
         fstab::reads(&self.path, self.setting())
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if !self.has_line() {
+            return Vec::new();
+        }
+        let path = ("path", self.path.to_string().into());
+        let holding = Holding::of([Key::Setting(self.setting())]);
+        vec![holding.gone_by("mount", [path, ("state", "absent".into())])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::{Effect, Transaction, Want};
 use crate::host::overlay::{Cause, Fate};
 use crate::host::{HostError, Key, Newer};
@@ -93,6 +93,16 @@ impl Manager {
     }
 }
 
+/// What a block holds that has a package installed.
+pub(super) fn held(name: &PackageName, manager: Option<&str>) -> Holding {
+    let holding = Holding::of([Key::Package(name.clone())]);
+    let name = ("name", name.to_string().into());
+    match manager {
+        None => holding.absent_by("package", [name]),
+        Some(word) => holding.absent_by("package", [name, ("manager", word.into())]),
+    }
+}
+
 impl Kind for Package {
     const NAME: &'static str = "package";
 
@@ -139,6 +149,11 @@ impl Kind for Package {
         let installed = self.all().cloned().map(Key::Package);
         let latest = self.all().filter(|_| self.state == State::Latest);
         installed.chain(latest.cloned().map(Key::Newer)).collect()
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        let names = self.all().filter(|_| !self.is_absent());
+        names.map(|name| held(name, self.manager.word())).collect()
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::block::package::Wanted;
-use crate::block::{Decision, Kind};
+use crate::block::package::{Wanted, held};
+use crate::block::{Decision, Holding, Kind};
 use crate::host::{HostError, Key};
 use crate::name::PackageName;
 use crate::view::View;
@@ -29,6 +29,10 @@ impl Kind for Packages {
 
     fn reads(&self) -> Vec<Key> {
         self.names.iter().cloned().map(Key::Package).collect()
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        self.names.iter().map(|name| held(name, None)).collect()
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::block::{Body, Decision, lifeline, owned_tree, sudoer};
+use crate::block::{Body, Decision, Holding, Orphan, lifeline, owned_tree, sudoer};
 use crate::fault::Place;
 use crate::host::{HostError, Key};
 use crate::secret::Secret;
@@ -61,6 +61,8 @@ pub enum Part {
     Late(Box<Late>),
     /// Its `when`, or the tags that were chosen, leave it out; why, in a few words.
     Out(String),
+    /// It is none of the config's any more.
+    Orphan(Box<Orphan>),
 }
 
 impl Block {
@@ -68,7 +70,24 @@ impl Block {
         match &self.part {
             Part::In(body) => Some(body.as_ref()),
             Part::Late(late) => late.guess(),
+            Part::Orphan(orphan) => orphan.removal(),
             Part::Out(_) => None,
+        }
+    }
+
+    /// What is left of an earlier config, if it is that.
+    pub fn orphan(&self) -> Option<&Orphan> {
+        match &self.part {
+            Part::Orphan(orphan) => Some(orphan),
+            _ => None,
+        }
+    }
+
+    /// See [`Kind::holdings`](crate::block::Kind::holdings).
+    pub fn holdings(&self) -> Vec<Holding> {
+        match &self.part {
+            Part::Orphan(_) => Vec::new(),
+            _ => self.body().map_or_else(Vec::new, Body::holdings),
         }
     }
 
@@ -128,6 +147,7 @@ impl Block {
             Part::In(body) => body.decide(view),
             Part::Late(late) => late.decide(view),
             Part::Out(why) => Ok(Decision::Skip(why.clone())),
+            Part::Orphan(orphan) => orphan.decide(view),
         };
         let decision = owned_tree::guard(decision?, self, view);
         Ok(sudoer::guard(decision, view))

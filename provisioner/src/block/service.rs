@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::block::unit::{manager, offline, unit_name};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::{Effect, UnitJob};
 use crate::host::overlay::Fate;
 use crate::host::{EntryKind, HostError, Key, Unit};
@@ -115,6 +115,10 @@ impl Kind for Service {
             UnitScope::User(user) => keys.push(Key::User(user.clone())),
         }
         keys
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        vec![Holding::of([Key::Unit(self.unit())])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::one_line::OneLine;
 use crate::block::own_file::{Judged, PlainName};
-use crate::block::{Action, Decision, Kind, Verb, sudo};
+use crate::block::{Action, Decision, Holding, Kind, Verb, sudo};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName, is_hidden};
 use crate::view::View;
@@ -99,6 +99,14 @@ impl Kind for Sudoers {
 
     fn reads(&self) -> Vec<Key> {
         sudo::reads(&self.path()).to_vec()
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let name = ("name", self.name.as_str().into());
+        vec![Holding::of([Key::Path(self.path())]).absent_by("sudoers", [name])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::block::conf::Steps;
 use crate::block::fstab::{self, Line, Table, Which};
-use crate::block::{Decision, Kind, Verb};
+use crate::block::{Decision, Holding, Kind, Verb};
 use crate::effect::Effect;
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
@@ -81,6 +81,15 @@ impl Kind for Swap {
 
     fn reads(&self) -> Vec<Key> {
         fstab::reads(&self.path, self.setting())
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let path = ("path", self.path.to_string().into());
+        let holding = Holding::of([Key::Setting(self.setting()), Key::Path(self.path.clone())]);
+        vec![holding.absent_by("swap", [path])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

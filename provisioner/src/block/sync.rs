@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::block::file::access;
 use crate::block::own_file::missing_dirs;
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::overlay::{Cause, Fate};
 use crate::host::{Entry, EntryKind, HostError, Key};
@@ -92,6 +92,10 @@ impl Kind for Sync {
             read: true,
             tree: true,
         }]
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        vec![Holding::of([Key::Path(self.dest.clone())])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::block::conf::Steps;
-use crate::block::{Decision, Kind, Verb};
+use crate::block::{Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::setting::Setting;
 use crate::host::{HostError, Key};
@@ -79,6 +79,14 @@ impl Kind for Sysctl {
         let mut keys = vec![Key::Path(self.path()), Key::Content(self.path())];
         keys.extend(self.live().then(|| Key::Setting(self.setting())));
         keys
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let key = ("key", self.key.to_string().into());
+        vec![Holding::of([Key::Path(self.path())]).absent_by("sysctl", [key])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

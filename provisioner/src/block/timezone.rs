@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::block::conf::Steps;
-use crate::block::{Decision, Kind, Verb};
+use crate::block::{Decision, Holding, Kind, Verb};
 use crate::effect::Effect;
 use crate::host::overlay::Fate;
 use crate::host::{EntryKind, HostError, Key};
@@ -39,6 +39,10 @@ impl Kind for Timezone {
             Key::Content(name),
             Key::Path(self.data()),
         ]
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        vec![Holding::of(paths().map(Key::Path))]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -17,6 +17,8 @@ pub struct Given {
     pub target_tags: BTreeSet<String>,
     /// How many of the config's files, the last ones, run only where another includes them.
     pub included: usize,
+    /// Whether what left the config is removed, or let go.
+    pub prune: bool,
 }
 
 impl Given {

@@ -48,7 +48,7 @@ impl Reader {
                     }
                     _ => before,
                 },
-                (Part::Out(_), before) => before,
+                (Part::Out(_) | Part::Orphan(_), before) => before,
             };
         }
         naming

@@ -13,7 +13,7 @@ use crate::fault::{Fault, Place};
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// The settings of later versions.
-const LATER: [&str; 3] = ["lock_wait", "parallel", "prune"];
+const LATER: [&str; 2] = ["lock_wait", "parallel"];
 
 /// How a run goes about a config.
 #[derive(Deserialize)]
@@ -32,6 +32,10 @@ pub(super) struct Settings {
     /// no time for others; `"0s"` is for none at all.
     #[serde(deserialize_with = "crate::time::deserialize")]
     pub(super) confirm: Option<Duration>,
+    /// Whether a run removes what hpt made for an earlier state of this config and no block is about any
+    /// more; false, and plans show it as orphans. The same as `--prune`. What was there before hpt, or
+    /// cannot be removed, is let go: no plan shows it again.
+    pub(super) prune: bool,
 }
 
 impl Default for Settings {
@@ -40,6 +44,7 @@ impl Default for Settings {
             flush_on_fail: true,
             allow_no_sudoer: false,
             confirm: None,
+            prune: false,
         }
     }
 }

@@ -39,6 +39,27 @@ pub enum Key {
     Memo(Memo),
 }
 
+impl Key {
+    /// What it is about, as a person names it: `path:/etc/motd`, `user:ana`, `unit:nginx.service`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Path(path)
+            | Self::Content(path)
+            | Self::Entries(path)
+            | Self::Names(path)
+            | Self::Checkout(path) => format!("path:{path}"),
+            Self::User(name) => format!("user:{name}"),
+            Self::Group(name) | Self::PrimaryUsers(name) => format!("group:{name}"),
+            Self::UserNumber(number) => format!("uid:{number}"),
+            Self::GroupNumber(number) => format!("gid:{number}"),
+            Self::Package(name) | Self::Newer(name) => format!("package:{name}"),
+            Self::Unit(unit) => format!("unit:{unit}"),
+            Self::Setting(setting) => format!("setting:{setting}"),
+            Self::Memo(_) => "memo".to_owned(),
+        }
+    }
+}
+
 /// What hpt remembers on a host from one run to the next.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Memo {

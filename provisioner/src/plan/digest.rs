@@ -111,8 +111,9 @@ pub(super) fn request(version: &str, config: &Config, host: &dyn Observe) -> [u8
         groups,
         target_tags,
         included,
+        prune: _, // whatever asked for it, the settings or a flag, is one
     } = &config.scope.given;
-    add(&(vars, tags, groups, target_tags, included));
+    add(&(vars, tags, groups, target_tags, included, config.prunes));
     for (name, secret) in config.scope.secrets.iter().flatten() {
         add(&(name, host.fingerprint(secret.expose().as_bytes())));
     }
@@ -250,9 +251,9 @@ mod tests {
         assert_eq!(differs("a secret", &|m| m.secrets[0].1 = "changed"), same);
         assert_eq!(differs("a source", &|m| m.blobs.push(("x", "y"))), same);
         assert_eq!(
-            differs("the tags", &|m| drop(
-                m.given.target_tags.insert("t".to_owned())
-            )),
+            differs("the tags", &|m| {
+                m.given.target_tags.insert("t".to_owned());
+            }),
             same
         );
         let value = toml::Value::Integer(1);

@@ -1,7 +1,6 @@
 //! A block's decision in the words of a plan, as far as the asker may see it.
 
 use crate::block::{Block, Decision};
-use crate::config::Config;
 use crate::describe::{Detail, details};
 use crate::host::HostError;
 use crate::mask::Mask;
@@ -10,9 +9,8 @@ use crate::view::View;
 
 /// What a plan says of a block.
 pub(super) fn judge(
-    config: &Config,
     block: &Block,
-    (file, line): (usize, usize),
+    (file, line): (&str, usize),
     decision: &Result<Decision, HostError>,
     view: &View<'_>,
     reveal: Reveal,
@@ -41,6 +39,7 @@ pub(super) fn judge(
         ),
         Ok(Decision::Blocked(why)) => (Verdict::Blocked, why.clone(), None),
         Ok(Decision::Skip(why)) => (Verdict::Skip, why.clone(), None),
+        Ok(Decision::Orphan(words)) => (Verdict::Orphan, words.clone(), None),
         Err(HostError::MissingBlob(source)) => (
             Verdict::Maybe,
             format!("known when {source} has been sent"),
@@ -50,7 +49,7 @@ pub(super) fn judge(
     };
     Planned {
         id: block.id.clone(),
-        file: config.files[file].name.clone(),
+        file: file.to_owned(),
         line,
         verdict,
         summary,

@@ -6,7 +6,7 @@ mod expected;
 mod foresee;
 mod judge;
 
-use crate::block::{Action, Block, Decision, UNTAGGED, Verb};
+use crate::block::{Action, Block, Decision, Orphan, UNTAGGED, Verb};
 use crate::config::Config;
 use crate::describe::Detail;
 use crate::effect::{Command, Content, Effect};
@@ -43,12 +43,14 @@ pub enum Verdict {
     Blocked,
     /// It does not apply to this host.
     Skip,
+    /// `o`: it left the config, and stays as long as nobody asks for it to go.
+    Orphan,
 }
 
 impl Verdict {
     /// Whether an apply has anything to do for a block that is judged so.
     pub fn is_pending(self) -> bool {
-        !matches!(self, Self::Ok | Self::Skip)
+        !matches!(self, Self::Ok | Self::Skip | Self::Orphan)
     }
 }
 
@@ -110,7 +112,7 @@ impl Plan {
     pub fn report(&self) -> Report {
         let finished = |(block, planned): (usize, &Planned)| {
             let (outcome, note) = match planned.verdict {
-                Verdict::Skip => (Outcome::Skipped, planned.summary.clone()),
+                Verdict::Skip | Verdict::Orphan => (Outcome::Skipped, planned.summary.clone()),
                 _ => (Outcome::Ok, String::new()),
             };
             Finished {
@@ -201,14 +203,17 @@ pub fn expect<'a>(
         if let Ok(Decision::Act(action)) = &decision {
             read_replaced(action, &view);
         }
-        let place = (
-            block.place.file,
-            lines[block.place.file].of(block.place.span.start),
-        );
+        let place = match block.orphan().map(Orphan::place) {
+            Some(place) => place,
+            None => (
+                config.files[block.place.file].name.as_str(),
+                lines[block.place.file].of(block.place.span.start),
+            ),
+        };
         let reads = view.into_reads();
         // What is read for the asker's eyes alone must not go into the digest: a view of its own.
         let shown = View::new(host, &overlay, &config.scope, &block.own);
-        let mut planned = judge(config, block, place, &decision, &shown, asker.reveal);
+        let mut planned = judge(block, place, &decision, &shown, asker.reveal);
         veil(&mut planned.details, &mut mask);
         if !planned.verdict.is_pending() {
             // What it comes to is known; of any other that is told by the run alone.

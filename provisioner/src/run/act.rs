@@ -19,6 +19,7 @@ impl Run<'_> {
     pub(super) fn act(&mut self, index: usize, action: &Action, reads: &Reads) -> Ended {
         self.begin_bound(&[(index, Some(action.clone()))]);
         self.witness.tell(Event::Started { block: index });
+        self.adding.extend(action.adds.then_some(index));
         self.remember(&[index]);
         let mut last = Done::default();
         let mut changed = HashSet::new();
@@ -103,8 +104,9 @@ impl Run<'_> {
         }
         self.begin_bound(&batch.blocks);
         for (index, action) in &batch.blocks {
-            if action.is_some() {
+            if let Some(action) = action {
                 self.witness.tell(Event::Started { block: *index });
+                self.adding.extend(action.adds.then_some(*index));
             }
         }
         let new = self.remember(&owners);
@@ -162,6 +164,7 @@ impl Run<'_> {
                 let is_command = matches!(effect, Effect::Run(_));
                 Ok(Intent {
                     is_unguarded: is_command && !block.may_run_again(),
+                    adds: self.adding.contains(owner),
                     ..Intent::of(*owner, effect, before)
                 })
             })
@@ -177,7 +180,9 @@ impl Run<'_> {
             self.stopped = Some(Stop::Unrecorded);
             return vec![Err(unrecorded(&why))];
         }
-        self.opaque |= effects.iter().any(Effect::is_opaque);
+        // What was removed as nobody's may have been part of what a block is about.
+        let is_pruning = |owner: &usize| self.config.blocks[*owner].orphan().is_some();
+        self.opaque |= owners.iter().any(is_pruning) || effects.iter().any(Effect::is_opaque);
         let mut masks = [(Stream::Stdout, self.mask()), (Stream::Stderr, self.mask())];
         let mut words = self.mask();
         let witness = &mut *self.witness;

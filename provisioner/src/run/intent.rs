@@ -12,6 +12,8 @@ pub struct Intent {
     pub what: String,
     /// Whether it is a command without a guard: nobody can see on the host whether it has run.
     pub is_unguarded: bool,
+    /// Whether it adds a part of a thing of which nothing was there: a line of a file.
+    pub adds: bool,
     /// What it replaces.
     pub before: Vec<Before>,
 }
@@ -22,6 +24,7 @@ impl Intent {
             block,
             what: words(effect),
             is_unguarded: false,
+            adds: false,
             before,
         }
     }

@@ -7,6 +7,7 @@ mod bounds;
 mod due;
 mod intent;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -96,6 +97,7 @@ fn run(
         notices: Notices::default(),
         results: Results::default(),
         opaque: false,
+        adding: BTreeSet::new(),
         stopped: None,
         unkept: false,
     };
@@ -131,6 +133,8 @@ struct Run<'a> {
     results: Results,
     /// Something ran that hpt cannot see into, so that earlier blocks need a second look.
     opaque: bool,
+    /// The blocks that add a part of a thing of which nothing was there.
+    adding: BTreeSet<usize>,
     /// Why what follows is not run.
     stopped: Option<Stop>,
     /// Something has finished that is not kept yet.
@@ -259,7 +263,7 @@ impl Run<'_> {
     ) -> Ended {
         match decision.map_err(|error| error.to_string())? {
             Decision::InPlace => Ok(ended(index, Outcome::Ok, "")),
-            Decision::Skip(why) => Ok(ended(index, Outcome::Skipped, &why)),
+            Decision::Skip(why) | Decision::Orphan(why) => Ok(ended(index, Outcome::Skipped, &why)),
             Decision::Blocked(why) => Err(why),
             Decision::Maybe(cause) => Err(format!(
                 "it still cannot be decided: it depends on {}",

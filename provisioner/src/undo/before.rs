@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::Key;
 use crate::host::setting::Setting;
 use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitId, UserName};
 
@@ -94,6 +95,22 @@ impl Before {
             }
             _ => false,
         }
+    }
+
+    /// Which thing it is, and whether that was there; `None` of a unit, which its file decides.
+    pub fn thing(&self) -> Option<(Key, Option<bool>)> {
+        Some(match self {
+            Self::Path { path, was, .. } => (Key::Path(path.clone()), Some(*was != Lay::Absent)),
+            Self::Package {
+                name, installed, ..
+            } => (Key::Package(name.clone()), Some(*installed)),
+            Self::Held { name, .. } => (Key::Package(name.clone()), Some(true)),
+            Self::Group { name, was } => (Key::Group(name.clone()), Some(was.is_some())),
+            Self::User { name, was, .. } => (Key::User(name.clone()), Some(was.is_some())),
+            Self::Setting { setting, was } => (Key::Setting(setting.clone()), Some(was.is_some())),
+            Self::Unit { unit, .. } => (Key::Unit(unit.clone()), None),
+            Self::Gone { .. } => return None,
+        })
     }
 
     /// Takes from a later change of the same thing what it has made of it.

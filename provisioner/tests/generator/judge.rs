@@ -10,7 +10,7 @@ use hpt_provisioner::report::Outcome;
 pub fn keeps(verdict: Verdict, outcome: Outcome) -> bool {
     match verdict {
         Verdict::Ok => outcome == Outcome::Ok,
-        Verdict::Skip => outcome == Outcome::Skipped,
+        Verdict::Skip | Verdict::Orphan => outcome == Outcome::Skipped,
         Verdict::Blocked => outcome == Outcome::Failed,
         Verdict::Maybe => outcome != Outcome::NotRun,
         Verdict::Create | Verdict::Update | Verdict::Delete | Verdict::Run => {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::block::one_line::shortened;
 use crate::block::text_file::{self, Missing};
-use crate::block::{Decision, Kind};
+use crate::block::{Decision, Holding, Kind};
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, BadName};
 use crate::view::View;
@@ -190,6 +190,16 @@ impl Kind for Edit {
 
     fn reads(&self) -> Vec<Key> {
         text_file::reads(&self.path)
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        let leaves = leaves(&self.set);
+        let words: Vec<String> = leaves.iter().map(Leaf::words).collect();
+        if words.is_empty() {
+            return Vec::new();
+        }
+        let holding = Holding::of([Key::Path(self.path.clone())]);
+        vec![holding.part(format!("set {}", words.join(" ")))] // what it replaced is not known
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

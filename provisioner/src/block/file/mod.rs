@@ -7,7 +7,7 @@ mod directory;
 use serde::Deserialize;
 
 use self::content::Wanted;
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::{Access, Effect};
 use crate::host::overlay::Fate;
 use crate::host::{Entry, EntryKind, HostError, Key};
@@ -216,6 +216,15 @@ impl Kind for File {
 
     fn sources(&mut self) -> Vec<&mut Source> {
         self.source.iter_mut().chain(&mut self.template).collect()
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let path = ("path", self.path.to_string().into());
+        let holding = Holding::of([Key::Path(self.path.clone())]);
+        vec![holding.absent_by("file", [path])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

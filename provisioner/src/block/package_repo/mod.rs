@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use self::openpgp::{Fingerprint, Inline, PublicKeys};
 use crate::block::own_file::{self, OwnFile, Placed};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::Effect;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, Component, RepoName, RepoUri, Suite};
@@ -132,15 +132,7 @@ impl Kind for PackageRepo {
     }
 
     fn reads(&self) -> Vec<Key> {
-        let name = &self.name;
-        let paths = [
-            format!("/etc/apt/sources.list.d/{name}.sources"),
-            format!("/etc/yum.repos.d/{name}.repo"),
-        ];
-        paths
-            .iter()
-            .flat_map(|at| own_file::reads(&path(at)))
-            .collect()
+        self.lists().iter().flat_map(own_file::reads).collect()
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -162,6 +154,14 @@ impl Kind for PackageRepo {
         self.source.iter_mut().collect()
     }
 
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let name = ("name", self.name.to_string().into());
+        vec![Holding::of(self.lists().map(Key::Path)).absent_by("package_repo", [name])]
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         let files = match view.facts().package_manager.as_str() {
             "apt" => self.for_apt(view)?,
@@ -181,6 +181,15 @@ impl Kind for PackageRepo {
 }
 
 impl PackageRepo {
+    /// Where apt and dnf look for it.
+    fn lists(&self) -> [AbsPath; 2] {
+        let name = &self.name;
+        [
+            path(&format!("/etc/apt/sources.list.d/{name}.sources")),
+            path(&format!("/etc/yum.repos.d/{name}.repo")),
+        ]
+    }
+
     /// Brings each file about, in order.
     fn judge(&self, files: &[Wanted], view: &View<'_>) -> Result<Decision, HostError> {
         let mut effects: Vec<Effect> = Vec::new();

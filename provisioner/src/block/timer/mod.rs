@@ -12,7 +12,7 @@ pub(super) use self::command::CommandLine;
 use crate::block::own_file::{OwnFile, Placed};
 use crate::block::unit::place;
 use crate::block::unit::state::{self, Wanted};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::host::{HostError, Key};
 use crate::name::{BadName, UnitName, UserName};
 use crate::unit_file;
@@ -118,6 +118,14 @@ impl Kind for Timer {
         keys
     }
 
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let name = ("name", self.name.as_str().into());
+        vec![self.holding().absent_by("timer", [name])]
+    }
+
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {
         if self.absent {
             return self.removal(view);
@@ -181,6 +189,13 @@ impl Kind for Timer {
 }
 
 impl Timer {
+    /// Its two files and what they are to systemd.
+    pub(super) fn holding(&self) -> Holding {
+        let files = [self.timer(), self.service()].map(|unit| Key::Path(unit_file::path_of(&unit)));
+        let unit = Key::Unit(self.timer().into());
+        Holding::of(files.into_iter().chain([unit]))
+    }
+
     /// A command that runs once, also if the host is off at the time.
     pub(super) fn once(
         name: &str,

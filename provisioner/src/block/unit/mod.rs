@@ -12,7 +12,7 @@ use serde::Deserialize;
 use self::sections::{Section, sections_of};
 use self::state::Wanted;
 use crate::block::own_file::{OwnFile, Placed};
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, PackageName, UnitName};
@@ -159,6 +159,16 @@ impl Kind for Unit {
         let asks = self.absent || self.enabled.is_some() || self.state.is_some();
         keys.extend(asks.then(|| Key::Unit(self.name.clone().into())));
         keys
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let file = Key::Path(unit_file::path_of(&self.name));
+        let name = ("name", self.name.to_string().into());
+        let holding = Holding::of([file, Key::Unit(self.name.clone().into())]);
+        vec![holding.absent_by("unit", [name])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

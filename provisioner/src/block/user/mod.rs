@@ -11,7 +11,7 @@ use self::primary_group::PrimaryGroup;
 use self::ssh_keys::PublicKey;
 use crate::block::sudo::{self, Sudo};
 use crate::block::sudoers::parse_rule;
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Holding, Kind, Verb};
 use crate::effect::{Effect, Expiry, UserEdit};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key, User as Seen};
@@ -171,6 +171,15 @@ impl Kind for User {
 
     fn secrets(&self) -> Vec<&Secret> {
         self.password_hash.iter().collect()
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        if self.absent {
+            return Vec::new();
+        }
+        let name = ("name", self.name.to_string().into());
+        let holding = Holding::of([Key::User(self.name.clone())]);
+        vec![holding.absent_by("user", [name])]
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, HostError> {

@@ -1,0 +1,60 @@
+//! What a run has done, as its journal tells it: what the ledger is settled by, after its end or after
+//! a crash.
+
+use std::collections::BTreeMap;
+
+use super::By;
+use crate::report::Outcome;
+use crate::undo::Before;
+
+/// What a run has done.
+#[derive(Debug, Clone, Default)]
+pub struct Deeds {
+    /// The run.
+    pub by: By,
+    /// What it did for each block, by its id.
+    pub blocks: BTreeMap<String, Deed>,
+}
+
+/// What a run has done for one block.
+#[derive(Debug, Clone, Default)]
+pub struct Deed {
+    /// What became of it; `None` if the run broke off before.
+    pub outcome: Option<Outcome>,
+    /// Whether it has added a part of a thing of which nothing was there.
+    pub adds: bool,
+    /// What it was about to replace, in order.
+    pub before: Vec<Before>,
+}
+
+impl Deeds {
+    pub(super) fn of(&self, id: &str) -> Option<&Deed> {
+        self.blocks.get(id)
+    }
+}
+
+impl Deed {
+    /// Whether it was about to change anything.
+    pub(super) fn touches(&self) -> bool {
+        !self.before.is_empty()
+    }
+
+    /// Whether it is not known of any of its changes what they were about: an archive, a clone.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.touches() && self.before.iter().all(|before| before.thing().is_none())
+    }
+
+    /// Whether it has made all of this that it has changed; `None` if it has changed nothing of it.
+    pub(super) fn made(&self, claims: &[String]) -> Option<bool> {
+        let mut first: BTreeMap<String, Option<bool>> = BTreeMap::new();
+        for (key, was_there) in self.before.iter().filter_map(Before::thing) {
+            let words = key.words();
+            if claims.contains(&words) {
+                first.entry(words).or_insert(was_there);
+            }
+        }
+        let known: Vec<bool> = first.values().copied().flatten().collect();
+        let made = !known.is_empty() && !known.contains(&true);
+        (!first.is_empty()).then_some(made)
+    }
+}
