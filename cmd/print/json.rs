@@ -310,6 +310,7 @@ pub(crate) struct Report<'a> {
     skipped: usize,
     failed: usize,
     not_run: usize,
+    reverted: usize,
     seconds: f64,
 }
 
@@ -329,6 +330,7 @@ impl<'a> Report<'a> {
             skipped: report.count(Outcome::Skipped),
             failed: report.count(Outcome::Failed),
             not_run: report.count(Outcome::NotRun),
+            reverted: report.count(Outcome::Reverted),
             seconds: time.as_secs_f64(),
         }
     }

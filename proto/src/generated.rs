@@ -539,6 +539,9 @@ pub struct Report {
     /// one for each block, in order
     #[prost(message, repeated, tag = "2")]
     pub blocks: ::prost::alloc::vec::Vec<Finished>,
+    /// a health gate failed, and what the run had changed was put back as far as that goes
+    #[prost(bool, tag = "3")]
+    pub reverted: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Moved {

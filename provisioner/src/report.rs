@@ -66,6 +66,8 @@ pub struct Finished {
 pub struct Report {
     /// In the order of the plan.
     pub blocks: Vec<Finished>,
+    /// Whether a health gate failed, and what the run had changed was put back as far as that goes.
+    pub reverted: bool,
 }
 
 impl Report {

@@ -224,6 +224,7 @@ impl Target for Evil {
                 events.push(Event::Report(Report {
                     run: EVIL.to_owned(),
                     blocks,
+                    reverted: true,
                 }));
             }
         }

@@ -171,7 +171,10 @@ impl Witness for Journal<'_> {
 
     fn tell(&mut self, event: Event) {
         if let Event::Finished(end) = &event
-            && (matches!(end.outcome, Outcome::Changed | Outcome::Failed) || !self.held.is_empty())
+            && (matches!(
+                end.outcome,
+                Outcome::Changed | Outcome::Failed | Outcome::Reverted
+            ) || !self.held.is_empty())
         {
             return self.held.push(event);
         }

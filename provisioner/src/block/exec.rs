@@ -91,15 +91,7 @@ impl Kind for Exec {
             .as_ref()
             .or(self.cmd.as_ref())
             .map_or("", Secret::expose);
-        let line = text
-            .lines()
-            .map(str::trim)
-            .find(|l| !l.is_empty())
-            .unwrap_or("");
-        line.chars()
-            .filter(|c| !c.is_control())
-            .take(SHOWN)
-            .collect()
+        shown(text)
     }
 
     fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
@@ -242,6 +234,14 @@ impl Kind for Exec {
             action,
         })
     }
+}
+
+/// The beginning of a command, for its id.
+pub(super) fn shown(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim);
+    let line = lines.find(|line| !line.is_empty()).unwrap_or("");
+    let shown = line.chars().filter(|c| !c.is_control());
+    shown.take(SHOWN).collect()
 }
 
 impl Exec {

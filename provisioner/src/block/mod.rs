@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod assert;
 pub mod at;
+pub mod check;
 pub mod authorized_key;
 pub mod clone;
 mod conf;
@@ -51,6 +52,7 @@ use serde::de::DeserializeOwned;
 
 use crate::effect::{Command, Effect};
 use crate::host::overlay::{Cause, Fate};
+use crate::host::probe::Probe;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
 use crate::secret::Secret;
@@ -126,6 +128,15 @@ pub enum Decision {
         within: Duration,
         /// What for, in a few words: "port 80".
         what: String,
+    },
+    /// Nothing is to be done but to see whether the host does what it is there for.
+    Check {
+        /// What is looked at, again and again.
+        probe: Box<Probe>,
+        /// How long at most.
+        within: Duration,
+        /// Whether the run is reverted if it never is as expected.
+        reverts: bool,
     },
     /// Known only when an earlier block has run.
     Maybe(Cause),
@@ -349,6 +360,7 @@ kinds! {
     PackageRepo(package_repo::PackageRepo),
     Firewall(firewall::Firewall),
     Wait(wait::Wait),
+    Check(check::Check),
     Archive(archive::Archive),
     Sync(sync::Sync),
     At(at::At),

@@ -99,6 +99,7 @@ impl Block {
             Some(Body::Exec(_)) => true,
             Some(Body::Handler(handler)) => handler.runs_commands(),
             Some(Body::File(file)) => file.runs_commands(),
+            Some(Body::Check(check)) => check.runs_commands(),
             Some(_) => false,
             None => matches!(self.part, Part::Late(_)),
         }

@@ -204,7 +204,6 @@ fn unknown(name: &str, place: Place) -> Fault {
 const LATER: &[&str] = &[
     "container",
     "reboot",
-    "check",
     "capability",
     "need",
     "provide",

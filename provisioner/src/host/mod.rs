@@ -6,6 +6,7 @@ mod key;
 pub mod live;
 pub mod memory;
 pub mod overlay;
+pub mod probe;
 mod seen;
 pub mod setting;
 
@@ -19,6 +20,7 @@ use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitId, UserName};
 use crate::undo::PreImages;
 
 use self::facts::Facts;
+use self::probe::{Looked, Probe};
 pub use self::key::{Key, Memo};
 pub use self::seen::{Checkout, Entry, EntryKind, Group, Newer, Owner, Package, Unit, User};
 use self::setting::Setting;
@@ -281,6 +283,8 @@ pub trait Mutate: Observe {
     /// # Errors
     /// If it could not be started or was killed.
     fn guard(&mut self, command: &Command) -> Result<bool, HostError>;
+    /// Looks once whether the host does what it is there for, for no longer than `most`.
+    fn probe(&mut self, probe: &Probe, most: Duration) -> Looked;
     /// Says how long all may take that is performed from here on; each program's own time if `None`.
     fn limit(&mut self, time: Option<Duration>) {
         let _ = time;

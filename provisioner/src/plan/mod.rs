@@ -87,6 +87,9 @@ impl Planned {
     }
 }
 
+/// Why nobody looks at a check.
+const NOTHING_TO_DO: &str = "there is nothing else to be done";
+
 /// What an apply would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -119,7 +122,10 @@ impl Plan {
             }
         };
         let blocks = self.blocks.iter().enumerate().map(finished).collect();
-        Report { blocks }
+        Report {
+            blocks,
+            reverted: false,
+        }
     }
 
     /// How many blocks are judged so.
@@ -182,6 +188,7 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
     let mut notices = Notices::default();
     let mut pending = None;
     let mut results = Results::default();
+    let mut checks = Vec::new();
     for (index, block) in config.blocks.iter().enumerate() {
         let view = View::new(host, &overlay, &config.scope, &block.own).after(&results);
         let decision = notices.decide(config, index, &view);
@@ -205,7 +212,9 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
             let is_out = planned.verdict == Verdict::Skip;
             result.left_out = is_out.then(|| planned.summary.clone());
         }
-        if planned.verdict.is_pending() {
+        let is_check = matches!(decision, Ok(Decision::Check { .. }));
+        checks.extend(is_check.then_some(index));
+        if planned.verdict.is_pending() && !is_check {
             pending.get_or_insert_with(|| Cause(block.id.clone()));
             missing(config, block, &decision, host, &mut plan.missing);
         }
@@ -222,6 +231,12 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
         }
     }
     plan.digest = Digest(*digest.finalize().as_bytes());
+    if pending.is_none() {
+        for check in checks {
+            plan.blocks[check].verdict = Verdict::Skip;
+            NOTHING_TO_DO.clone_into(&mut plan.blocks[check].summary);
+        }
+    }
     plan
 }
 

@@ -130,6 +130,9 @@ impl Run<'_> {
             self.stopped = Some(Stop::Unrecorded);
             return vec![Err(unrecorded(&why))];
         }
+        for intent in intents {
+            self.log.add(intent.block, intent.before);
+        }
         self.opaque |= effects.iter().any(Effect::is_opaque);
         let mut masks = [(Stream::Stdout, self.mask()), (Stream::Stderr, self.mask())];
         let mut words = self.mask();

@@ -5,6 +5,7 @@ mod act;
 mod batch;
 mod due;
 mod intent;
+mod revert;
 
 use std::io;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::notices::Notices;
 use crate::plan::foresee;
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::results::{self, Results};
+use crate::undo::Log;
 use crate::view::View;
 
 pub use self::intent::Intent;
@@ -75,15 +77,21 @@ pub fn apply(config: &Config, host: &mut dyn Mutate, witness: &mut dyn Witness) 
         opaque: false,
         stopped: None,
         unkept: false,
+        log: Log::default(),
+        due: Vec::new(),
     };
     for block in 0..config.blocks.len() {
         run.step(block);
         run.keep_ends();
     }
     run.flush();
-    run.catch_up();
-    if run.opaque {
-        run.look_again();
+    let reverts = run.stopped == Some(Stop::Reverts);
+    let reverted = reverts && run.revert();
+    if !reverts {
+        run.catch_up();
+        if run.opaque {
+            run.look_again();
+        }
     }
     run.keep_ends();
     let blocks = run
@@ -92,7 +100,7 @@ pub fn apply(config: &Config, host: &mut dyn Mutate, witness: &mut dyn Witness) 
         .enumerate()
         .map(|(block, finished)| finished.unwrap_or_else(|| not_run(block)))
         .collect();
-    Report { blocks }
+    Report { blocks, reverted }
 }
 
 struct Run<'a> {
@@ -110,6 +118,10 @@ struct Run<'a> {
     stopped: Option<Stop>,
     /// Something has finished that is not kept yet.
     unkept: bool,
+    /// What was replaced so far, for a revert.
+    log: Log,
+    /// The handlers that this run has made due.
+    due: Vec<usize>,
 }
 
 /// Why a run does not go on.
@@ -117,6 +129,8 @@ struct Run<'a> {
 enum Stop {
     /// A block failed. The handlers of what was changed before it run all the same.
     Failed,
+    /// A health gate failed: what was changed is put back.
+    Reverts,
     /// Whoever watches it wants no more.
     Cancelled,
     /// What it does cannot be recorded.
@@ -172,8 +186,12 @@ impl Run<'_> {
             self.flush();
             return self.step(index); // judged against the host itself now
         }
+        let reverts = matches!(&decision, Ok(Decision::Check { reverts: true, .. }));
         let ended = self.alone(index, decision);
         let ended = self.try_again(index, ended);
+        if reverts && ended.is_err() && block.failure.on_error == OnError::Fail {
+            self.stopped = Some(Stop::Reverts);
+        }
         self.settle(index, ended);
     }
 
@@ -226,6 +244,7 @@ impl Run<'_> {
                 Err(error) => Err(format!("its guard: {error}")),
             },
             Decision::Await { within, what } => self.wait(index, within, &what),
+            Decision::Check { probe, within, .. } => self.check(index, &probe, within),
             Decision::Act(action) => self.act(index, &action),
         }
     }
@@ -359,7 +378,10 @@ impl Run<'_> {
         if !finished.note.is_empty() {
             finished.note = self.mask().whole(&finished.note);
         }
-        self.unkept |= matches!(finished.outcome, Outcome::Changed | Outcome::Failed);
+        self.unkept |= matches!(
+            finished.outcome,
+            Outcome::Changed | Outcome::Failed | Outcome::Reverted
+        );
         self.witness.tell(Event::Finished(finished.clone()));
         self.keep_result(&finished);
         let block = finished.block;

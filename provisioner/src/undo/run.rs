@@ -120,6 +120,7 @@ pub fn undo(changes: &[Change], host: &mut dyn Mutate, witness: &mut dyn Witness
     let blocks = undoing.blocks.iter().enumerate();
     let report = Report {
         blocks: blocks.map(|(index, block)| block.finished(index)).collect(),
+        reverted: false,
     };
     for finished in &report.blocks {
         undoing.witness.tell(Event::Finished(finished.clone()));

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod archives;
+mod checks;
 mod clones;
 mod commands;
 mod edits;
@@ -39,6 +40,7 @@ use hpt_provisioner::effect::{
 };
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
+use hpt_provisioner::host::probe::{Looked, Probe};
 use hpt_provisioner::host::{
     Checkout, Done, Entry, Group, Hash, HostError, Key, Mutate, Newer, Observe, Package, Powers,
     Progress, Unit, User,
@@ -172,6 +174,10 @@ impl Mutate for Host {
 
     fn guard(&mut self, guard: &Command) -> Result<bool, HostError> {
         self.inner.guard(guard)
+    }
+
+    fn probe(&mut self, probe: &Probe, most: std::time::Duration) -> Looked {
+        self.inner.probe(probe, most)
     }
 
     fn pause(&mut self, time: std::time::Duration) {

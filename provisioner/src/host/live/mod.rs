@@ -25,6 +25,7 @@ mod memos;
 mod observe;
 mod paths;
 mod private;
+mod probe;
 mod processes;
 mod remove;
 mod running;
