@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Done,
     /// Something failed.
     Failed,
-    /// Changes are pending; only with `--detailed-exitcode`.
+    /// Changes are pending; only with `--detailed-exitcode`, and of `hpt drift`.
     Pending,
     /// The config is invalid, and nothing was contacted or changed.
     Config,

@@ -40,7 +40,8 @@ fn meaning(exit: Exit) -> (&'static str, Option<Exit>) {
             Some(Exit::Pending),
         ),
         Exit::Pending => (
-            "`hpt plan --detailed-exitcode` has found changes, and nothing wrong.",
+            "`hpt plan --detailed-exitcode` has found changes, and nothing wrong. Or `hpt drift` has found \
+             that something has moved.",
             Some(Exit::Config),
         ),
         Exit::Config => (

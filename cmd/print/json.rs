@@ -129,8 +129,9 @@ pub(crate) struct Plan<'a> {
     blocks: Vec<Block<'a>>,
 }
 
+/// A block of a plan.
 #[derive(Serialize)]
-struct Block<'a> {
+pub(crate) struct Block<'a> {
     id: &'a str,
     file: &'a str,
     line: usize,
@@ -176,7 +177,7 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(block: &'a Planned) -> Self {
+    pub(crate) fn new(block: &'a Planned) -> Self {
         let part = |detail: &'a Detail| match detail {
             Detail::Text(text) => Part::Text(text),
             Detail::Diff { path, lines } => {

@@ -19,6 +19,9 @@ pub enum Outcome {
     Reverted,
 }
 
+/// What is noted of a block that reboots the host, last before that goes down.
+pub const REBOOTS: &str = "the host reboots";
+
 /// One thing that a run tells. Blocks are named by their index in the plan.
 #[derive(Debug, Clone)]
 pub enum Event {

@@ -294,6 +294,10 @@ impl Mutate for Faulty {
         hpt_provisioner::host::probe::Looked::default()
     }
 
+    fn reboot(&mut self, _: std::time::Duration) -> Result<(), HostError> {
+        Ok(())
+    }
+
     fn pause(&mut self, _: std::time::Duration) {}
 }
 

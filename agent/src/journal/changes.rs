@@ -36,6 +36,9 @@ impl Past {
                 continue;
             };
             for intent in intents.intents {
+                if intent.reboot.is_some() {
+                    continue; // nothing is left of it
+                }
                 let block = usize::try_from(intent.block).unwrap_or(usize::MAX);
                 let before = intent.before.iter().map(|text| Before::from_json(text));
                 log.add(block, before);

@@ -10,6 +10,7 @@ pub(crate) mod follow;
 mod frame;
 mod id;
 mod read;
+mod so_far;
 mod write;
 
 use std::fs;
@@ -24,6 +25,7 @@ pub(crate) use self::changes::Past;
 pub(crate) use self::id::is_id;
 pub use self::id::name_run;
 pub(crate) use self::read::Standing;
+pub(crate) use self::so_far::so_far;
 pub(crate) use self::write::Journal;
 
 /// Runs that are kept besides the newest.

@@ -160,11 +160,7 @@ fn to_end(end: End) -> Wire {
 }
 
 /// A report has one outcome for each block, in order.
-fn report(
-    from: Vec<wire::Finished>,
-    reverted: bool,
-    blocks: usize,
-) -> Result<Report, BadMessage> {
+fn report(from: Vec<wire::Finished>, reverted: bool, blocks: usize) -> Result<Report, BadMessage> {
     let list = from
         .into_iter()
         .map(|one| finished(one, blocks))

@@ -59,6 +59,8 @@ pub struct Check {
 const WITHIN: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_hours(1);
 
+const LONGEST_URL: usize = 2048;
+
 fn yes() -> bool {
     true
 }
@@ -193,6 +195,7 @@ impl Check {
             umask: Mode::new(0o022),
             success: vec![success],
             changed_if: None,
+            undo: None,
         }
     }
 }
@@ -209,6 +212,9 @@ fn is_url(text: &str) -> Result<(), &'static str> {
     }
     if host.contains('@') {
         return Err("no name and password stand in a URL; use `script` for what needs them");
+    }
+    if text.len() > LONGEST_URL {
+        return Err("a URL is at most 2,048 bytes long");
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains('#') {
         return Err("a URL is of visible ASCII characters, without `#`");

@@ -3,8 +3,8 @@
 pub mod archive;
 pub mod assert;
 pub mod at;
-pub mod check;
 pub mod authorized_key;
+pub mod check;
 pub mod clone;
 mod conf;
 pub mod cron;
@@ -32,6 +32,7 @@ pub mod package;
 pub mod package_repo;
 pub mod packages;
 mod placed;
+pub mod reboot;
 pub mod service;
 mod sudo;
 mod sudoer;
@@ -137,6 +138,13 @@ pub enum Decision {
         within: Duration,
         /// Whether the run is reverted if it never is as expected.
         reverts: bool,
+    },
+    /// The host is rebooted, and the run goes on when it is back.
+    Reboot {
+        /// A few words for a plan's line.
+        why: String,
+        /// How long it may be away.
+        within: Duration,
     },
     /// Known only when an earlier block has run.
     Maybe(Cause),
@@ -361,6 +369,7 @@ kinds! {
     Firewall(firewall::Firewall),
     Wait(wait::Wait),
     Check(check::Check),
+    Reboot(reboot::Reboot),
     Archive(archive::Archive),
     Sync(sync::Sync),
     At(at::At),

@@ -115,6 +115,24 @@ impl Block {
         }
     }
 
+    /// How long the host may be away because of it, if it reboots.
+    pub fn reboots(&self) -> Option<Duration> {
+        match self.body() {
+            Some(Body::Reboot(reboot)) => Some(reboot.max_wait()),
+            _ => None,
+        }
+    }
+
+    /// Whether it acts in each run, so that a run after it finds nothing in place: what it does then is
+    /// no sign that the host has moved.
+    pub fn is_never_in_place(&self) -> bool {
+        match self.body() {
+            Some(Body::Exec(exec)) => exec.runs_each_time(),
+            Some(Body::Reboot(_) | Body::Check(_) | Body::Wait(_)) => true,
+            _ => matches!(self.part, Part::Late(_)),
+        }
+    }
+
     /// Whether it is about what an operator reaches the host by.
     pub fn is_lifeline(&self) -> bool {
         self.kind == "firewall" || self.about().is_some_and(|key| lifeline::is(&key))

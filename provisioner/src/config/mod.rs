@@ -14,6 +14,7 @@ mod include;
 mod instance;
 mod late;
 pub mod limits;
+mod name;
 mod names;
 mod needed;
 mod params;
@@ -53,6 +54,7 @@ pub use self::gather::{Gathered, Wanted, gather};
 pub use self::given::Given;
 pub use self::include::{Sort, is_taken};
 pub use self::late::Late;
+pub use self::name::ConfigName;
 use self::reader::Reader;
 use self::resource::Resources;
 use self::scope::Scope;
@@ -89,6 +91,8 @@ pub struct Config {
     pub flush_on_fail: bool,
     /// In what time a run over the channel must be confirmed, if the config says so; `[settings]`.
     pub confirm: Option<Duration>,
+    /// By which name the host knows what is this config's: its `name`, or else that of its file.
+    pub name: ConfigName,
     /// What works, but should be written otherwise.
     pub warnings: Vec<Fault>,
 }
@@ -132,7 +136,12 @@ pub fn parse(files: Vec<File>, scope: Scope) -> Result<Config, Vec<Fault>> {
     scope.owned = blocks.iter().filter_map(OwnedTree::of).collect();
     scope.allow_no_sudoer = reader.settings.allow_no_sudoer;
     scope.units = units(&blocks);
+    let name = match reader.name {
+        Some(name) => name,
+        None => ConfigName::of_file(files.first().map_or("", |file| file.name.as_str())),
+    };
     Ok(Config {
+        name,
         files,
         blocks,
         resources,

@@ -17,7 +17,7 @@ use crate::config::resource::Resources;
 use crate::config::scope::{Scope, is_template};
 use crate::config::settings::Settings;
 use crate::config::tree::Tree;
-use crate::config::{File, Level, Setting, limits, nearest, sealed, vars};
+use crate::config::{ConfigName, File, Level, Setting, limits, nearest, sealed, vars};
 use crate::fault::{Fault, Place};
 
 /// Collects blocks and faults from one file after another.
@@ -48,6 +48,8 @@ pub(super) struct Reader {
     pub(super) dirs: Vec<String>,
     /// What its blocks that wait for results may name, once one of them is decided.
     pub(super) names: Arc<OnceLock<Names>>,
+    /// What the first file calls the config.
+    pub(super) name: Option<ConfigName>,
     /// Whether it is asked for values alone, and leaves blocks unread.
     pub(super) skims: bool,
 }
@@ -304,6 +306,13 @@ impl Reader {
                 }
             }
             "hpt" => self.judge_version(&value, place),
+            "name" if value.get_ref().is_str() => {
+                match ConfigName::parse(value.get_ref().as_str().unwrap_or_default()) {
+                    Ok(name) if file == 0 => self.name = Some(name),
+                    Ok(_) => {} // the first file names the whole
+                    Err(bad) => self.faults.push(Fault::error(bad.to_string(), place)),
+                }
+            }
             _ if value.get_ref().is_str() => {}
             _ => {
                 let what = format!("`{name}` is a string");
@@ -338,8 +347,9 @@ fn in_order<'a>(
     let is_last = |(_, block): &(usize, RawBlock<'_>)| ["handler", "check"].contains(&block.kind);
     let last = raws.iter().rev().take_while(|raw| is_last(raw)).count();
     let last = raws.split_off(raws.len() - last);
-    let (checks, handlers): (Vec<_>, Vec<_>) =
-        last.into_iter().partition(|(_, block)| block.kind == "check");
+    let (checks, handlers): (Vec<_>, Vec<_>) = last
+        .into_iter()
+        .partition(|(_, block)| block.kind == "check");
     raws.sort_by_key(|(_, block)| block.kind == "handler");
     raws.into_iter().chain(handlers).chain(checks).collect()
 }

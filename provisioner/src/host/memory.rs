@@ -230,6 +230,7 @@ impl Observe for Memory {
             accounts: true,
             chown: true,
             kernel: true,
+            reboots: true,
         }
     }
 
@@ -413,6 +414,11 @@ impl Mutate for Memory {
 
     fn probe(&mut self, _: &Probe, _: std::time::Duration) -> Looked {
         self.looks.pop_front().unwrap_or_default()
+    }
+
+    fn reboot(&mut self, _: std::time::Duration) -> Result<(), HostError> {
+        self.state.settings.remove(&Setting::Reboot);
+        Ok(())
     }
 
     fn pause(&mut self, _: std::time::Duration) {}

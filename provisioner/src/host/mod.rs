@@ -20,8 +20,8 @@ use crate::name::{AbsPath, GroupName, PackageName, SysctlKey, UnitId, UserName};
 use crate::undo::PreImages;
 
 use self::facts::Facts;
-use self::probe::{Looked, Probe};
 pub use self::key::{Key, Memo};
+use self::probe::{Looked, Probe};
 pub use self::seen::{Checkout, Entry, EntryKind, Group, Newer, Owner, Package, Unit, User};
 use self::setting::Setting;
 
@@ -99,6 +99,8 @@ pub struct Powers {
     pub chown: bool,
     /// Settings of the running kernel and host may be changed.
     pub kernel: bool,
+    /// The host may be rebooted in the midst of a run, which goes on afterwards.
+    pub reboots: bool,
 }
 
 /// Reading a host. No method takes a command line from a config, and none changes anything.
@@ -285,6 +287,12 @@ pub trait Mutate: Observe {
     fn guard(&mut self, command: &Command) -> Result<bool, HostError>;
     /// Looks once whether the host does what it is there for, for no longer than `most`.
     fn probe(&mut self, probe: &Probe, most: Duration) -> Looked;
+    /// Reboots the host, and returns when it is back; where this process goes down with the host, it
+    /// returns only if that does not go down within `most`.
+    ///
+    /// # Errors
+    /// If it does not go down.
+    fn reboot(&mut self, most: Duration) -> Result<(), HostError>;
     /// Says how long all may take that is performed from here on; each program's own time if `None`.
     fn limit(&mut self, time: Option<Duration>) {
         let _ = time;

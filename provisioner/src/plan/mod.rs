@@ -81,14 +81,27 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// Whether nobody looks at it.
+    pub fn is_unseen(&self) -> bool {
+        self.verdict == Verdict::Skip && self.summary == UNSEEN
+    }
+
+    /// Nobody looks at it.
+    pub fn leave_out(&mut self) {
+        self.verdict = Verdict::Skip;
+        UNSEEN.clone_into(&mut self.summary);
+        self.details.clear();
+    }
+
     /// Whether the tags that were chosen leave it out, whichever host it is for.
     pub fn is_untagged(&self) -> bool {
         self.verdict == Verdict::Skip && self.summary == UNTAGGED
     }
 }
 
-/// Why nobody looks at a check.
-const NOTHING_TO_DO: &str = "there is nothing else to be done";
+/// What is said of a block that nobody looks at: a check where nothing else is to be done, and where it
+/// is asked what has moved, what acts in each run.
+const UNSEEN: &str = "not looked at";
 
 /// What an apply would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -193,6 +206,7 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
         let view = View::new(host, &overlay, &config.scope, &block.own).after(&results);
         let decision = notices.decide(config, index, &view);
         let decision = decision.and_then(|found| answer(found, asker, pending.as_ref()));
+        let decision = decision.map(|found| perhaps_needed(found, block, pending.as_ref()));
         if let Ok(Decision::Act(action)) = &decision {
             read_replaced(action, &view);
         }
@@ -233,8 +247,7 @@ pub fn plan<'a>(config: &Config, host: &dyn Observe, asker: impl Into<Asker<'a>>
     plan.digest = Digest(*digest.finalize().as_bytes());
     if pending.is_none() {
         for check in checks {
-            plan.blocks[check].verdict = Verdict::Skip;
-            NOTHING_TO_DO.clone_into(&mut plan.blocks[check].summary);
+            plan.blocks[check].leave_out();
         }
     }
     plan
@@ -263,6 +276,16 @@ fn answer(
             Decision::InPlace
         }),
         (decision, ..) => Ok(decision),
+    }
+}
+
+/// A reboot that is not needed yet may be when the blocks before it have run.
+fn perhaps_needed(decision: Decision, block: &Block, pending: Option<&Cause>) -> Decision {
+    match (decision, pending) {
+        (Decision::InPlace, Some(cause)) if block.reboots().is_some() => {
+            Decision::Maybe(cause.clone())
+        }
+        (decision, _) => decision,
     }
 }
 

@@ -111,7 +111,7 @@ impl Run<'_> {
         pairs
             .map(|(owner, effect)| {
                 let block = &self.config.blocks[*owner];
-                let before = undo::before(effect, &*self.host, &kept)?;
+                let before = undo::before(effect, block.sensitive, &*self.host, &kept)?;
                 let is_command = matches!(effect, Effect::Run(_));
                 Ok(Intent {
                     is_unguarded: is_command && !block.may_run_again(),
@@ -173,7 +173,7 @@ impl Run<'_> {
     }
 }
 
-fn unrecorded(why: &io::Error) -> HostError {
+pub(super) fn unrecorded(why: &io::Error) -> HostError {
     HostError::Refused(format!(
         "nothing was done, for what is about to be done cannot be recorded: {why}"
     ))

@@ -5,6 +5,7 @@ mod act;
 mod batch;
 mod due;
 mod intent;
+mod reboot;
 mod revert;
 
 use std::io;
@@ -24,6 +25,7 @@ use crate::undo::Log;
 use crate::view::View;
 
 pub use self::intent::Intent;
+pub use self::reboot::SoFar;
 
 /// From one look to the next of a block that waits.
 const LOOK: Duration = Duration::from_millis(250);
@@ -66,41 +68,19 @@ impl Witness for () {
 
 /// Brings a config about on a host. Whoever is bound to a plan compares it first.
 pub fn apply(config: &Config, host: &mut dyn Mutate, witness: &mut dyn Witness) -> Report {
-    let mut run = Run {
-        config,
-        host,
-        witness,
-        batch: Batch::default(),
-        finished: vec![None; config.blocks.len()],
-        notices: Notices::default(),
-        results: Results::default(),
-        opaque: false,
-        stopped: None,
-        unkept: false,
-        log: Log::default(),
-        due: Vec::new(),
-    };
-    for block in 0..config.blocks.len() {
-        run.step(block);
-        run.keep_ends();
-    }
-    run.flush();
-    let reverts = run.stopped == Some(Stop::Reverts);
-    let reverted = reverts && run.revert();
-    if !reverts {
-        run.catch_up();
-        if run.opaque {
-            run.look_again();
-        }
-    }
-    run.keep_ends();
-    let blocks = run
-        .finished
-        .into_iter()
-        .enumerate()
-        .map(|(block, finished)| finished.unwrap_or_else(|| not_run(block)))
-        .collect();
-    Report { blocks, reverted }
+    Run::of(config, host, witness).run_from(0)
+}
+
+/// Goes on with a run whose host was rebooted in its midst, and is back.
+pub fn go_on(
+    config: &Config,
+    host: &mut dyn Mutate,
+    witness: &mut dyn Witness,
+    so_far: SoFar,
+) -> Report {
+    let mut run = Run::of(config, host, witness);
+    let next = run.take_over(so_far);
+    run.run_from(next)
 }
 
 struct Run<'a> {
@@ -135,6 +115,48 @@ enum Stop {
     Cancelled,
     /// What it does cannot be recorded.
     Unrecorded,
+}
+
+impl<'a> Run<'a> {
+    fn of(config: &'a Config, host: &'a mut dyn Mutate, witness: &'a mut dyn Witness) -> Self {
+        Self {
+            config,
+            host,
+            witness,
+            batch: Batch::default(),
+            finished: vec![None; config.blocks.len()],
+            notices: Notices::default(),
+            results: Results::default(),
+            opaque: false,
+            stopped: None,
+            unkept: false,
+            log: Log::default(),
+            due: Vec::new(),
+        }
+    }
+
+    /// All blocks from this one on, and the end.
+    fn run_from(mut self, from: usize) -> Report {
+        for block in from..self.config.blocks.len() {
+            self.step(block);
+            self.keep_ends();
+        }
+        self.flush();
+        let reverts = self.stopped == Some(Stop::Reverts);
+        let reverted = reverts && self.revert();
+        if !reverts {
+            self.catch_up();
+            if self.opaque {
+                self.look_again();
+            }
+        }
+        self.keep_ends();
+        let finished = self.finished.into_iter().enumerate();
+        let blocks = finished
+            .map(|(block, finished)| finished.unwrap_or_else(|| not_run(block)))
+            .collect();
+        Report { blocks, reverted }
+    }
 }
 
 impl Run<'_> {
@@ -245,6 +267,7 @@ impl Run<'_> {
             },
             Decision::Await { within, what } => self.wait(index, within, &what),
             Decision::Check { probe, within, .. } => self.check(index, &probe, within),
+            Decision::Reboot { within, .. } => self.reboot(index, within),
             Decision::Act(action) => self.act(index, &action),
         }
     }

@@ -155,7 +155,11 @@ fn a_check_at_the_end_comes_after_the_handlers() {
          [[check]]\nscript = \"true\"\n\n[[handler]]\nname = \"b\"\nscript = \"true\"\n"
     );
     let config = config(&text);
-    let ids: Vec<_> = config.blocks.iter().map(|block| block.id.as_str()).collect();
+    let ids: Vec<_> = config
+        .blocks
+        .iter()
+        .map(|block| block.id.as_str())
+        .collect();
     assert_eq!(
         ids,
         [

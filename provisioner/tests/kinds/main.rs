@@ -17,6 +17,7 @@ mod outcomes;
 mod own_files;
 mod packages;
 mod powers;
+mod reboots;
 mod renamed;
 mod repos;
 mod results;
@@ -26,6 +27,7 @@ mod services;
 mod sudoers;
 mod system;
 mod trees;
+mod undos;
 mod units;
 mod user_services;
 mod waits;
@@ -36,7 +38,8 @@ use std::sync::Arc;
 use hpt_provisioner::config::scope::Scope;
 use hpt_provisioner::config::{self, Config};
 use hpt_provisioner::effect::{
-    Access, Command, Content, Effect, GroupEdit, Transaction, UserEdit, UserShape, Want, WriteFile,
+    Access, Command, Content, Effect, GroupEdit, Program, Transaction, UserEdit, UserShape, Want,
+    WriteFile,
 };
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
@@ -64,6 +67,8 @@ struct Host {
     half_configured: bool,
     /// Whether kernel parameters can be set by nobody.
     read_only: bool,
+    /// The scripts that it has run.
+    ran: Vec<String>,
 }
 
 impl Host {
@@ -84,6 +89,7 @@ impl Host {
             unit: None,
             half_configured: false,
             read_only: false,
+            ran: Vec::new(),
         }
     }
 
@@ -168,6 +174,11 @@ impl Mutate for Host {
             if matches!(effect, Effect::Packages(_)) {
                 self.half_configured = false;
             }
+            if let Effect::Run(command) = effect
+                && let Program::Script { text, .. } = &command.program
+            {
+                self.ran.push(text.expose().to_owned());
+            }
         }
         self.inner.perform(batch, tell)
     }
@@ -178,6 +189,10 @@ impl Mutate for Host {
 
     fn probe(&mut self, probe: &Probe, most: std::time::Duration) -> Looked {
         self.inner.probe(probe, most)
+    }
+
+    fn reboot(&mut self, most: std::time::Duration) -> Result<(), HostError> {
+        self.inner.reboot(most)
     }
 
     fn pause(&mut self, time: std::time::Duration) {

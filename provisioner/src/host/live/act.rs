@@ -68,6 +68,15 @@ impl Mutate for Live {
         }
     }
 
+    fn reboot(&mut self, most: Duration) -> Result<(), HostError> {
+        self.forget();
+        Spawn::tool("systemctl", ["reboot"]).succeed(&mut |_, _| {})?;
+        std::thread::sleep(most);
+        let seconds = most.as_secs();
+        let why = format!("the host was asked to reboot, and has not gone down within {seconds} s");
+        Err(HostError::Refused(why))
+    }
+
     fn limit(&mut self, time: Option<Duration>) {
         deadline::set(time);
     }

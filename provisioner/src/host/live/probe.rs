@@ -94,7 +94,9 @@ fn run(host: &Live, command: &Command, expect: &Expect) -> Result<(), String> {
         }
     })?;
     let objection = expect.objection(&done.stdout);
-    objection.map_or(Ok(()), |why| Err(format!("the command said otherwise: {why}")))
+    objection.map_or(Ok(()), |why| {
+        Err(format!("the command said otherwise: {why}"))
+    })
 }
 
 #[cfg(test)]
@@ -142,15 +144,27 @@ mod tests {
             "the answer is 200, and no line of it has ^up"
         );
         assert_eq!(judged(MOVED, &Expect::Code(302)), Ok(()));
-        assert_eq!(judged(MOVED, &Expect::Well).unwrap_err(), "the answer is 302");
+        assert_eq!(
+            judged(MOVED, &Expect::Well).unwrap_err(),
+            "the answer is 302"
+        );
         assert_eq!(judged(DOWN, &Expect::Code(503)), Ok(()));
-        assert_eq!(judged(DOWN, &Expect::Well).unwrap_err(), "the answer is 503");
-        assert_eq!(judged(DOWN, &Expect::Code(200)).unwrap_err(), "the answer is 503");
+        assert_eq!(
+            judged(DOWN, &Expect::Well).unwrap_err(),
+            "the answer is 503"
+        );
+        assert_eq!(
+            judged(DOWN, &Expect::Code(200)).unwrap_err(),
+            "the answer is 503"
+        );
     }
 
     #[test]
     fn who_does_not_answer_is_not_waited_for() {
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let why = get(&format!("http://{closed}/"), &Expect::Well, PATIENCE).unwrap_err();
         assert!(why.contains("refused"), "{why}");
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
