@@ -13,7 +13,7 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    attach, audit, backup, cancel, check, explain, facts, fix, fmt, gen_client_keys,
+    attach, audit, backup, cancel, check, drift, explain, facts, fix, fmt, gen_client_keys,
     gen_target_keys, guard, list_target_keys, log, passphrase, plan, provision, remove, rename,
     restore, run, schema, seal, serve, show, status, undo, unit_file, why,
 };
@@ -35,8 +35,9 @@ Then:
 Exit codes:
    0  done                            6  another run holds the host
    1  something failed                7  session lost while the run goes on
-   2  changes are pending (only with  8  nobody confirmed the run: undone
-      --detailed-exitcode)            9  the keystore is unusable or busy
+   2  changes are pending (`drift`,   8  a check failed, or nobody confirmed
+      `plan --detailed-exitcode`)        the run: it was undone
+                                      9  the keystore is unusable or busy
    3  the config is invalid          10  an earlier run broke off
    4  the target does not allow it   64  usage
    5  the target is unreachable      70  a bug in hpt
@@ -98,6 +99,8 @@ pub(crate) enum Verb {
     Undo(undo::Args),
     /// Tell whose a file, user, package or unit is, and what runs made of it
     Why(why::Args),
+    /// Show what has moved since configs were applied
+    Drift(drift::Args),
     /// Show who did what on a target
     Log(log::Args),
     /// Verify that nothing was taken from an audit or changed in it

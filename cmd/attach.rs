@@ -45,10 +45,6 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             return Err(CommandError::new(Exit::Failed, what));
         };
         follower.finish(&run, &report, began.elapsed());
-        Ok(if report.succeeded() {
-            Exit::Done
-        } else {
-            Exit::Failed
-        })
+        Ok(Exit::of(&report))
     })
 }

@@ -6,6 +6,7 @@ use hpt_keystore::client::{CreateError, FindError, PinError, RenameError};
 use hpt_keystore::{BackupError, FileError, GenTargetError, LoadError, RestoreError, TargetName};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::{Fault, Place};
+use hpt_provisioner::report::Report;
 
 /// What a process can end with. `hpt --help` shows the same list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(crate) enum Exit {
     Done,
     /// Something failed.
     Failed,
-    /// Changes are pending; only with `--detailed-exitcode`.
+    /// Changes are pending; only with `--detailed-exitcode`, and of `hpt drift`.
     Pending,
     /// The config is invalid, and nothing was contacted or changed.
     Config,
@@ -26,7 +27,7 @@ pub(crate) enum Exit {
     Busy,
     /// The session was lost while the run goes on.
     Lost,
-    /// Nobody confirmed the run in time, and it was undone.
+    /// A check failed, or nobody confirmed the run in time, and it was undone.
     Reverted,
     /// The keystore is unusable or busy.
     Keystore,
@@ -39,6 +40,15 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// What a run comes to.
+    pub(crate) fn of(report: &Report) -> Self {
+        match report {
+            Report { reverted: true, .. } => Self::Reverted,
+            report if report.succeeded() => Self::Done,
+            _ => Self::Failed,
+        }
+    }
+
     /// The code that the process ends with.
     pub(crate) fn code(self) -> u8 {
         match self {

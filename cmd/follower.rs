@@ -90,6 +90,10 @@ impl<'a> Follower<'a> {
                 "the session with {} was lost, and the run goes on there; trying for a new one",
                 self.lines.target
             )),
+            Heard::Reboots => self.terminal.note(format_args!(
+                "{} goes down; the run goes on when it is back",
+                self.lines.target
+            )),
             Heard::Found => self.terminal.note("there is a new one"),
         }
     }

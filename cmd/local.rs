@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use hpt_agent::Places;
 use hpt_agent::audit::Asked;
 use hpt_agent::blobs::Store;
+use hpt_agent::drift::Drift;
 use hpt_agent::journal::name_run;
 use hpt_agent::run::{Order, RunError, Site};
 use hpt_agent::state::StateError;
@@ -125,6 +126,11 @@ impl Local {
     /// What hpt has to do with a thing of this host.
     pub(crate) fn why(&self, what: &str) -> Result<WhyReply, CommandError> {
         self.site.why(what, Reveal::Content).map_err(failed)
+    }
+
+    /// What has moved since a config was applied, or any.
+    pub(crate) fn drift(&self, config: &str) -> Result<Vec<Drift>, CommandError> {
+        self.site.drift(config, Reveal::Content).map_err(failed)
     }
 
     /// What an undo of this run would do, or of the last one that has changed something.

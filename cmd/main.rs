@@ -18,6 +18,7 @@ mod check;
 mod config;
 mod confirm;
 mod context;
+mod drift;
 mod env;
 mod error;
 mod explain;
@@ -139,6 +140,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Log(args) => log::run(&args, context),
         Verb::Audit(args) => audit::run(&args, context),
         Verb::Undo(args) => undo::run(&args, context),
+        Verb::Drift(args) => drift::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),
         Verb::GenTargetKeys(args) => gen_target_keys::run(&args, context),

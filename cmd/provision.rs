@@ -206,11 +206,7 @@ async fn apply(
             if !window.is_zero() {
                 confirm(site, &run, window, &mut context.terminal).await?;
             }
-            Ok(if report.succeeded() {
-                Exit::Done
-            } else {
-                Exit::Failed
-            })
+            Ok(Exit::of(&report))
         }
         End::InDoubt { run, blocks } => Err(in_doubt(&name, &run, &blocks)),
         End::Faults(faults) => Err(job.refused(faults)),

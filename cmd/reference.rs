@@ -40,7 +40,8 @@ fn meaning(exit: Exit) -> (&'static str, Option<Exit>) {
             Some(Exit::Pending),
         ),
         Exit::Pending => (
-            "`hpt plan --detailed-exitcode` has found changes, and nothing wrong.",
+            "`hpt plan --detailed-exitcode` has found changes, and nothing wrong. Or `hpt drift` has found \
+             that something has moved.",
             Some(Exit::Config),
         ),
         Exit::Config => (
@@ -62,8 +63,9 @@ fn meaning(exit: Exit) -> (&'static str, Option<Exit>) {
             Some(Exit::Reverted),
         ),
         Exit::Reverted => (
-            "The run was not confirmed in time, and the host has undone it: after the run this machine could \
-             not begin a new session with it. `hpt attach` shows what was put back.",
+            "The run was reverted: a `[[check]]` failed. Or it was not confirmed in time, and the host has \
+             undone it: after the run this machine could not begin a new session with it. `hpt attach` \
+             shows what was put back.",
             Some(Exit::Keystore),
         ),
         Exit::Keystore => (

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use hpt_agent::drift::Drift;
 use hpt_keystore::{TargetName, VerifyingKey};
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{
-    FactsRequest, Interrupted, PlanRequest, StatusReply, StatusRequest, WhyReply, WhyRequest,
+    self, DriftRequest, FactsRequest, Interrupted, PlanRequest, StatusReply, StatusRequest,
+    WhyReply, WhyRequest,
 };
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
+use hpt_provisioner::plan::Plan;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
 use hpt_transport::{DialError, Dialer, LocalKey};
 use tonic::transport::Channel;
@@ -132,6 +135,30 @@ impl Remote {
         let mut reply = reply.into_inner();
         self.interrupted = reply.interrupted.take();
         plan_reply(reply, &job.files).map_err(|bad| self.bad(bad))
+    }
+
+    /// What has moved since a config was applied, or any.
+    pub(crate) async fn drift(&mut self, config: &str) -> Result<Vec<Drift>, CommandError> {
+        let request = DriftRequest {
+            config: config.to_owned(),
+            reveal: true,
+        };
+        tracing::debug!("asking {} what has moved", self.name);
+        let reply = self.client.drift(request).await;
+        let reply = reply.map_err(|status| self.refused(&status))?.into_inner();
+        let drift = |drift: wire::Drift| {
+            let found = match drift.plan {
+                Some(plan) => Ok(Plan::try_from(plan)?),
+                None => Err(drift.unknown),
+            };
+            Ok(Drift {
+                config: drift.config,
+                applied: drift.applied.unwrap_or_default().into(),
+                found,
+            })
+        };
+        let drifts: Result<_, BadMessage> = reply.drifts.into_iter().map(drift).collect();
+        drifts.map_err(|bad| self.bad(bad))
     }
 
     pub(crate) async fn send(

@@ -8,7 +8,7 @@ use hpt_proto::wire::{
 };
 use hpt_proto::{Begun, End, Running, Told};
 use hpt_provisioner::config::File;
-use hpt_provisioner::report::Event;
+use hpt_provisioner::report::{Event, REBOOTS};
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status, Streaming};
 
@@ -34,6 +34,10 @@ struct Hearing<'a> {
     blocks: usize,
     /// How many events were heard.
     events: u64,
+    /// The last of them said that the host reboots.
+    reboots: bool,
+    /// That was passed on.
+    said_away: bool,
 }
 
 /// What there is to show.
@@ -44,6 +48,8 @@ pub(crate) enum Heard {
     Event(Event),
     /// The session was lost, and a new one is tried for.
     Lost,
+    /// The host reboots, and is waited for.
+    Reboots,
     /// There is a new one.
     Found,
 }
@@ -73,6 +79,8 @@ impl<'a> Hearing<'a> {
             begun: None,
             blocks,
             events: 0,
+            reboots: false,
+            said_away: false,
         }
     }
 }
@@ -167,8 +175,12 @@ impl Remote {
                 Err(Broken::Cut) => {}
             }
             let begun = hearing.begun.as_ref();
-            let begun = begun.map(|begun| (begun.running.run.clone(), begun.confirm));
-            let Some((run, confirm)) = begun else {
+            let begun = begun.map(|begun| {
+                // A host that undoes the run comes back when it has.
+                let patience = PATIENCE.max(begun.confirm + SPARE).max(begun.away);
+                (begun.running.run.clone(), patience)
+            });
+            let Some((run, patience)) = begun else {
                 let what = format!(
                     "{}: the session was lost before a run was heard of",
                     self.name
@@ -176,11 +188,17 @@ impl Remote {
                 let hint = format!("`hpt --target {} status` says whether it began", self.name);
                 return Err(CommandError::new(Exit::Lost, what).hint(hint));
             };
-            (hearing.hear)(Heard::Lost);
-            // A host that undoes the run comes back when it has.
-            let patience = PATIENCE.max(confirm + SPARE);
+            let said = hearing.said_away;
+            match (hearing.reboots, said) {
+                (false, _) => (hearing.hear)(Heard::Lost),
+                (true, false) => (hearing.hear)(Heard::Reboots),
+                (true, true) => {} // it goes down still
+            }
+            hearing.said_away = hearing.reboots;
             events = self.find_again(&run, hearing.events, patience).await?;
-            (hearing.hear)(Heard::Found);
+            if !hearing.reboots {
+                (hearing.hear)(Heard::Found);
+            }
         }
     }
 
@@ -268,6 +286,7 @@ impl Remote {
                 Told::Begun(_) => {} // of the run that is heard already
                 Told::Event(event) => {
                     hearing.events += 1;
+                    hearing.reboots = matches!(&event, Event::Note { text, .. } if text == REBOOTS);
                     (hearing.hear)(Heard::Event(event));
                 }
                 Told::End(end) => return Ok(end),

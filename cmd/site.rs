@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hpt_agent::drift::Drift;
 use hpt_proto::wire::{Interrupted, PlanUndoReply, WhyReply};
 use hpt_proto::{Delivery, End};
 use hpt_provisioner::config::File;
@@ -146,6 +147,14 @@ impl Site {
         match self {
             Self::Local(local) => local.why(what),
             Self::Remote(remote) => remote.why(what).await,
+        }
+    }
+
+    /// What has moved since a config was applied, or any.
+    pub(crate) async fn drift(&mut self, config: &str) -> Result<Vec<Drift>, CommandError> {
+        match self {
+            Self::Local(local) => local.drift(config),
+            Self::Remote(remote) => remote.drift(config).await,
         }
     }
 

@@ -20,8 +20,8 @@ use crate::terminal::{Terminal, visible};
 #[command(after_help = "\
 Newest first, files get back what they held, what was made is removed, and units
 run as they did. What cannot be put back is shown before anything is done: what
-a command did, a version before, the data of a removed account. An undo is a run
-and can be undone.
+a command did that has no `undo`, a version before, the data of a removed account.
+An undo is a run and can be undone.
 
 Examples:
   hpt --target web1 undo                          the last run that changed something
@@ -54,6 +54,7 @@ struct Plan<'a> {
 struct Block<'a> {
     id: &'a str,
     reverts: bool,
+    runs: bool,
     stays: &'a [String],
 }
 
@@ -118,6 +119,9 @@ fn show(name: &str, running: &Running, blocks: &[Undoing], terminal: &mut Termin
         let id = visible(&block.id);
         match (&block.stays[..], block.gone) {
             ([], true) => terminal.say(format_args!("{DIM}= {id}  nothing is left of it{DIM:#}")),
+            ([], false) if block.runs => {
+                terminal.say(format_args!("! {id}  its `undo` runs"));
+            }
             ([], false) => terminal.say(format_args!("~ {id}")),
             (stays, _) => {
                 terminal.say(format_args!("x {id}"));
@@ -145,6 +149,7 @@ fn block(undoing: &Undoing) -> Block<'_> {
     Block {
         id: &undoing.id,
         reverts: undoing.stays.is_empty() && !undoing.gone,
+        runs: undoing.runs,
         stays: &undoing.stays,
     }
 }

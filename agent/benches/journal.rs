@@ -93,6 +93,7 @@ fn bare(places: &Places) -> Report {
         memos: places.state.join("memos"),
         pre_images: places.state.join("pre-images"),
         fingerprint_key: [7; 32],
+        reboots: false,
         kept: std::sync::Arc::default(),
     })
     .unwrap();

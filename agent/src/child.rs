@@ -43,7 +43,7 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
     let request = read_order(from).map_err(ChildError::Order)?;
     let missing = BadMessage("an order without a request");
     let places = places_of(&request);
-    let site = Site::new(places);
+    let site = Site::new(places).served_by(&request.serving);
     let running = request.running.ok_or(missing)?.into();
     let asked = Asked {
         key: request.key,
@@ -74,7 +74,11 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
             rerun: apply.rerun.into_iter().collect(),
             asked,
         };
-        site.execute(order, &mut hear)?
+        if request.resumed == 0 {
+            site.execute(order, &mut hear)?
+        } else {
+            site.resume(order, request.resumed, &mut hear)?
+        }
     } else {
         site.undo(&request.undo, running, &asked, &mut hear)?
     };

@@ -104,8 +104,10 @@ impl Confirmation {
         &self.run
     }
 
-    /// Has the run be undone this long after its end. It is on disk before anything else is done.
+    /// Has the run be undone this long after its end. It is on disk before anything else is done. A run
+    /// that goes on after a reboot is armed anew.
     pub(crate) fn arm(&self, window: Duration) -> io::Result<()> {
+        let _ = fs::remove_file(self.path("over"));
         let text = format!("{} {}\n", window.as_secs(), boot()?);
         let temp = self.path("tmp");
         let mut file = private(&temp)?;
@@ -238,7 +240,8 @@ fn private(path: &std::path::Path) -> io::Result<File> {
     options.write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn boot() -> io::Result<String> {
+/// The id of this boot.
+pub(crate) fn boot() -> io::Result<String> {
     Ok(fs::read_to_string(BOOT)?.trim_end().to_owned())
 }
 

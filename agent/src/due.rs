@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hpt_proto::wire::KeptOrder;
 use hpt_proto::{Begun, End, Told};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::host::live::Live;
 use hpt_provisioner::ledger::Ledger;
 use hpt_provisioner::plan::{Digest, Expected};
-use hpt_provisioner::run::{apply, apply_bound};
+use hpt_provisioner::run::{SoFar, apply, apply_bound, go_on};
 use hpt_provisioner::secret::Secret;
 
 use crate::Places;
@@ -16,6 +17,7 @@ use crate::guard::Guardian;
 use crate::journal::{Journal, Journals, cancel_path};
 use crate::ledger::Ledgers;
 use crate::lock::Lock;
+use crate::orders::{Orders, Whose};
 use crate::recorded::Recorded;
 use crate::run::RunError;
 
@@ -27,12 +29,21 @@ pub(crate) enum Prepared {
     Due(Box<Due>),
 }
 
+/// From where it starts.
+pub(crate) enum Start {
+    /// The host as it is.
+    Anew,
+    /// A plan that it is bound to, and what that lets it do.
+    Bound(Digest, Expected),
+    /// How far it had got when its host was rebooted.
+    Resumed(SoFar),
+}
+
 /// A run that holds its host and has changed nothing yet.
 pub(crate) struct Due {
     pub(crate) host: Live,
     pub(crate) config: Config,
-    /// The plan that it is bound to, and what that lets it do.
-    pub(crate) held_to: Option<(Digest, Expected)>,
+    pub(crate) start: Start,
     pub(crate) begun: Begun,
     /// Commands that it will not come to, and that stay in doubt.
     pub(crate) in_doubt: BTreeSet<String>,
@@ -42,6 +53,8 @@ pub(crate) struct Due {
     pub(crate) ledger: Ledger,
     pub(crate) places: Places,
     pub(crate) guardian: Option<Guardian>,
+    /// What is kept of it.
+    pub(crate) order: KeptOrder,
     /// Held until all is over.
     pub(crate) _lock: Lock,
 }
@@ -55,33 +68,41 @@ impl Due {
     pub(crate) fn perform(mut self, hear: &mut dyn FnMut(Told)) -> Result<End, RunError> {
         let run = self.begun.running.run.clone();
         let cancel = cancel_path(&self.places.run, &run);
+        let orders = Orders::open(&self.places)?;
+        let is_resumed = matches!(self.start, Start::Resumed(_));
+        if !is_resumed {
+            orders.forget_runs()?;
+        }
+        if !self.begun.away.is_zero() {
+            orders.keep(Whose::Run(&run), &self.order)?;
+        }
         self.recorded.begin(&self.journals)?;
         let ledgers = Ledgers::of(&self.places, self.journals.clone());
-        if let Err(why) = ledgers.begin(&run, &self.ledger) {
+        if !is_resumed && let Err(why) = ledgers.begin(&run, &self.ledger) {
             return Err(RunError::Ledger(self.recorded.failed(why)));
         }
         if let Some(guardian) = &self.guardian {
             guardian.arm(&self.places, &run, self.begun.confirm)?;
         }
-        let used = match &self.held_to {
-            Some((plan, _)) => self.journals.use_plan(*plan, &run),
-            None => Ok(()),
+        if let Start::Bound(plan, _) = &self.start {
+            let used = self.journals.use_plan(*plan, &run);
+            used.map_err(|why| self.recorded.failed(why))?;
+        }
+        let journal = if is_resumed {
+            Journal::go_on(&self.journals, self.begun, cancel, hear)
+        } else {
+            let key = self.recorded.key();
+            Journal::begin(&self.journals, self.begun, self.in_doubt, key, cancel, hear)
         };
-        used.map_err(|why| self.recorded.failed(why))?;
-        let journal = Journal::begin(
-            &self.journals,
-            self.begun,
-            self.in_doubt,
-            self.recorded.key(),
-            cancel,
-            hear,
-        );
         let mut journal = journal.map_err(|why| self.recorded.failed(why))?;
         let (config, host) = (&self.config, &mut self.host);
-        let report = match self.held_to {
-            Some((_, expected)) => apply_bound(config, expected, host, &mut journal),
-            None => apply(config, host, &mut journal),
+        let report = match self.start {
+            Start::Anew => apply(config, host, &mut journal),
+            Start::Bound(_, expected) => apply_bound(config, expected, host, &mut journal),
+            Start::Resumed(so_far) => go_on(config, host, &mut journal, so_far),
         };
+        self.order.well = report.succeeded();
+        orders.note_end(&self.order);
         if self.guardian.is_some()
             && let Some(confirmation) = Confirmation::of(&self.journals, &run)
             && let Err(why) = confirmation.note_end()
@@ -94,6 +115,9 @@ impl Due {
         };
         let end = self.recorded.end(end, journal);
         ledgers.end(&run, self.ledger);
+        if let Err(why) = orders.forget(Whose::Run(&run)) {
+            tracing::warn!("what was kept of run {run} stays: {why}");
+        }
         Ok(end)
     }
 }

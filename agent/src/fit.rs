@@ -7,24 +7,9 @@ use tonic::Status;
 
 /// Leaves the longest answers' diffs out, so that a plan always fits a message.
 pub(crate) fn fit(mut reply: wire::PlanReply) -> Result<wire::PlanReply, Status> {
-    let mut length = reply.encoded_len();
+    let length = reply.encoded_len();
     if let Some(wire::plan_reply::Result::Plan(plan)) = &mut reply.result {
-        let details = plan
-            .blocks
-            .iter_mut()
-            .rev()
-            .flat_map(|block| &mut block.details);
-        for detail in details {
-            if length <= MAX_MESSAGE {
-                break;
-            }
-            if let Some(wire::detail::Kind::Diff(diff)) = &detail.kind {
-                let words = format!("{}: content changes; too much to show", diff.path);
-                let before = detail.encoded_len();
-                detail.kind = Some(wire::detail::Kind::Text(words));
-                length = length.saturating_sub(before) + detail.encoded_len();
-            }
-        }
+        shorten(plan, length);
     }
     if reply.encoded_len() > MAX_MESSAGE {
         return Err(Status::resource_exhausted(
@@ -32,6 +17,43 @@ pub(crate) fn fit(mut reply: wire::PlanReply) -> Result<wire::PlanReply, Status>
         ));
     }
     Ok(reply)
+}
+
+/// The same for what has moved since many configs were applied.
+pub(crate) fn fit_drift(drifts: Vec<wire::Drift>) -> Result<wire::DriftReply, Status> {
+    let mut reply = wire::DriftReply { drifts };
+    for drift in 0..reply.drifts.len() {
+        let length = reply.encoded_len();
+        if let Some(plan) = &mut reply.drifts[drift].plan {
+            shorten(plan, length);
+        }
+    }
+    if reply.encoded_len() > MAX_MESSAGE {
+        return Err(Status::resource_exhausted(
+            "this is too long to send: ask for one config",
+        ));
+    }
+    Ok(reply)
+}
+
+/// Leaves out diffs of a plan until the message that it is in, so long now, is short enough.
+fn shorten(plan: &mut wire::Plan, mut length: usize) {
+    let details = plan
+        .blocks
+        .iter_mut()
+        .rev()
+        .flat_map(|block| &mut block.details);
+    for detail in details {
+        if length <= MAX_MESSAGE {
+            break;
+        }
+        if let Some(wire::detail::Kind::Diff(diff)) = &detail.kind {
+            let words = format!("{}: content changes; too much to show", diff.path);
+            let before = detail.encoded_len();
+            detail.kind = Some(wire::detail::Kind::Text(words));
+            length = length.saturating_sub(before) + detail.encoded_len();
+        }
+    }
 }
 
 #[cfg(test)]

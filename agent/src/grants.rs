@@ -13,12 +13,13 @@ pub(crate) struct Caller {
 }
 
 /// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 15] = [
+const TABLE: [(&str, Grant); 16] = [
     ("Status", Grant::Status),
     ("Facts", Grant::Facts),
     ("MissingBlobs", Grant::Apply),
     ("PutBlobs", Grant::Apply),
     ("Plan", Grant::Plan),
+    ("Drift", Grant::Plan),
     ("Apply", Grant::Apply),
     ("Attach", Grant::Attach),
     ("Cancel", Grant::Cancel),

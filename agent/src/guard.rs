@@ -16,7 +16,7 @@ use crate::Places;
 use crate::audit::Asked;
 use crate::child::{ChildError, places_of, read_order};
 use crate::confirm::{Confirmation, Stage};
-use crate::journal::{Journals, name_run};
+use crate::journal::{Journals, Standing, name_run};
 use crate::lock;
 use crate::run::{RunError, Site};
 use crate::runner::{PATH, Runner};
@@ -138,7 +138,9 @@ fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> 
             None => {
                 // Where the lock cannot be looked at, the undo says what is wrong with it.
                 let holder = lock::holder(places).unwrap_or_default();
-                if holder.is_some_and(|holder| holder.run == confirmation.run()) {
+                let is_held = holder.is_some_and(|holder| holder.run == confirmation.run());
+                // A host that goes down ends this process too, and the run goes on when it is back.
+                if is_held || is_awaited(places, confirmation.run()) {
                     sleep(LOOK);
                 } else if let Err(why) = confirmation.note_end() {
                     // Its process could not say so either; nobody can confirm it then.
@@ -150,6 +152,11 @@ fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> 
         }
     }
     Ok(confirmation.claim()?)
+}
+
+fn is_awaited(places: &Places, run: &str) -> bool {
+    let standing = Journals::open(places).map(|journals| Standing::read(&journals, run));
+    matches!(standing, Ok(Ok(Some(standing))) if standing.is_awaited())
 }
 
 /// Undoes the run; the id of the run that did.

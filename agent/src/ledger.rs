@@ -74,6 +74,16 @@ impl Ledgers {
         })
     }
 
+    /// Those that a run of this config has found, and the one that it began with: for one that goes on.
+    pub(crate) fn books_of(&self, run: &str, name: &str) -> io::Result<(Books, Ledger)> {
+        let mut books = self.books(name)?;
+        books.mine = match parse(&self.found(run, name)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ledger::new(name),
+            found => found?,
+        };
+        Ok((books, parse(&self.path(name))?))
+    }
+
     /// Puts a ledger in the place of the one that there is.
     pub(crate) fn write(&self, ledger: &Ledger) -> io::Result<()> {
         private_dir(&self.dir).map_err(io::Error::other)?;

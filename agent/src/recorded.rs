@@ -30,7 +30,11 @@ impl Recorded {
     /// Records that the run begins, and that an earlier one broke off, if so. Without this there is
     /// no run (L1).
     pub(crate) fn begin(&self, journals: &Journals) -> Result<(), RunError> {
-        let cut = Standing::unfinished(journals)?.map(|run| {
+        let cut = match self.began.kind {
+            Kind::RunResumed => None, // it is the one that has no end yet
+            _ => Standing::unfinished(journals)?,
+        };
+        let cut = cut.map(|run| {
             let running = run.running();
             let entry = Entry::new(self.began.time, Kind::RunCut);
             Entry {

@@ -31,7 +31,7 @@ pub(crate) fn failed(error: &dyn std::error::Error) -> Status {
 
 pub(crate) fn unplannable(error: &RunError) -> Status {
     match error {
-        RunError::NoRun(_) => Status::not_found(error.to_string()),
+        RunError::NoRun(_) | RunError::OtherBlocks(_) => Status::not_found(error.to_string()),
         RunError::NoExec { .. } => Status::permission_denied(error.to_string()),
         RunError::State(_)
         | RunError::Host(_)

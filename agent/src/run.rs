@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hpt_keystore::Letter;
-use hpt_proto::wire::Interrupted;
+use hpt_proto::convert::to_secrets;
+use hpt_proto::wire::{ApplyRequest, Interrupted, KeptOrder, Request, RunRequest};
 use hpt_proto::{Begun, BlockName, Delivery, End, Running, Told};
 use hpt_provisioner::block::Block;
 use hpt_provisioner::config::Config;
@@ -27,13 +28,15 @@ use hpt_transport::LocalKey;
 use crate::Places;
 use crate::audit::{Asked, Audit, Entry, Kind};
 use crate::confirm::Confirmation;
-use crate::due::{Due, Prepared};
+use crate::due::{Due, Prepared, Start};
 use crate::guard::Guardian;
-use crate::journal::{Journals, Past, Standing};
+use crate::journal::{Journals, Past, Standing, so_far};
 use crate::ledger::{Books, Ledgers};
 use crate::lock::{self, Lock, LockError};
+use crate::orders::Orders;
 use crate::recorded::{Recorded, config_hash};
 use crate::state::{State, StateError};
+use crate::systemd::starts_at_boot;
 
 /// How long a run waits to be confirmed that may have cut the way to its host.
 const WINDOW: Duration = Duration::from_mins(2);
@@ -59,6 +62,9 @@ pub enum RunError {
     /// There is no journal of this run.
     #[error("there is no run {0}")]
     NoRun(String),
+    /// What it goes on with is another one.
+    #[error("run {0} cannot go on: since the reboot its config is about other blocks")]
+    OtherBlocks(String),
     /// What its runs write down cannot be read or written.
     #[error("nothing was done, for the journal of runs cannot be used: {0}")]
     Journal(#[from] io::Error),
@@ -94,6 +100,8 @@ pub struct Order {
 pub struct Site {
     places: Places,
     opener: Option<Opener>,
+    /// The unit of `hpt serve`, if it goes on with runs after a reboot.
+    serving: String,
     kept: Arc<Kept>,
 }
 
@@ -103,6 +111,7 @@ impl Site {
         Self {
             places,
             opener: None,
+            serving: String::new(),
             kept: Arc::default(),
         }
     }
@@ -113,6 +122,16 @@ impl Site {
     pub(crate) fn opening(self, key: LocalKey) -> Self {
         Self {
             opener: Some(Arc::new(move |name, text| open_letter(&key, name, text))),
+            ..self
+        }
+    }
+
+    /// With this unit of `hpt serve`, which goes on with runs after a reboot if it starts at boot.
+    #[must_use]
+    pub(crate) fn served_by(self, unit: &str) -> Self {
+        let serving = if starts_at_boot(unit) { unit } else { "" };
+        Self {
+            serving: serving.to_owned(),
             ..self
         }
     }
@@ -131,6 +150,16 @@ impl Site {
         delivery: Delivery,
         reveal: Reveal,
     ) -> Result<Result<Plan, Vec<Fault>>, RunError> {
+        let judged = self.judge(delivery, reveal)?;
+        Ok(judged.map(|(_, plan)| plan))
+    }
+
+    /// The same with the config that is planned.
+    pub(crate) fn judge(
+        &self,
+        delivery: Delivery,
+        reveal: Reveal,
+    ) -> Result<Result<(Config, Plan), Vec<Fault>>, RunError> {
         let (host, config) = self.open(delivery)?;
         let config = match config {
             Ok(mut config) => {
@@ -146,10 +175,10 @@ impl Site {
         let planned = config.map(|config| {
             let mut plan = plan(&config, &host, Asker { reveal, ask });
             journals.name_anew(&mut plan)?;
-            Ok(plan)
+            Ok((config, plan))
         });
         match planned {
-            Ok(plan) => plan.map(Ok),
+            Ok(judged) => judged.map(Ok),
             Err(faults) => Ok(Err(faults)),
         }
     }
@@ -169,6 +198,7 @@ impl Site {
         // It may have ended since it was read, and another may have begun.
         let still = Standing::unfinished(&journals)?;
         let still = still.filter(|run| run.running() == open.running());
+        let still = still.filter(|run| !run.is_awaited());
         Ok(still.map(|run| run.interrupted()))
     }
 
@@ -187,6 +217,7 @@ impl Site {
     /// Everything up to the first change.
     pub(crate) fn prepare(&self, order: Order) -> Result<Prepared, RunError> {
         let config_hash = config_hash(&order.delivery.request);
+        let kept = keep(&order);
         let (host, config) = self.open(order.delivery)?;
         let mut config = match config {
             Ok(config) => config,
@@ -198,16 +229,20 @@ impl Site {
                 block: block.id.clone(),
             });
         }
+        let kept = named(kept, &config);
         let lock = match Lock::take(&self.places, &order.running) {
             Ok(lock) => lock,
             Err(LockError::Busy(holder)) => return Ok(Prepared::Over(End::Busy(holder))),
             Err(LockError::State(error)) => return Err(error.into()),
         };
         let journals = Journals::open(&self.places)?;
-        if let Some(broken) = Standing::unfinished(&journals)?
-            && let Some(past) = Past::of(&journals, &broken.running().run)?
-        {
-            host.sweep(past.changes.iter().flat_map(Change::paths));
+        if let Some(broken) = Standing::unfinished(&journals)? {
+            if broken.is_awaited() {
+                return Ok(Prepared::Over(End::Busy(broken.running())));
+            }
+            if let Some(past) = Past::of(&journals, &broken.running().run)? {
+                host.sweep(past.changes.iter().flat_map(Change::paths));
+            }
         }
         let (mut books, left) = self.adopt(&mut config, &host)?;
         let asker = Asker {
@@ -235,6 +270,7 @@ impl Site {
                 let ledgers = Ledgers::of(&self.places, journals);
                 ledgers.write(&books.mine).map_err(RunError::Ledger)?;
             }
+            Orders::open(&self.places)?.note_in_place(&kept);
             let run = String::new();
             let report = plan.report();
             return Ok(Prepared::Over(End::Report { run, report }));
@@ -272,13 +308,23 @@ impl Site {
         let Books { mine, others } = &mut books;
         mine.begin(&config, &plan, &left, others, &by);
         let audit = Audit::open(&self.places)?;
+        let away = config
+            .blocks
+            .iter()
+            .zip(&plan.blocks)
+            .filter(|(_, planned)| planned.verdict.is_pending())
+            .filter_map(|(block, _)| block.reboots())
+            .max();
         let began = Entry::of_run(Kind::RunBegan, &order.running, &order.asked)
             .with("config", config_hash.to_hex())
             .with("plan", blake3::Hash::from_bytes(plan.digest.0).to_hex());
         Ok(Prepared::Due(Box::new(Due {
             host,
             config,
-            held_to: order.bound.map(|bound| (bound.digest, expected)),
+            start: match order.bound {
+                Some(bound) => Start::Bound(bound.digest, expected),
+                None => Start::Anew,
+            },
             ledger: books.mine,
             recorded: Recorded::new(audit, began, &order.asked),
             begun: Begun {
@@ -287,7 +333,9 @@ impl Site {
                 confirm: confirm
                     .as_ref()
                     .map_or(Duration::ZERO, |(window, _)| *window),
+                away: away.unwrap_or_default(),
             },
+            order: kept,
             guardian: confirm.map(|(_, guardian)| guardian),
             in_doubt,
             journals,
@@ -303,6 +351,65 @@ impl Site {
         let books = books.map_err(RunError::Ledger)?;
         let left = config.adopt(&books.mine, &books.others, host);
         Ok((books, left))
+    }
+
+    /// Goes on with a run whose host was rebooted in its midst, at a time in unix seconds.
+    ///
+    /// # Errors
+    /// If there is no such run, or it is about other blocks by now.
+    pub(crate) fn resume(
+        &self,
+        order: Order,
+        at: u64,
+        hear: &mut dyn FnMut(Told),
+    ) -> Result<End, RunError> {
+        let run = order.running.run.clone();
+        let kept = keep(&order);
+        let lock = match Lock::take(&self.places, &order.running) {
+            Ok(lock) => lock,
+            Err(LockError::Busy(holder)) => return Ok(End::Busy(holder)),
+            Err(LockError::State(error)) => return Err(error.into()),
+        };
+        let journals = Journals::open(&self.places)?;
+        let open = Standing::unfinished(&journals)?;
+        let is_due = |open: Standing| open.running().run == run && open.ends_boot().is_some();
+        if !open.is_some_and(is_due) {
+            return Err(RunError::NoRun(run));
+        }
+        let (begun, so_far) = so_far(&journals, &run)?.ok_or(RunError::NoRun(run.clone()))?;
+        let (host, config) = self.open(order.delivery)?;
+        let mut config = match config {
+            Ok(config) => config,
+            Err(faults) => return Ok(End::Faults(faults)),
+        };
+        let ledgers = Ledgers::of(&self.places, journals.clone());
+        let books = ledgers.books_of(&run, config.name.as_str());
+        let (books, begun_with) = books.map_err(RunError::Ledger)?;
+        config.adopt(&books.mine, &books.others, &host);
+        let ids = config.blocks.iter().map(|block| &block.id);
+        if !ids.eq(begun.blocks.iter().map(|block| &block.id)) {
+            return Err(RunError::OtherBlocks(run));
+        }
+        let entry = Entry {
+            time: at,
+            ..Entry::of_run(Kind::RunResumed, &order.running, &order.asked)
+        };
+        let guardian = order.confirm.filter(|_| !begun.confirm.is_zero());
+        let due = Due {
+            host,
+            recorded: Recorded::new(Audit::open(&self.places)?, entry, &order.asked),
+            order: named(kept, &config),
+            config,
+            begun,
+            guardian: guardian.map(|(_, guardian)| guardian),
+            in_doubt: BTreeSet::new(), // its journal has them
+            start: Start::Resumed(so_far),
+            ledger: begun_with,
+            journals,
+            places: self.places.clone(),
+            _lock: lock,
+        };
+        due.perform(hear)
     }
 
     /// How long a run waits to be confirmed of which nobody said so.
@@ -338,6 +445,7 @@ impl Site {
             memos: state.memos(),
             pre_images: state.pre_images(),
             fingerprint_key: state.fingerprint_key()?,
+            reboots: !self.serving.is_empty(),
             kept: Arc::clone(&self.kept),
         })?)
     }
@@ -347,6 +455,37 @@ impl Site {
         let config = delivery.request.parse(host.facts(), self.opener.clone());
         Ok((host, config))
     }
+}
+
+/// What is kept of an order: what was asked for, and by whom.
+fn keep(order: &Order) -> KeptOrder {
+    KeptOrder {
+        config: String::new(),
+        order: Some(RunRequest {
+            apply: Some(ApplyRequest {
+                request: Some(Request::from(&order.delivery)),
+                ..ApplyRequest::default()
+            }),
+            running: Some(order.running.clone().into()),
+            exec: order.exec,
+            key: order.asked.key.clone(),
+            grants: order.asked.grants.clone(),
+            ..RunRequest::default()
+        }),
+        well: true,
+    }
+}
+
+/// The same by the name of its config, with the secrets that were sealed in it.
+fn named(mut kept: KeptOrder, config: &Config) -> KeptOrder {
+    kept.config = config.name.to_string();
+    let request = kept.order.as_mut().and_then(|order| order.apply.as_mut());
+    if let Some(request) = request.and_then(|apply| apply.request.as_mut())
+        && let Some(secrets) = &config.scope.secrets
+    {
+        request.secrets = to_secrets(secrets);
+    }
+    kept
 }
 
 /// The value of `[secret.NAME]` in a text that was sealed for this host.

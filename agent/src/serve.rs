@@ -21,6 +21,7 @@ use crate::gate::Gate;
 use crate::guard::Guardian;
 use crate::notes::{Notes, Writer};
 use crate::pins::Pins;
+use crate::resume::resume;
 use crate::runner::Runner;
 use crate::service::TargetService;
 use crate::state::StateError;
@@ -129,6 +130,8 @@ impl Server {
         tcp: TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
+        // Before anybody could be told that it broke off, or undo it.
+        resume(&self.places, &self.runner, self.notes.now()).await;
         // What was armed before the host was booted, or hpt started anew.
         let guardian = Guardian::of(self.runner, systemd::own_unit());
         let places = self.places;

@@ -20,7 +20,8 @@ use crate::Places;
 use crate::audit::{Audit, Head};
 use crate::blobs::Store;
 use crate::confirm::{Confirmation, Unconfirmed};
-use crate::fit::fit;
+use crate::drift::Drift;
+use crate::fit::{fit, fit_drift};
 use crate::grants::Caller;
 use crate::intake::receive;
 use crate::journal::Journals;
@@ -31,6 +32,7 @@ use crate::refusal::{bad, blocking, bug, failed, unplannable};
 use crate::run::{RunError, Site};
 use crate::runner::Runner;
 use crate::state::StateError;
+use crate::systemd::own_unit;
 
 /// How many requests are judged at once: each may hold its config several times.
 const JUDGED_AT_ONCE: usize = 4;
@@ -72,7 +74,9 @@ impl TargetService {
     ) -> Result<Self, StateError> {
         let store = Store::open(&places)?;
         Ok(Self(Arc::new(Shared {
-            site: Site::new(places.clone()).opening(own),
+            site: Site::new(places.clone())
+                .opening(own)
+                .served_by(&own_unit()),
             audit: Audit::open(&places)?,
             notes,
             signing,
@@ -176,7 +180,7 @@ impl Target for TargetService {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let delivery = delivery(request.request)?;
-        let reveal = reveal(&caller, request.reveal);
+        let reveal = reveal_to(&caller, request.reveal);
         let site = self.0.site.clone();
         let _turn = self.turn().await;
         let reply = blocking(move || {
@@ -276,6 +280,20 @@ impl Target for TargetService {
         Ok(Response::new(wire::ConfirmReply { reverted_by }))
     }
 
+    async fn drift(
+        &self,
+        request: Request<wire::DriftRequest>,
+    ) -> Result<Response<wire::DriftReply>, Status> {
+        let caller = caller(&request)?;
+        let wire::DriftRequest { config, reveal } = request.into_inner();
+        let reveal = reveal_to(&caller, reveal);
+        let site = self.0.site.clone();
+        let _turn = self.turn().await;
+        let drifts = blocking(move || site.drift(&config, reveal)).await?;
+        let drifts = drifts.map_err(|error| unplannable(&error))?;
+        fit_drift(drifts.into_iter().map(to_wire).collect()).map(Response::new)
+    }
+
     async fn plan_undo(
         &self,
         request: Request<wire::PlanUndoRequest>,
@@ -358,6 +376,29 @@ impl Target for TargetService {
             }
         });
         Ok(Response::new(ReceiverStream::new(told)))
+    }
+}
+
+/// What a caller sees who asks for all that it may.
+fn reveal_to(caller: &Caller, asked: bool) -> Reveal {
+    if asked && caller.may_see_content() {
+        Reveal::Content
+    } else {
+        Reveal::Outline
+    }
+}
+
+fn to_wire(drift: Drift) -> wire::Drift {
+    let applied = Some(drift.applied.into());
+    let (plan, unknown) = match drift.found {
+        Ok(plan) => (Some((&plan).into()), String::new()),
+        Err(why) => (None, why),
+    };
+    wire::Drift {
+        config: drift.config,
+        applied,
+        plan,
+        unknown,
     }
 }
 

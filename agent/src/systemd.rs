@@ -32,6 +32,22 @@ pub(crate) fn own_unit() -> String {
     unit.unwrap_or_default().to_owned()
 }
 
+/// Whether systemd starts this unit at boot, or the socket that starts it.
+pub(crate) fn starts_at_boot(unit: &str) -> bool {
+    let Some(name) = unit.strip_suffix(".service") else {
+        return false;
+    };
+    let links = [unit.to_owned(), format!("{name}.socket")];
+    let is_wanted = |dir: &str| {
+        let folders = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        folders
+            .map(|folder| folder.path())
+            .filter(|path| path.extension().is_some_and(|kind| kind == "wants"))
+            .any(|path| links.iter().any(|link| path.join(link).is_symlink()))
+    };
+    is_wanted("/etc/systemd/system") || is_wanted("/usr/lib/systemd/system")
+}
+
 /// The port is open.
 pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);

@@ -12,6 +12,7 @@ use crate::confirm::{Confirmation, Stage};
 use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::ledger::Ledgers;
 use crate::lock::{Lock, LockError};
+use crate::orders::Orders;
 use crate::recorded::Recorded;
 use crate::run::{RunError, Site, undecided};
 
@@ -38,9 +39,10 @@ impl Site {
             .map(|(block, fate)| Undoing {
                 id: block.id,
                 gone: fate == Fate::Gone,
+                runs: fate == Fate::Reverts { runs: true },
                 stays: match fate {
                     Fate::Stays(why) => why,
-                    Fate::Reverts | Fate::Gone => Vec::new(),
+                    Fate::Reverts { .. } | Fate::Gone => Vec::new(),
                 },
             });
         Ok(Some(PlanUndoReply {
@@ -69,6 +71,9 @@ impl Site {
         if let Some(holder) = undecided(&journals, Some(run))? {
             return Ok(End::Busy(holder));
         }
+        if let Some(open) = Standing::unfinished(&journals)?.filter(Standing::is_awaited) {
+            return Ok(End::Busy(open.running()));
+        }
         let past = Past::of(&journals, run)?.ok_or_else(|| RunError::NoRun(run.to_owned()))?;
         let in_doubt = match Standing::last(&journals)? {
             Some(last) => last.commands_in_doubt(),
@@ -87,6 +92,7 @@ impl Site {
             running,
             blocks: past.blocks.clone(),
             confirm: Duration::ZERO,
+            away: Duration::ZERO,
         };
         let confirmation = Confirmation::of(&journals, run);
         let waited = confirmation.filter(|waiting| waiting.stage() == Some(Stage::Armed));
@@ -96,6 +102,9 @@ impl Site {
         ledgers.end_undo(&past, &report, owned);
         let id_of_undo = id.clone();
         let end = recorded.end(End::Report { run: id, report }, journal);
+        if let Err(why) = Orders::open(self.places())?.undone(run) {
+            tracing::warn!("what was kept of run {run} stays: {why}");
+        }
         // Nobody need wait for its confirmation any more.
         if let Some(waiting) = waited
             && waiting.claim()?

@@ -120,7 +120,7 @@ const PARTIAL: [&str; 6] = ["target", "ip", "port", "root", "keystore", "passphr
 /// What of them a verb can use.
 fn uses(verb: &str) -> &'static [&'static str] {
     match verb {
-        "plan" | "provision" | "facts" | "undo" | "why" => &PARTIAL,
+        "plan" | "provision" | "facts" | "undo" | "drift" | "why" => &PARTIAL,
         "status" | "attach" | "cancel" | "log" | "audit" => {
             &["target", "ip", "port", "keystore", "passphrase_fd"]
         }

@@ -131,8 +131,9 @@ pub(crate) struct Plan<'a> {
     blocks: Vec<Block<'a>>,
 }
 
+/// A block of a plan.
 #[derive(Serialize)]
-struct Block<'a> {
+pub(crate) struct Block<'a> {
     id: &'a str,
     file: &'a str,
     line: usize,
@@ -199,7 +200,7 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(block: &'a Planned) -> Self {
+    pub(crate) fn new(block: &'a Planned) -> Self {
         Self {
             id: &block.id,
             file: &block.file,
@@ -318,6 +319,7 @@ pub(crate) struct Report<'a> {
     skipped: usize,
     failed: usize,
     not_run: usize,
+    reverted: usize,
     seconds: f64,
 }
 
@@ -337,6 +339,7 @@ impl<'a> Report<'a> {
             skipped: report.count(Outcome::Skipped),
             failed: report.count(Outcome::Failed),
             not_run: report.count(Outcome::NotRun),
+            reverted: report.count(Outcome::Reverted),
             seconds: time.as_secs_f64(),
         }
     }

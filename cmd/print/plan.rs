@@ -149,7 +149,9 @@ fn orphans(count: usize) -> &'static str {
 fn left_out(plan: &Plan) -> (usize, usize) {
     let untagged = plan.blocks.iter().filter(|block| block.is_untagged());
     let untagged = untagged.count();
-    (plan.count(Verdict::Skip) - untagged, untagged)
+    let unseen = plan.blocks.iter().filter(|block| block.is_unseen());
+    let elsewhere = plan.count(Verdict::Skip) - unseen.count() - untagged;
+    (elsewhere, untagged)
 }
 
 /// The mark of a verdict, and its colour.

@@ -151,7 +151,10 @@ mod tests {
         let blocks = outcomes.map(|outcome| end(outcome, "")).to_vec();
         let line = plain(&summary(
             "web1",
-            &Report { blocks },
+            &Report {
+                blocks,
+                reverted: false,
+            },
             Duration::from_millis(2400),
         ));
         assert!(

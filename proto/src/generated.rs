@@ -153,7 +153,7 @@ pub struct Source {
     /// bytes
     #[prost(uint64, tag = "3")]
     pub size: u64,
-    /// sent along if planning reads it, if it is a secret, or if it is short; never stored
+    /// sent along if planning reads it, if it is a secret, or if it is short; only stored sealed
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub content: ::core::option::Option<::prost::bytes::Bytes>,
 }
@@ -463,6 +463,40 @@ pub struct Undoing {
     /// what of them stays, and why
     #[prost(string, repeated, tag = "3")]
     pub stays: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// a script of the block puts them back
+    #[prost(bool, tag = "4")]
+    pub runs: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DriftRequest {
+    /// its name; all that are kept if empty
+    #[prost(string, tag = "1")]
+    pub config: ::prost::alloc::string::String,
+    /// as in PlanRequest
+    #[prost(bool, tag = "2")]
+    pub reveal: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DriftReply {
+    /// by the names of configs
+    #[prost(message, repeated, tag = "1")]
+    pub drifts: ::prost::alloc::vec::Vec<Drift>,
+}
+/// What has moved since the last apply of a config.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Drift {
+    /// its name
+    #[prost(string, tag = "1")]
+    pub config: ::prost::alloc::string::String,
+    /// the run, or the request that found all in place
+    #[prost(message, optional, tag = "2")]
+    pub applied: ::core::option::Option<Running>,
+    /// with nothing pending if nothing has moved
+    #[prost(message, optional, tag = "3")]
+    pub plan: ::core::option::Option<Plan>,
+    /// why that cannot be told; then there is no plan
+    #[prost(string, tag = "4")]
+    pub unknown: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UndoRequest {
@@ -481,6 +515,9 @@ pub struct Begun {
     /// seconds after its end in which it must be confirmed; it need not be if 0
     #[prost(uint32, tag = "3")]
     pub confirm: u32,
+    /// seconds that the host may be away when the run reboots it; 0 if it does not
+    #[prost(uint32, tag = "4")]
+    pub away: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockName {
@@ -555,6 +592,9 @@ pub struct Report {
     /// one for each block, in order
     #[prost(message, repeated, tag = "2")]
     pub blocks: ::prost::alloc::vec::Vec<Finished>,
+    /// a health gate failed, and what the run had changed was put back as far as that goes
+    #[prost(bool, tag = "3")]
+    pub reverted: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Moved {
@@ -730,6 +770,32 @@ pub struct RunRequest {
     /// what it may do, for the audit
     #[prost(string, tag = "11")]
     pub grants: ::prost::alloc::string::String,
+    /// when the run goes on after a reboot, in seconds since 1970; 0 if it begins
+    #[prost(uint64, tag = "12")]
+    pub resumed: u64,
+}
+/// The host goes down in the midst of a run.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reboot {
+    /// the id of the boot that ends
+    #[prost(string, tag = "1")]
+    pub boot: ::prost::alloc::string::String,
+    /// seconds that the host may be away
+    #[prost(uint32, tag = "2")]
+    pub away: u32,
+}
+/// What is kept of an apply on the target, sealed (agent/src/orders.rs).
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct KeptOrder {
+    /// the name of its config
+    #[prost(string, tag = "1")]
+    pub config: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub order: ::core::option::Option<RunRequest>,
+    /// whether its last run ended well, and was not undone
+    #[prost(bool, tag = "3")]
+    pub well: bool,
 }
 /// What a run's journal holds, one after another (agent/src/journal). It is read by the hpt that wrote it
 /// and by later ones.
@@ -791,6 +857,9 @@ pub struct Intent {
     /// a part of a thing of which nothing was there, such as a line of a file
     #[prost(bool, tag = "5")]
     pub adds: bool,
+    /// it reboots the host
+    #[prost(message, optional, tag = "6")]
+    pub reboot: ::core::option::Option<Reboot>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1169,6 +1238,25 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "PlanUndo"));
             self.inner.unary(req, path, codec).await
         }
+        /// What has moved on the host since configs were applied last. Changes nothing.
+        pub async fn drift(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DriftRequest>,
+        ) -> std::result::Result<tonic::Response<super::DriftReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Drift");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Drift"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Puts back what a run replaced, newest block first. It is a run by itself.
         pub async fn undo(
             &mut self,
@@ -1353,6 +1441,11 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::PlanUndoRequest>,
         ) -> std::result::Result<tonic::Response<super::PlanUndoReply>, tonic::Status>;
+        /// What has moved on the host since configs were applied last. Changes nothing.
+        async fn drift(
+            &self,
+            request: tonic::Request<super::DriftRequest>,
+        ) -> std::result::Result<tonic::Response<super::DriftReply>, tonic::Status>;
         /// Server streaming response type for the Undo method.
         type UndoStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::ApplyEvent, tonic::Status>,
@@ -1895,6 +1988,49 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PlanUndoSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Drift" => {
+                    #[allow(non_camel_case_types)]
+                    struct DriftSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::DriftRequest>
+                    for DriftSvc<T> {
+                        type Response = super::DriftReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DriftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::drift(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DriftSvc(inner);
                         let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -21,6 +21,7 @@ const UNPRINTABLE: &[&str] = &[
     "ApplyEvent",
     "ApplyEvent.event",
     "RunRequest",
+    "KeptOrder",
     "Record",
     "Record.record",
 ];

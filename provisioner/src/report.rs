@@ -19,6 +19,9 @@ pub enum Outcome {
     Reverted,
 }
 
+/// What is noted of a block that reboots the host, last before that goes down.
+pub const REBOOTS: &str = "the host reboots";
+
 /// One thing that a run tells. Blocks are named by their index in the plan.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -66,6 +69,8 @@ pub struct Finished {
 pub struct Report {
     /// In the order of the plan.
     pub blocks: Vec<Finished>,
+    /// Whether a health gate failed, and what the run had changed was put back as far as that goes.
+    pub reverted: bool,
 }
 
 impl Report {

@@ -286,6 +286,18 @@ impl Mutate for Faulty {
         Ok(true)
     }
 
+    fn probe(
+        &mut self,
+        _: &hpt_provisioner::host::probe::Probe,
+        _: std::time::Duration,
+    ) -> hpt_provisioner::host::probe::Looked {
+        hpt_provisioner::host::probe::Looked::default()
+    }
+
+    fn reboot(&mut self, _: std::time::Duration) -> Result<(), HostError> {
+        Ok(())
+    }
+
     fn pause(&mut self, _: std::time::Duration) {}
 }
 

@@ -68,7 +68,7 @@ fn fields(kind: &str) -> Vec<String> {
 fn fewest(kind: &str) -> usize {
     match kind {
         "timezone" | "hostname" | "locale" => 1,
-        "assert" => 2,
+        "assert" | "reboot" => 2,
         _ => 3,
     }
 }

@@ -10,9 +10,7 @@ use hpt_provisioner::fault::Fault;
 use scaffold::files;
 
 /// Whole blocks and tables.
-const KINDS: [&str; 8] = [
-    "[[check]]\nhttp = \"https://localhost/healthz\"\nexpect = 200\nwithin = \"30s\"\n",
-    "[[reboot]]\nif_needed = true\nmax_wait = \"5m\"\n",
+const KINDS: [&str; 6] = [
     "[[container]]\nname = \"x\"\nimage = \"x\"\n",
     "[[capability]]\nname = \"x\"\nrun = [\"/bin/x\"]\n",
     "[[need]]\nname = \"x\"\ncapability = \"y\"\n",
@@ -22,10 +20,9 @@ const KINDS: [&str; 8] = [
 ];
 
 /// Fields, each in a block that is good without it.
-const FIELDS: [(&str, &str); 4] = [
+const FIELDS: [(&str, &str); 3] = [
     ("[settings]\n", "prune = true"),
     ("[settings]\n", "lock_wait = \"60s\""),
-    ("[[exec]]\nscript = \"x\"\nonce = \"x\"\n", "undo = \"y\""),
     (
         "[[file]]\npath = \"/x\"\ncontent = \"\"\n",
         "selinux = \"etc_t\"",

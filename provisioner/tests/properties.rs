@@ -396,7 +396,7 @@ fn what_is_undone_is_as_it_was() {
         };
         for (fate, end) in fates.iter().zip(&undone.blocks) {
             let kept = match fate {
-                Fate::Reverts => matches!(end.outcome, Outcome::Reverted | Outcome::Ok),
+                Fate::Reverts { .. } => matches!(end.outcome, Outcome::Reverted | Outcome::Ok),
                 Fate::Gone => matches!(end.outcome, Outcome::Ok | Outcome::Reverted),
                 Fate::Stays(_) => matches!(end.outcome, Outcome::Skipped | Outcome::Reverted),
             };

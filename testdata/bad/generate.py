@@ -126,10 +126,10 @@ LISTS = [
 ]
 # Fields and blocks of the language that come with a later version.
 LATER = {
-    "file": ["selinux"], "exec": ["undo"],
+    "file": ["selinux"],
 }
 LATER_KINDS = [
-    "container", "reboot", "check", "capability", "need", "provide",
+    "container", "capability", "need", "provide",
 ]
 
 

@@ -8,6 +8,7 @@ mod bare;
 mod lab;
 mod lockout;
 mod power;
+mod reboot;
 mod runs;
 mod site;
 mod units;

@@ -193,6 +193,7 @@ impl Target for Evil {
             }),
             blocks: vec![block(), block()],
             confirm: 1,
+            away: 1,
         };
         let mut events = vec![Event::Begun(begun), Event::Started(Started { block: 0 })];
         events.push(Event::Note(Note {
@@ -224,6 +225,7 @@ impl Target for Evil {
                 events.push(Event::Report(Report {
                     run: EVIL.to_owned(),
                     blocks,
+                    reverted: true,
                 }));
             }
         }
@@ -259,6 +261,20 @@ impl Target for Evil {
         }))
     }
 
+    async fn drift(
+        &self,
+        _: Request<wire::DriftRequest>,
+    ) -> Result<Response<wire::DriftReply>, Status> {
+        Ok(Response::new(wire::DriftReply {
+            drifts: vec![wire::Drift {
+                config: EVIL.to_owned(),
+                applied: None,
+                plan: None,
+                unknown: EVIL.to_owned(),
+            }],
+        }))
+    }
+
     async fn plan_undo(
         &self,
         _: Request<wire::PlanUndoRequest>,
@@ -267,6 +283,7 @@ impl Target for Evil {
             id: EVIL.to_owned(),
             gone,
             stays: stays.iter().map(ToString::to_string).collect(),
+            runs: !gone,
         };
         Ok(Response::new(wire::PlanUndoReply {
             run: Some(wire::Running {

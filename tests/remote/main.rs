@@ -6,6 +6,7 @@
 
 mod agreed;
 mod audit;
+mod drift;
 mod refusals;
 mod runs;
 mod secrets;

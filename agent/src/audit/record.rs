@@ -25,6 +25,8 @@ pub enum Kind {
     RunBegan,
     /// A run has come to its end.
     RunEnded,
+    /// A run goes on after a reboot of its host.
+    RunResumed,
     /// A run did not begin, for it could not be recorded.
     RunRefused,
     /// A run was found whose process had ended before it did.

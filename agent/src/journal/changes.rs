@@ -1,11 +1,10 @@
 //! What a run has changed, from its journal: what an undo begins with.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use hpt_proto::wire::record::Record as Kind;
 use hpt_proto::{Begun, BlockName};
-use hpt_provisioner::undo::{Before, Change};
+use hpt_provisioner::undo::{Before, Change, Log};
 
 use super::Journals;
 use super::read::Reader;
@@ -31,17 +30,18 @@ impl Past {
         };
         let bad = |why| io::Error::new(io::ErrorKind::InvalidData, why);
         let begun = Begun::try_from(begun).map_err(bad)?;
-        let (mut order, mut changes) = (Vec::new(), BTreeMap::<u32, Vec<Before>>::new());
+        let mut log = Log::default();
         while let Some(kind) = reader.next()? {
             let Kind::Intents(intents) = kind else {
                 continue;
             };
             for intent in intents.intents {
-                if !changes.contains_key(&intent.block) {
-                    order.push(intent.block);
+                if intent.reboot.is_some() {
+                    continue; // nothing is left of it
                 }
+                let block = usize::try_from(intent.block).unwrap_or(usize::MAX);
                 let before = intent.before.iter().map(|text| Before::from_json(text));
-                changes.entry(intent.block).or_default().extend(before);
+                log.add(block, before);
             }
         }
         let mut this = Self {
@@ -49,9 +49,7 @@ impl Past {
             blocks: Vec::new(),
             changes: Vec::new(),
         };
-        for index in order.into_iter().rev() {
-            let before = changes.remove(&index).unwrap_or_default();
-            let index = usize::try_from(index).unwrap_or(usize::MAX);
+        for (index, before) in log.newest_first() {
             let Some(name) = this.begun.blocks.get(index).cloned() else {
                 continue;
             };

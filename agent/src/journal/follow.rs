@@ -11,8 +11,8 @@ use tokio::sync::watch::Receiver;
 use tokio::time::sleep;
 use tonic::Status;
 
-use super::Journals;
 use super::read::Reader;
+use super::{Journals, Standing};
 use crate::Places;
 use crate::lock;
 
@@ -74,7 +74,7 @@ impl Follower {
                     return Ok(Followed::Ended);
                 }
             }
-            if was_free {
+            if was_free && !is_awaited(&journals, run)? {
                 return Ok(Followed::Broken);
             }
             // Looked at before the rest is read: what it wrote last is there by then.
@@ -92,6 +92,12 @@ impl Follower {
 fn holds(places: &Places, run: &str) -> io::Result<bool> {
     let holder = lock::holder(places).map_err(io::Error::other)?;
     Ok(holder.is_some_and(|holder| holder.run == run))
+}
+
+/// Whether the run goes on when its host is back.
+fn is_awaited(journals: &Journals, run: &str) -> io::Result<bool> {
+    let standing = Standing::read(journals, run)?;
+    Ok(standing.is_some_and(|standing| standing.is_awaited()))
 }
 
 fn opening(begun: Begun) -> ApplyEvent {

@@ -11,6 +11,7 @@ pub(crate) mod follow;
 mod frame;
 mod id;
 mod read;
+mod so_far;
 mod used;
 mod write;
 
@@ -28,6 +29,7 @@ pub(crate) use self::deeds::{Doing, Doings};
 pub(crate) use self::id::is_id;
 pub use self::id::name_run;
 pub(crate) use self::read::Standing;
+pub(crate) use self::so_far::so_far;
 pub(crate) use self::write::Journal;
 
 /// Runs that are kept besides the newest.

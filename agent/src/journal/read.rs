@@ -3,16 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use hpt_proto::Running;
 use hpt_proto::wire::apply_event::Event;
 use hpt_proto::wire::record::Record as Kind;
-use hpt_proto::wire::{Begun, Header, Interrupted, Outcome, Record};
+use hpt_proto::wire::{Begun, Header, Interrupted, Outcome, Reboot, Record};
 use prost::Message;
 
 use super::frame::Frames;
 use super::{Journals, State};
+use crate::confirm::boot;
+
+/// A host that has not gone down by then was not rebooted.
+const GOES_DOWN: Duration = Duration::from_mins(2);
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 10;
@@ -69,6 +74,10 @@ pub(crate) struct Standing {
     doubted: BTreeMap<u32, bool>,
     /// What earlier runs left in doubt and this one has not come to.
     carried: BTreeSet<String>,
+    /// The block by which its host was about to be rebooted last, and how.
+    reboot: Option<(u32, Reboot)>,
+    /// When something was written down last.
+    written: Option<SystemTime>,
     /// It has told its end.
     pub(crate) is_over: bool,
 }
@@ -79,11 +88,14 @@ impl Standing {
         let Some(file) = journals.find(id)? else {
             return Ok(None);
         };
+        let written = file.metadata()?.modified().ok();
         let mut reader = Reader::new(file);
         let Some((header, begun)) = reader.header()? else {
             return Ok(None);
         };
         let mut this = Self {
+            reboot: None,
+            written,
             begun,
             done: BTreeSet::new(),
             doubted: BTreeMap::new(),
@@ -127,12 +139,16 @@ impl Standing {
         match kind {
             Kind::Intents(intents) => {
                 for intent in intents.intents {
+                    if let Some(reboot) = intent.reboot {
+                        self.reboot = Some((intent.block, reboot));
+                    }
                     *self.doubted.entry(intent.block).or_default() |= intent.unguarded;
                 }
             }
             Kind::Told(told) => match told.event {
                 Some(Event::Finished(end)) if end.outcome() != Outcome::NotRun => {
                     self.doubted.remove(&end.block);
+                    self.reboot.take_if(|(block, _)| *block == end.block);
                     if let Some(block) = self.id(end.block) {
                         self.carried.remove(&block);
                     }
@@ -143,6 +159,27 @@ impl Standing {
             },
             Kind::Header(_) => {}
         }
+    }
+
+    /// The boot that it was about to end, if it has not gone on since.
+    pub(crate) fn ends_boot(&self) -> Option<&str> {
+        let (_, reboot) = self.reboot.as_ref()?;
+        Some(&reboot.boot)
+    }
+
+    /// Whether its host goes down or comes back, and the run goes on in a moment: it holds the host as
+    /// if its process were there. One that does not come back in its time has broken off.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let Some((_, reboot)) = &self.reboot else {
+            return false;
+        };
+        let away = Duration::from_secs(reboot.away.into());
+        let most = match boot() {
+            Ok(boot) if boot == reboot.boot => away.min(GOES_DOWN),
+            _ => away,
+        };
+        let age = self.written.and_then(|written| written.elapsed().ok());
+        !self.is_over && age.is_some_and(|age| age < most)
     }
 
     fn id(&self, block: u32) -> Option<String> {

@@ -7,14 +7,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use hpt_proto::wire::record::Record as Kind;
-use hpt_proto::wire::{ApplyEvent, Header, Intents, Record};
+use hpt_proto::wire::{self, ApplyEvent, Header, Intents, Record};
 use hpt_proto::{Begun, End, Told};
 use hpt_provisioner::report::{Event, Outcome};
 use hpt_provisioner::run::{Intent, Witness};
 use prost::Message;
 
-use super::frame::Chain;
+use super::frame::{Chain, Frames};
 use super::{Journals, State};
+use crate::confirm::boot;
 
 /// How much of what commands write is kept, in bytes.
 const OUTPUT: usize = 16 << 20;
@@ -78,6 +79,43 @@ impl<'a> Journal<'a> {
         File::open(&journals.dir)?.sync_all()?;
         // Not before this one has taken over what is in doubt.
         journals.put_away(Some(id))?;
+        (this.listener)(Told::Begun(begun));
+        Ok(this)
+    }
+
+    /// Goes on with the journal of a run that goes on after a reboot and holds the host. What was not
+    /// wholly written then is dropped.
+    pub(crate) fn go_on(
+        journals: &Journals,
+        begun: Begun,
+        cancel: PathBuf,
+        listener: &'a mut dyn FnMut(Told),
+    ) -> io::Result<Self> {
+        let id = begun.running.run.as_str();
+        let open = journals.path(id, State::Open);
+        let mut frames = Frames::default();
+        frames.feed(&fs::read(&open)?);
+        let (mut chain, mut whole) = (Chain::default(), Vec::new());
+        while let Some(record) = frames.next() {
+            chain.write(record, &mut whole);
+        }
+        let file = OpenOptions::new().append(true).open(&open)?;
+        let length = u64::try_from(whole.len()).expect("a length");
+        file.set_len(length)?;
+        let mut digest = blake3::Hasher::new();
+        digest.update(&whole);
+        let this = Self {
+            ended: journals.path(id, State::Ended),
+            file,
+            length,
+            chain,
+            digest,
+            open,
+            held: Vec::new(),
+            output: 0,
+            cancel,
+            listener,
+        };
         (this.listener)(Told::Begun(begun));
         Ok(this)
     }
@@ -166,7 +204,10 @@ impl<'a> Journal<'a> {
 
 impl Witness for Journal<'_> {
     fn intend(&mut self, intents: &[Intent]) -> io::Result<()> {
-        let intents = intents.iter().map(Into::into).collect();
+        let mut intents: Vec<wire::Intent> = intents.iter().map(Into::into).collect();
+        for reboot in intents.iter_mut().filter_map(|i| i.reboot.as_mut()) {
+            reboot.boot = boot()?;
+        }
         let mut records = self.held();
         records.push(Kind::Intents(Intents { intents }));
         self.keep(records)
@@ -174,7 +215,10 @@ impl Witness for Journal<'_> {
 
     fn tell(&mut self, event: Event) {
         if let Event::Finished(end) = &event
-            && (matches!(end.outcome, Outcome::Changed | Outcome::Failed) || !self.held.is_empty())
+            && (matches!(
+                end.outcome,
+                Outcome::Changed | Outcome::Failed | Outcome::Reverted
+            ) || !self.held.is_empty())
         {
             return self.held.push(event);
         }

@@ -28,6 +28,8 @@ pub struct Begun {
     pub blocks: Vec<BlockName>,
     /// How long after its end it waits to be confirmed; it need not be if this is zero.
     pub confirm: Duration,
+    /// How long the host may be away when the run reboots it; zero if it does not.
+    pub away: Duration,
 }
 
 /// What a block is called, and where it stands.
@@ -56,6 +58,7 @@ impl TryFrom<wire::Begun> for Begun {
             running: from.run.ok_or(UNNAMED)?.into(),
             blocks: blocks.collect(),
             confirm: Duration::from_secs(from.confirm.into()),
+            away: Duration::from_secs(from.away.into()),
         })
     }
 }
@@ -70,14 +73,24 @@ impl From<Begun> for wire::Begun {
         Self {
             run: Some(from.running.into()),
             blocks: blocks.collect(),
-            confirm: u32::try_from(from.confirm.as_secs()).unwrap_or(u32::MAX),
+            confirm: seconds(from.confirm),
+            away: seconds(from.away),
         }
     }
 }
 
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
+}
+
 impl From<&Intent> for wire::Intent {
     fn from(intent: &Intent) -> Self {
+        let reboot = intent.reboots.map(|time| wire::Reboot {
+            boot: String::new(), // the journal knows it
+            away: seconds(time),
+        });
         Self {
+            reboot,
             block: number(intent.block),
             what: intent.what.clone(),
             unguarded: intent.is_unguarded,

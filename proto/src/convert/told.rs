@@ -90,7 +90,7 @@ impl Told {
             }),
             Wire::Finished(from) => Self::Event(Event::Finished(finished(from, blocks)?)),
             Wire::Report(from) => Self::End(End::Report {
-                report: report(from.blocks, blocks)?,
+                report: report(from.blocks, from.reverted, blocks)?,
                 run: from.run,
             }),
             Wire::Faults(found) => Self::End(End::Faults(faults(found, files)?)),
@@ -150,6 +150,7 @@ fn to_end(end: End) -> Wire {
     match end {
         End::Report { run, report } => Wire::Report(wire::Report {
             run,
+            reverted: report.reverted,
             blocks: report.blocks.into_iter().map(to_finished).collect(),
         }),
         End::Faults(faults) => Wire::Faults(to_faults(&faults)),
@@ -174,7 +175,7 @@ fn to_end(end: End) -> Wire {
 }
 
 /// A report has one outcome for each block, in order.
-fn report(from: Vec<wire::Finished>, blocks: usize) -> Result<Report, BadMessage> {
+fn report(from: Vec<wire::Finished>, reverted: bool, blocks: usize) -> Result<Report, BadMessage> {
     let list = from
         .into_iter()
         .map(|one| finished(one, blocks))
@@ -187,7 +188,10 @@ fn report(from: Vec<wire::Finished>, blocks: usize) -> Result<Report, BadMessage
     {
         return Err(BadMessage("a report that does not fit the plan"));
     }
-    Ok(Report { blocks: list })
+    Ok(Report {
+        blocks: list,
+        reverted,
+    })
 }
 
 fn finished(from: wire::Finished, blocks: usize) -> Result<Finished, BadMessage> {
@@ -292,7 +296,10 @@ mod tests {
         let ends = [
             End::Report {
                 run: "4f".into(),
-                report: Report { blocks },
+                report: Report {
+                    blocks,
+                    reverted: true,
+                },
             },
             End::Faults(vec![]),
             End::Busy(Running {
@@ -368,6 +375,7 @@ mod tests {
             Wire::Report(wire::Report {
                 run: String::new(),
                 blocks,
+                reverted: false,
             })
         };
         let good = || (0..5).map(|block| finished(block, 1)).collect::<Vec<_>>();

@@ -76,6 +76,12 @@ pub struct Exec {
     /// regular expression that is found in a line of its standard output, such as "^updated". Each
     /// run is a change without it. Handlers are notified of changes alone.
     changed_if: Option<ChangedIf>,
+    /// A script for `interpreter` that makes undone what the command did, such as "rm -rf /opt/built":
+    /// `hpt undo` and the revert of a failed check run it, also where the command failed half-way. It
+    /// runs as the same user in the same directory, without `env`, and what it writes is not shown. It is
+    /// kept on the host until then, so that of a block with a secret in it nothing is kept, and it cannot
+    /// be undone; nothing.
+    undo: Option<Secret>,
     /// The exit codes that mean success, such as `[0, 2]`; 0 alone.
     #[serde(default)]
     success: Vec<i32>,
@@ -83,7 +89,6 @@ pub struct Exec {
 
 impl Kind for Exec {
     const NAME: &'static str = "exec";
-    const LATER: &'static [&'static str] = &["undo"];
 
     fn primary(&self) -> String {
         let text = self
@@ -91,15 +96,7 @@ impl Kind for Exec {
             .as_ref()
             .or(self.cmd.as_ref())
             .map_or("", Secret::expose);
-        let line = text
-            .lines()
-            .map(str::trim)
-            .find(|l| !l.is_empty())
-            .unwrap_or("");
-        line.chars()
-            .filter(|c| !c.is_control())
-            .take(SHOWN)
-            .collect()
+        shown(text)
     }
 
     fn check(&self, complain: &mut dyn FnMut(&'static str, String)) {
@@ -129,7 +126,8 @@ impl Kind for Exec {
             .iter()
             .chain(&self.cmd)
             .chain(&self.args)
-            .chain(self.env.values());
+            .chain(self.env.values())
+            .chain(&self.undo);
         if texts.into_iter().any(|text| text.expose().contains('\0')) {
             complain("", "a command holds no NUL".to_owned());
         }
@@ -154,7 +152,7 @@ impl Kind for Exec {
                 "an exec has either `unless` or `only_if`, not both".to_owned(),
             );
         }
-        if self.always && !self.is_unguarded_but_always() {
+        if self.always && !self.runs_each_time() {
             complain(
                 "always",
                 "`always` contradicts the guard of this exec".to_owned(),
@@ -245,7 +243,20 @@ impl Kind for Exec {
     }
 }
 
+/// The beginning of a command, for its id.
+pub(super) fn shown(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim);
+    let line = lines.find(|line| !line.is_empty()).unwrap_or("");
+    let shown = line.chars().filter(|c| !c.is_control());
+    shown.take(SHOWN).collect()
+}
+
 impl Exec {
+    /// Whether it says how it is undone.
+    pub(crate) fn has_undo(&self) -> bool {
+        self.undo.is_some()
+    }
+
     /// Whether the host is asked before it runs.
     pub(crate) fn is_guarded(&self) -> bool {
         self.creates.is_some()
@@ -256,10 +267,11 @@ impl Exec {
 
     /// Whether nothing says when it need not run, nor that it is meant to run each time.
     pub fn is_unguarded(&self) -> bool {
-        !self.always && self.is_unguarded_but_always()
+        !self.always && self.runs_each_time()
     }
 
-    fn is_unguarded_but_always(&self) -> bool {
+    /// Whether nothing says when it need not run.
+    pub(crate) fn runs_each_time(&self) -> bool {
         let paths = self.creates.is_some() || self.removes.is_some() || self.once.is_some();
         !paths && self.unless.is_none() && self.only_if.is_none()
     }
@@ -317,6 +329,7 @@ impl Exec {
             umask: self.umask.unwrap_or(Mode::new(0o022)),
             success: self.success(),
             changed_if: self.changed_if.clone(),
+            undo: self.undo.clone().map(|text| (self.interpreter(), text)),
         }
     }
 }

@@ -244,6 +244,7 @@ impl Handler {
             umask: self.umask.unwrap_or(Mode::new(0o022)),
             success,
             changed_if: None,
+            undo: None,
         }))
     }
 }

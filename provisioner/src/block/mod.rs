@@ -4,6 +4,7 @@ pub mod archive;
 pub mod assert;
 pub mod at;
 pub mod authorized_key;
+pub mod check;
 pub mod clone;
 mod conf;
 pub mod cron;
@@ -33,6 +34,7 @@ pub mod package;
 pub mod package_repo;
 pub mod packages;
 mod placed;
+pub mod reboot;
 pub mod service;
 mod sudo;
 mod sudoer;
@@ -53,6 +55,7 @@ use serde::de::DeserializeOwned;
 
 use crate::effect::{Command, Effect};
 use crate::host::overlay::{Cause, Fate};
+use crate::host::probe::Probe;
 use crate::host::{HostError, Key};
 use crate::name::{AbsPath, GroupName, UserName};
 use crate::secret::Secret;
@@ -136,6 +139,22 @@ pub enum Decision {
         within: Duration,
         /// What for, in a few words: "port 80".
         what: String,
+    },
+    /// Nothing is to be done but to see whether the host does what it is there for.
+    Check {
+        /// What is looked at, again and again.
+        probe: Box<Probe>,
+        /// How long at most.
+        within: Duration,
+        /// Whether the run is reverted if it never is as expected.
+        reverts: bool,
+    },
+    /// The host is rebooted, and the run goes on when it is back.
+    Reboot {
+        /// A few words for a plan's line.
+        why: String,
+        /// How long it may be away.
+        within: Duration,
     },
     /// Known only when an earlier block has run.
     Maybe(Cause),
@@ -377,6 +396,8 @@ kinds! {
     PackageRepo(package_repo::PackageRepo),
     Firewall(firewall::Firewall),
     Wait(wait::Wait),
+    Check(check::Check),
+    Reboot(reboot::Reboot),
     Archive(archive::Archive),
     Sync(sync::Sync),
     At(at::At),

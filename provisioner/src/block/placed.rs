@@ -118,6 +118,7 @@ impl Block {
             Some(Body::Exec(_)) => true,
             Some(Body::Handler(handler)) => handler.runs_commands(),
             Some(Body::File(file)) => file.runs_commands(),
+            Some(Body::Check(check)) => check.runs_commands(),
             Some(_) => false,
             None => matches!(self.part, Part::Late(_)),
         }
@@ -130,6 +131,24 @@ impl Block {
             Some(Body::Exec(exec)) => exec.is_guarded(),
             Some(_) => true,
             None => self.kind != "exec",
+        }
+    }
+
+    /// How long the host may be away because of it, if it reboots.
+    pub fn reboots(&self) -> Option<Duration> {
+        match self.body() {
+            Some(Body::Reboot(reboot)) => Some(reboot.max_wait()),
+            _ => None,
+        }
+    }
+
+    /// Whether it acts in each run, so that a run after it finds nothing in place: what it does then is
+    /// no sign that the host has moved.
+    pub fn is_never_in_place(&self) -> bool {
+        match self.body() {
+            Some(Body::Exec(exec)) => exec.runs_each_time(),
+            Some(Body::Reboot(_) | Body::Check(_) | Body::Wait(_)) => true,
+            _ => matches!(self.part, Part::Late(_)),
         }
     }
 

@@ -203,8 +203,6 @@ fn unknown(name: &str, place: Place) -> Fault {
 /// Blocks of the language that this version has not got yet.
 const LATER: &[&str] = &[
     "container",
-    "reboot",
-    "check",
     "capability",
     "need",
     "provide",

@@ -112,10 +112,14 @@ impl Reader {
         match body {
             _ if kind == "packages" && file == 1 => "packages".to_owned(),
             _ if kind == "packages" => format!("packages-{file}"),
-            Some(Body::Exec(_) | Body::Line(_) | Body::AuthorizedKey(_)) if secret => {
+            Some(Body::Exec(_) | Body::Check(_) | Body::Line(_) | Body::AuthorizedKey(_))
+                if secret =>
+            {
                 format!("{kind}:{file}-{}", self.blocks.len() + 1)
             }
-            Some(body) if kind != "flush" => format!("{kind}:{}", body.primary()),
+            Some(body) if !["flush", "reboot"].contains(&kind) => {
+                format!("{kind}:{}", body.primary())
+            }
             _ => format!("{kind}:{file}-{}", self.blocks.len() + 1),
         }
     }

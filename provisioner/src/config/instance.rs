@@ -184,6 +184,24 @@ impl Reader {
             self.faults
                 .push(Fault::warning(what, place.clone()).hint(hint));
         }
+        if let Body::Reboot(reboot) = &body
+            && reboot.is_unguarded()
+        {
+            let what = "this reboots the host in every run, and so is never in place";
+            let hint = "say `if_needed = true`, or `when` it is to happen";
+            self.faults
+                .push(Fault::warning(what, place.clone()).hint(hint));
+        }
+        if let Body::Exec(exec) = &body
+            && sensitive
+            && exec.has_undo()
+        {
+            let what =
+                "this block is sensitive, so that its `undo` is not kept: it cannot be undone";
+            let hint = "let the secret come from a file that an earlier block writes";
+            let at = spans.get("undo").unwrap_or(place).clone();
+            self.faults.push(Fault::warning(what, at).hint(hint));
+        }
         // What is not known here still reads as its template; the target judges the whole block.
         if !findings.deferred {
             body.check(&mut |key, what| {

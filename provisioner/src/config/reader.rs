@@ -343,7 +343,13 @@ fn in_order<'a>(
         of_file.sort_by_key(|block: &RawBlock<'_>| block.place.order());
         raws.extend(of_file.into_iter().map(|block| (*number, block)));
     }
-    // Handlers run when all else is done, wherever they stand.
+    // Handlers run when all else is done, wherever they stand; a check at the end is about that too.
+    let is_last = |(_, block): &(usize, RawBlock<'_>)| ["handler", "check"].contains(&block.kind);
+    let last = raws.iter().rev().take_while(|raw| is_last(raw)).count();
+    let last = raws.split_off(raws.len() - last);
+    let (checks, handlers): (Vec<_>, Vec<_>) = last
+        .into_iter()
+        .partition(|(_, block)| block.kind == "check");
     raws.sort_by_key(|(_, block)| block.kind == "handler");
-    raws
+    raws.into_iter().chain(handlers).chain(checks).collect()
 }

@@ -27,6 +27,8 @@ pub struct Command {
     pub success: Vec<i32>,
     /// What makes it a change; each run is one if `None`.
     pub changed_if: Option<ChangedIf>,
+    /// A script for this interpreter that makes undone what it did; kept until then, and so never secret.
+    pub undo: Option<(AbsPath, Secret)>,
 }
 
 /// What a command says when it has changed something.

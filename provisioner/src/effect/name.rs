@@ -326,6 +326,7 @@ impl Name<'_> {
             umask,
             success,
             changed_if,
+            undo,
         } = command;
         match program {
             Program::Argv(words) => {
@@ -343,5 +344,7 @@ impl Name<'_> {
             self.secret(value);
         }
         self.maybe_secret(stdin.as_ref());
+        self.add(&undo.as_ref().map(|(interpreter, _)| interpreter));
+        self.maybe_secret(undo.as_ref().map(|(_, script)| script));
     }
 }

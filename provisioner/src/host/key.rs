@@ -67,6 +67,8 @@ pub enum Memo {
     Due(String),
     /// A command with this `once` has run.
     Once(String),
+    /// The command with this token was undone.
+    Undone(String),
     /// What a place was made into last; of all that may be remembered of one place, only the last
     /// is.
     Made {

@@ -1,7 +1,7 @@
 //! A whole host in memory: the overlay over nothing. An honest second implementation, for
 //! properties that need many hosts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use crate::effect::{Access, Content, Effect, Expiry, Transaction, UnpackJob};
 use crate::host::archive::{self, Sink};
 use crate::host::facts::Facts;
 use crate::host::overlay::{Base, Fate, Overlay, by_files, fingerprint};
+use crate::host::probe::{Looked, Probe};
 use crate::host::setting::Setting;
 use crate::host::{
     Checkout, Done, Entry, EntryKind, Group, Hash, HostError, Key, Memo, Mutate, Newer, Observe,
@@ -29,6 +30,8 @@ pub struct Memory {
     needs: BTreeMap<PackageName, Vec<PackageName>>,
     facts: Facts,
     blobs: BTreeMap<[u8; 32], Arc<[u8]>>,
+    /// What the next looks show; all is well after them.
+    looks: VecDeque<Looked>,
 }
 
 impl Memory {
@@ -41,6 +44,7 @@ impl Memory {
             needs: BTreeMap::new(),
             facts,
             blobs: BTreeMap::new(),
+            looks: VecDeque::new(),
         };
         let root = UserName::parse("root").expect("a valid name");
         let group = GroupName::parse("root").expect("a valid name");
@@ -114,6 +118,11 @@ impl Memory {
     /// Says that a package needs another one.
     pub fn put_need(&mut self, name: PackageName, needed: PackageName) {
         self.needs.entry(name).or_default().push(needed);
+    }
+
+    /// Says what the next look of a health gate will show.
+    pub fn put_look(&mut self, look: Looked) {
+        self.looks.push_back(look);
     }
 
     /// What the host says no to.
@@ -221,6 +230,7 @@ impl Observe for Memory {
             accounts: true,
             chown: true,
             kernel: true,
+            reboots: true,
         }
     }
 
@@ -400,6 +410,15 @@ impl Mutate for Memory {
 
     fn guard(&mut self, _: &crate::effect::Command) -> Result<bool, HostError> {
         Ok(true)
+    }
+
+    fn probe(&mut self, _: &Probe, _: std::time::Duration) -> Looked {
+        self.looks.pop_front().unwrap_or_default()
+    }
+
+    fn reboot(&mut self, _: std::time::Duration) -> Result<(), HostError> {
+        self.state.settings.remove(&Setting::Reboot);
+        Ok(())
     }
 
     fn pause(&mut self, _: std::time::Duration) {}

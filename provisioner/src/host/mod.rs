@@ -6,6 +6,7 @@ mod key;
 pub mod live;
 pub mod memory;
 pub mod overlay;
+pub mod probe;
 mod seen;
 pub mod setting;
 
@@ -20,6 +21,7 @@ use crate::undo::PreImages;
 
 use self::facts::Facts;
 pub use self::key::{Key, Memo};
+use self::probe::{Looked, Probe};
 pub use self::seen::{Checkout, Entry, EntryKind, Group, Newer, Owner, Package, Unit, User};
 use self::setting::Setting;
 
@@ -97,6 +99,8 @@ pub struct Powers {
     pub chown: bool,
     /// Settings of the running kernel and host may be changed.
     pub kernel: bool,
+    /// The host may be rebooted in the midst of a run, which goes on afterwards.
+    pub reboots: bool,
 }
 
 /// Reading a host. No method takes a command line from a config, and none changes anything.
@@ -281,6 +285,14 @@ pub trait Mutate: Observe {
     /// # Errors
     /// If it could not be started or was killed.
     fn guard(&mut self, command: &Command) -> Result<bool, HostError>;
+    /// Looks once whether the host does what it is there for, for no longer than `most`.
+    fn probe(&mut self, probe: &Probe, most: Duration) -> Looked;
+    /// Reboots the host, and returns when it is back; where this process goes down with the host, it
+    /// returns only if that does not go down within `most`.
+    ///
+    /// # Errors
+    /// If it does not go down.
+    fn reboot(&mut self, most: Duration) -> Result<(), HostError>;
     /// Says how long all may take that is performed from here on; each program's own time if `None`.
     fn limit(&mut self, time: Option<Duration>) {
         let _ = time;

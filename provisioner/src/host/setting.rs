@@ -26,6 +26,8 @@ pub enum Setting {
     Ruleset,
     /// Whether a process listens on a TCP port: [`Setting::LISTENING`], or `None`. It is only read.
     Port(u16),
+    /// Why the host must be rebooted, in a few words; `None` if nothing says so. It is only read.
+    Reboot,
 }
 
 impl Setting {
@@ -50,6 +52,7 @@ impl fmt::Display for Setting {
             Self::Locale(name) => write!(f, "the locale {name}"),
             Self::Ruleset => f.write_str("the loaded rules"),
             Self::Port(port) => write!(f, "TCP port {port}"),
+            Self::Reboot => f.write_str("the need of a reboot"),
         }
     }
 }

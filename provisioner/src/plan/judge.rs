@@ -32,6 +32,22 @@ pub(super) fn judge(
             );
             (Verdict::Maybe, words, None)
         }
+        Ok(Decision::Check {
+            within, reverts, ..
+        }) => {
+            let seconds = within.as_secs();
+            let else_ = if *reverts {
+                ", or the run is reverted"
+            } else {
+                ""
+            };
+            let words = format!("must be well within {seconds} s{else_}");
+            (Verdict::Run, words, None)
+        }
+        Ok(Decision::Reboot { why, within }) => {
+            let words = format!("{why}; {} s at most", within.as_secs());
+            (Verdict::Run, words, None)
+        }
         Ok(Decision::Maybe(cause)) => (
             Verdict::Maybe,
             format!("known when applied: depends on {}", cause.0),

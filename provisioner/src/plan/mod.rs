@@ -85,11 +85,27 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// Whether nobody looks at it.
+    pub fn is_unseen(&self) -> bool {
+        self.verdict == Verdict::Skip && self.summary == UNSEEN
+    }
+
+    /// Nobody looks at it.
+    pub fn leave_out(&mut self) {
+        self.verdict = Verdict::Skip;
+        UNSEEN.clone_into(&mut self.summary);
+        self.details.clear();
+    }
+
     /// Whether the tags that were chosen leave it out, whichever host it is for.
     pub fn is_untagged(&self) -> bool {
         self.verdict == Verdict::Skip && self.summary == UNTAGGED
     }
 }
+
+/// What is said of a block that nobody looks at: a check where nothing else is to be done, and where it
+/// is asked what has moved, what acts in each run.
+const UNSEEN: &str = "not looked at";
 
 /// What an apply would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,7 +139,10 @@ impl Plan {
             }
         };
         let blocks = self.blocks.iter().enumerate().map(finished).collect();
-        Report { blocks }
+        Report {
+            blocks,
+            reverted: false,
+        }
     }
 
     /// How many blocks are judged so.
@@ -196,10 +215,12 @@ pub fn expect<'a>(
     let mut notices = Notices::default();
     let mut pending = None;
     let mut results = Results::default();
+    let mut checks = Vec::new();
     for (index, block) in config.blocks.iter().enumerate() {
         let view = View::new(host, &overlay, &config.scope, &block.own).after(&results);
         let decision = notices.decide(config, index, &view);
         let decision = decision.and_then(|found| answer(found, asker, pending.as_ref()));
+        let decision = decision.map(|found| perhaps_needed(found, block, pending.as_ref()));
         if let Ok(Decision::Act(action)) = &decision {
             read_replaced(action, &view);
         }
@@ -222,7 +243,9 @@ pub fn expect<'a>(
             let is_out = planned.verdict == Verdict::Skip;
             result.left_out = is_out.then(|| planned.summary.clone());
         }
-        if planned.verdict.is_pending() {
+        let is_check = matches!(decision, Ok(Decision::Check { .. }));
+        checks.extend(is_check.then_some(index));
+        if planned.verdict.is_pending() && !is_check {
             pending.get_or_insert_with(|| Cause(block.id.clone()));
             missing(config, block, &decision, host, &mut plan.missing);
         }
@@ -240,6 +263,11 @@ pub fn expect<'a>(
         }
     }
     plan.digest = Digest(*digest.finalize().as_bytes());
+    if pending.is_none() {
+        for check in checks {
+            plan.blocks[check].leave_out();
+        }
+    }
     (plan, expected)
 }
 
@@ -266,6 +294,16 @@ fn answer(
             Decision::InPlace
         }),
         (decision, ..) => Ok(decision),
+    }
+}
+
+/// A reboot that is not needed yet may be when the blocks before it have run.
+fn perhaps_needed(decision: Decision, block: &Block, pending: Option<&Cause>) -> Decision {
+    match (decision, pending) {
+        (Decision::InPlace, Some(cause)) if block.reboots().is_some() => {
+            Decision::Maybe(cause.clone())
+        }
+        (decision, _) => decision,
     }
 }
 

@@ -160,7 +160,7 @@ impl Run<'_> {
         pairs
             .map(|(owner, effect)| {
                 let block = &self.config.blocks[*owner];
-                let before = undo::before(effect, &*self.host, &kept)?;
+                let before = undo::before(effect, block.sensitive, &*self.host, &kept)?;
                 let is_command = matches!(effect, Effect::Run(_));
                 Ok(Intent {
                     is_unguarded: is_command && !block.may_run_again(),
@@ -182,6 +182,9 @@ impl Run<'_> {
         }
         // What was removed as nobody's may have been part of what a block is about.
         let is_pruning = |owner: &usize| self.config.blocks[*owner].orphan().is_some();
+        for intent in intents {
+            self.log.add(intent.block, intent.before);
+        }
         self.opaque |= owners.iter().any(is_pruning) || effects.iter().any(Effect::is_opaque);
         let mut masks = [(Stream::Stdout, self.mask()), (Stream::Stderr, self.mask())];
         let mut words = self.mask();
@@ -222,7 +225,7 @@ impl Run<'_> {
     }
 }
 
-fn unrecorded(why: &io::Error) -> HostError {
+pub(super) fn unrecorded(why: &io::Error) -> HostError {
     HostError::Refused(format!(
         "nothing was done, for what is about to be done cannot be recorded: {why}"
     ))

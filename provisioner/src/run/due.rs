@@ -23,6 +23,7 @@ impl Run<'_> {
         for handler in &new {
             self.keep(*handler, *handler, true);
         }
+        self.due.extend(&new);
         new
     }
 

@@ -1,5 +1,7 @@
 //! What a run is about to do, in words that can be kept and read again after a crash.
 
+use std::time::Duration;
+
 use crate::effect::{Effect, GroupEdit, UnitJob, UserEdit};
 use crate::undo::Before;
 
@@ -16,6 +18,8 @@ pub struct Intent {
     pub adds: bool,
     /// What it replaces.
     pub before: Vec<Before>,
+    /// How long the host may be away, if this reboots it.
+    pub reboots: Option<Duration>,
 }
 
 impl Intent {
@@ -26,6 +30,18 @@ impl Intent {
             is_unguarded: false,
             adds: false,
             before,
+            reboots: None,
+        }
+    }
+
+    pub(crate) fn reboot(block: usize, within: Duration) -> Self {
+        Self {
+            block,
+            what: "reboot the host".to_owned(),
+            is_unguarded: false,
+            adds: false,
+            before: Vec::new(),
+            reboots: Some(within),
         }
     }
 }

@@ -6,6 +6,8 @@ mod batch;
 mod bounds;
 mod due;
 mod intent;
+mod reboot;
+mod revert;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,9 +24,11 @@ use crate::notices::Notices;
 use crate::plan::{Expected, foresee, read_replaced};
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::results::{self, Results};
+use crate::undo::Log;
 use crate::view::{Reads, View};
 
 pub use self::intent::Intent;
+pub use self::reboot::SoFar;
 
 /// From one look to the next of a block that waits.
 const LOOK: Duration = Duration::from_millis(250);
@@ -67,7 +71,7 @@ impl Witness for () {
 
 /// Brings a config about on a host.
 pub fn apply(config: &Config, host: &mut dyn Mutate, witness: &mut dyn Witness) -> Report {
-    run(config, None, host, witness)
+    Run::of(config, host, witness).run_from(0)
 }
 
 /// The same, held to a plan: each block is looked at again at its moment, and the run stops at the
@@ -78,46 +82,21 @@ pub fn apply_bound(
     host: &mut dyn Mutate,
     witness: &mut dyn Witness,
 ) -> Report {
-    run(config, Some(Bounds::new(expected)), host, witness)
+    let mut run = Run::of(config, host, witness);
+    run.bounds = Some(Bounds::new(expected));
+    run.run_from(0)
 }
 
-fn run(
+/// Goes on with a run whose host was rebooted in its midst, and is back.
+pub fn go_on(
     config: &Config,
-    bounds: Option<Bounds>,
     host: &mut dyn Mutate,
     witness: &mut dyn Witness,
+    so_far: SoFar,
 ) -> Report {
-    let mut run = Run {
-        config,
-        host,
-        witness,
-        bounds,
-        batch: Batch::default(),
-        finished: vec![None; config.blocks.len()],
-        notices: Notices::default(),
-        results: Results::default(),
-        opaque: false,
-        adding: BTreeSet::new(),
-        stopped: None,
-        unkept: false,
-    };
-    for block in 0..config.blocks.len() {
-        run.step(block);
-        run.keep_ends();
-    }
-    run.flush();
-    run.catch_up();
-    if run.opaque {
-        run.look_again();
-    }
-    run.keep_ends();
-    let blocks = run
-        .finished
-        .into_iter()
-        .enumerate()
-        .map(|(block, finished)| finished.unwrap_or_else(|| not_run(block)))
-        .collect();
-    Report { blocks }
+    let mut run = Run::of(config, host, witness);
+    let next = run.take_over(so_far);
+    run.run_from(next)
 }
 
 struct Run<'a> {
@@ -139,6 +118,10 @@ struct Run<'a> {
     stopped: Option<Stop>,
     /// Something has finished that is not kept yet.
     unkept: bool,
+    /// What was replaced so far, for a revert.
+    log: Log,
+    /// The handlers that this run has made due.
+    due: Vec<usize>,
 }
 
 /// Why a run does not go on.
@@ -146,12 +129,58 @@ struct Run<'a> {
 enum Stop {
     /// A block failed. The handlers of what was changed before it run all the same.
     Failed,
+    /// A health gate failed: what was changed is put back.
+    Reverts,
     /// Whoever watches it wants no more.
     Cancelled,
     /// What it does cannot be recorded.
     Unrecorded,
     /// The host is not as the plan has it that it is bound to.
     Drifted,
+}
+
+impl<'a> Run<'a> {
+    fn of(config: &'a Config, host: &'a mut dyn Mutate, witness: &'a mut dyn Witness) -> Self {
+        Self {
+            config,
+            host,
+            witness,
+            bounds: None,
+            batch: Batch::default(),
+            finished: vec![None; config.blocks.len()],
+            notices: Notices::default(),
+            results: Results::default(),
+            opaque: false,
+            adding: BTreeSet::new(),
+            stopped: None,
+            unkept: false,
+            log: Log::default(),
+            due: Vec::new(),
+        }
+    }
+
+    /// All blocks from this one on, and the end.
+    fn run_from(mut self, from: usize) -> Report {
+        for block in from..self.config.blocks.len() {
+            self.step(block);
+            self.keep_ends();
+        }
+        self.flush();
+        let reverts = self.stopped == Some(Stop::Reverts);
+        let reverted = reverts && self.revert();
+        if !reverts {
+            self.catch_up();
+            if self.opaque {
+                self.look_again();
+            }
+        }
+        self.keep_ends();
+        let finished = self.finished.into_iter().enumerate();
+        let blocks = finished
+            .map(|(block, finished)| finished.unwrap_or_else(|| not_run(block)))
+            .collect();
+        Report { blocks, reverted }
+    }
 }
 
 impl Run<'_> {
@@ -205,11 +234,15 @@ impl Run<'_> {
             self.flush();
             return self.step(index); // judged against the host itself now
         }
+        let reverts = matches!(&decision, Ok(Decision::Check { reverts: true, .. }));
         let ended = match as_planned {
             Ok(()) => self.alone(index, decision, &reads),
             Err(drift) => self.drifted(drift),
         };
         let ended = self.try_again(index, ended);
+        if reverts && ended.is_err() && block.failure.on_error == OnError::Fail {
+            self.stopped = Some(Stop::Reverts);
+        }
         self.settle(index, ended);
     }
 
@@ -281,6 +314,8 @@ impl Run<'_> {
                 Err(error) => Err(format!("its guard: {error}")),
             },
             Decision::Await { within, what } => self.wait(index, within, &what),
+            Decision::Check { probe, within, .. } => self.check(index, &probe, within),
+            Decision::Reboot { within, .. } => self.reboot(index, within),
             Decision::Act(action) => self.act_as_planned(index, &action, reads),
         }
     }
@@ -434,7 +469,10 @@ impl Run<'_> {
         if !finished.note.is_empty() {
             finished.note = self.mask().whole(&finished.note);
         }
-        self.unkept |= matches!(finished.outcome, Outcome::Changed | Outcome::Failed);
+        self.unkept |= matches!(
+            finished.outcome,
+            Outcome::Changed | Outcome::Failed | Outcome::Reverted
+        );
         self.witness.tell(Event::Finished(finished.clone()));
         self.keep_result(&finished);
         let block = finished.block;

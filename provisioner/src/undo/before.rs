@@ -73,6 +73,30 @@ pub enum Before {
         /// Its value.
         was: Option<String>,
     },
+    /// A command that says how it is undone.
+    Command {
+        /// Tells it from all others, so that it is undone once.
+        token: String,
+        /// What reads the script.
+        interpreter: AbsPath,
+        /// The script that makes it undone.
+        script: String,
+        /// Who it ran as, and with which group; root if not said.
+        user: Option<UserName>,
+        /// The primary group.
+        group: Option<GroupName>,
+        /// Where it ran.
+        dir: Option<AbsPath>,
+        /// The mask that files are made with, as "0022".
+        umask: String,
+    },
+    /// Whether a command with this `once` had run before.
+    Once {
+        /// The text.
+        key: String,
+        /// Whether it had.
+        had_run: bool,
+    },
     /// Something that cannot be had back, and why.
     Gone {
         /// The words: "its command has run".
@@ -87,6 +111,9 @@ impl Before {
             (Self::Path { path, .. }, Self::Path { path: other, .. }) => path == other,
             (Self::Unit { unit, .. }, Self::Unit { unit: other, .. }) => unit == other,
             (Self::User { name, .. }, Self::User { name: other, .. }) => name == other,
+            // A command that was tried again is undone once.
+            (Self::Command { .. }, Self::Command { .. }) => true,
+            (Self::Once { key, .. }, Self::Once { key: other, .. }) => key == other,
             (Self::Group { name, .. }, Self::Group { name: other, .. }) => name == other,
             (Self::Package { name, .. }, Self::Package { name: other, .. })
             | (Self::Held { name, .. }, Self::Held { name: other, .. }) => name == other,
@@ -97,7 +124,8 @@ impl Before {
         }
     }
 
-    /// Which thing it is, and whether that was there; `None` of a unit, which its file decides.
+    /// Which thing it is, and whether that was there; `None` of what is no
+    /// thing, and for whether a unit was there, which its file decides.
     pub fn thing(&self) -> Option<(Key, Option<bool>)> {
         Some(match self {
             Self::Path { path, was, .. } => (Key::Path(path.clone()), Some(*was != Lay::Absent)),
@@ -109,7 +137,7 @@ impl Before {
             Self::User { name, was, .. } => (Key::User(name.clone()), Some(was.is_some())),
             Self::Setting { setting, was } => (Key::Setting(setting.clone()), Some(was.is_some())),
             Self::Unit { unit, .. } => (Key::Unit(unit.clone()), None),
-            Self::Gone { .. } => return None,
+            Self::Command { .. } | Self::Once { .. } | Self::Gone { .. } => return None,
         })
     }
 

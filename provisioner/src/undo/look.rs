@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::before::{Again, Before, GroupWas, Lay, NEVER, Rights, UserWas};
-use crate::effect::{Effect, Expiry, GroupEdit, Transaction, UnitJob, UserEdit, WriteFile};
+use crate::effect::{
+    Command, Effect, Expiry, GroupEdit, Transaction, UnitJob, UserEdit, WriteFile,
+};
 use crate::host::setting::Setting;
-use crate::host::{Entry, EntryKind, Hash, HostError, Observe, Owner, Unit};
+use crate::host::{Entry, EntryKind, Hash, HostError, Memo, Observe, Owner, Unit};
 use crate::name::{AbsPath, GroupName, UnitId};
 
 /// The kept content of files that are about to be replaced, as a hash and a length in bytes; or why a
@@ -21,9 +23,10 @@ pub(crate) fn replaces(effect: &Effect) -> Option<&AbsPath> {
     }
 }
 
-/// What an effect is about to replace.
+/// What an effect is about to replace. Of one that may be about a secret less is kept.
 pub(crate) fn before(
     effect: &Effect,
+    secret: bool,
     host: &dyn Observe,
     kept: &PreImages,
 ) -> Result<Vec<Before>, HostError> {
@@ -81,9 +84,38 @@ pub(crate) fn before(
             };
             vec![Before::Gone { why }]
         }
-        Effect::Run(_) => vec![gone("its command has run")],
+        Effect::Run(command) => vec![command_before(command, secret)],
+        Effect::Remember {
+            memo: Memo::Once(key),
+            ..
+        } if !secret => vec![Before::Once {
+            had_run: host.remembers(&Memo::Once(key.clone()))?,
+            key: key.clone(),
+        }],
         Effect::Remember { .. } => Vec::new(),
     })
+}
+
+fn command_before(command: &Command, secret: bool) -> Before {
+    let why = match &command.undo {
+        None => "its command has run",
+        Some(_) if secret => "its command has run, and its `undo` may be secret and was not kept",
+        Some((interpreter, script)) => {
+            let token = getrandom::u64().expect("the kernel has randomness once it runs programs");
+            return Before::Command {
+                token: format!("{token:016x}"),
+                interpreter: interpreter.clone(),
+                script: script.expose().to_owned(),
+                user: command.user.clone(),
+                group: command.group.clone(),
+                dir: command.dir.clone(),
+                umask: command.umask.to_string(),
+            };
+        }
+    };
+    Before::Gone {
+        why: why.to_owned(),
+    }
 }
 
 fn path_before(

@@ -6,12 +6,14 @@
 
 mod accounts;
 mod before;
+mod log;
 mod look;
 mod paths;
 mod reverse;
 mod run;
 
 pub use self::before::{Again, Before, GroupWas, Lay, Rights, UserWas};
+pub use self::log::Log;
 pub use self::look::PreImages;
 pub(crate) use self::look::{before, replaces};
 pub use self::run::{Change, Fate, foresee, undo};

@@ -3,10 +3,11 @@
 use super::accounts::{group, user};
 use super::paths::{is_file, restore};
 use super::{Again, Before};
-use crate::effect::{Effect, Transaction, UnitJob, UserEdit, Want};
+use crate::effect::{Command, Effect, Program, Transaction, UnitJob, UserEdit, Want};
 use crate::host::setting::Setting;
-use crate::host::{HostError, Observe};
-use crate::name::{AbsPath, PackageName, PackageVersion, UnitId};
+use crate::host::{HostError, Memo, Observe};
+use crate::name::{AbsPath, Mode, PackageName, PackageVersion, UnitId};
+use crate::secret::Secret;
 
 /// What newer things have removed by then, where it is only foreseen.
 #[derive(Default)]
@@ -124,8 +125,53 @@ pub(super) fn reverse(
             again,
         } => unit(id, [*running, *enabled, *masked], *again, host),
         Before::Setting { setting, was } => reverse_setting(setting, was.as_ref(), host),
+        Before::Command { .. } => command(before, host).map(first),
+        Before::Once { key, had_run } => {
+            let memo = Memo::Once(key.clone());
+            let now = host.remembers(&memo)?;
+            let kept = *had_run;
+            let effect = (now != kept).then_some(Effect::Remember { memo, kept });
+            Ok(first(effect.into_iter().collect()))
+        }
         Before::Gone { why } => Err(lost(why.clone())),
     }
+}
+
+/// Runs the script that makes a command undone, once.
+fn command(before: &Before, host: &dyn Observe) -> Result<Vec<Effect>, Irreversible> {
+    let Before::Command {
+        token,
+        interpreter,
+        script,
+        user,
+        group,
+        dir,
+        umask,
+    } = before
+    else {
+        return Ok(Vec::new());
+    };
+    let memo = Memo::Undone(token.clone());
+    if host.remembers(&memo)? {
+        return Ok(Vec::new());
+    }
+    let umask: Mode = umask.parse().unwrap_or(Mode::new(0o022));
+    let run = Effect::Run(Box::new(Command {
+        program: Program::Script {
+            interpreter: interpreter.clone(),
+            text: Secret::new(script.clone()),
+        },
+        user: user.clone(),
+        group: group.clone(),
+        dir: dir.clone(),
+        env: Vec::new(),
+        stdin: None,
+        umask,
+        success: vec![0],
+        changed_if: None,
+        undo: None,
+    }));
+    Ok(vec![run, Effect::Remember { memo, kept: true }])
 }
 
 /// `was` says whether it ran, started at boot, and could not be started at all.

@@ -21,6 +21,11 @@ impl Change {
     /// Of the block with this id, which replaced this, in this order. What was replaced more than once
     /// becomes again what it was at first.
     pub fn new(id: String, before: Vec<Before>) -> Self {
+        let mut before = before;
+        // Of a run that was reverted, which has run that script already.
+        if before.iter().any(|b| matches!(b, Before::Command { .. })) {
+            before.retain(|before| !matches!(before, Before::Gone { .. }));
+        }
         let mut once: Vec<Before> = Vec::new();
         for later in before {
             match once
@@ -38,7 +43,9 @@ impl Change {
     /// back step by step instead, as each step knows what it wrote there.
     fn decides(&self, newer: &Before) -> bool {
         match newer {
-            Before::Path { .. } | Before::Unit { again: Some(_), .. } => false,
+            Before::Path { .. } | Before::Command { .. } | Before::Unit { again: Some(_), .. } => {
+                false
+            }
             newer => self
                 .before
                 .iter()
@@ -59,7 +66,10 @@ impl Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// All of it is put back.
-    Reverts,
+    Reverts {
+        /// By the script that its block has for that.
+        runs: bool,
+    },
     /// Nothing is left of it.
     Gone,
     /// Some of it stays, and why.
@@ -74,7 +84,7 @@ pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
         .enumerate()
         .map(|(block, change)| {
             let older = &changes[block + 1..];
-            let (mut any, mut stays) = (false, Vec::new());
+            let (mut any, mut runs, mut stays) = (false, false, Vec::new());
             for before in change.before.iter().rev() {
                 if older.iter().any(|older| older.decides(before)) {
                     any = true;
@@ -83,6 +93,7 @@ pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
                 match reverse(before, host, &removed) {
                     Ok(reversal) => {
                         any |= !reversal.is_empty();
+                        runs |= reversal.first.iter().any(|e| matches!(e, Effect::Run(_)));
                         removed.add(&reversal.first);
                     }
                     Err(why) => stays.push(why.to_string()),
@@ -90,7 +101,7 @@ pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
             }
             match (stays.is_empty(), any) {
                 (false, _) => Fate::Stays(stays),
-                (true, true) => Fate::Reverts,
+                (true, true) => Fate::Reverts { runs },
                 (true, false) => Fate::Gone,
             }
         })
@@ -120,6 +131,7 @@ pub fn undo(changes: &[Change], host: &mut dyn Mutate, witness: &mut dyn Witness
     let blocks = undoing.blocks.iter().enumerate();
     let report = Report {
         blocks: blocks.map(|(index, block)| block.finished(index)).collect(),
+        reverted: false,
     };
     for finished in &report.blocks {
         undoing.witness.tell(Event::Finished(finished.clone()));
@@ -187,7 +199,7 @@ impl Undoing<'_> {
         }
         let kept = replaces(effect).into_iter().collect::<Vec<_>>();
         let intent = self.host.keep(&kept).and_then(|kept| {
-            let before = before(effect, &*self.host, &kept)?;
+            let before = before(effect, false, &*self.host, &kept)?;
             Ok(Intent::of(block, effect, before))
         });
         let recorded = match intent {

@@ -10,6 +10,7 @@ use hpt_provisioner::effect::{
 };
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
+use hpt_provisioner::host::probe::{Looked, Probe};
 use hpt_provisioner::host::setting::Setting;
 use hpt_provisioner::host::{
     Checkout, Done, Entry, Group, Hash, HostError, Key, Memo, Mutate, Newer, Observe, Package,
@@ -117,6 +118,14 @@ impl Mutate for Shared {
 
     fn refresh(&mut self) {
         self.moment();
+    }
+
+    fn probe(&mut self, probe: &Probe, most: Duration) -> Looked {
+        self.host.probe(probe, most)
+    }
+
+    fn reboot(&mut self, most: Duration) -> Result<(), HostError> {
+        self.host.reboot(most)
     }
 
     fn pause(&mut self, time: Duration) {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod archives;
+mod checks;
 mod clones;
 mod commands;
 mod edits;
@@ -16,6 +17,7 @@ mod outcomes;
 mod own_files;
 mod packages;
 mod powers;
+mod reboots;
 mod renamed;
 mod repos;
 mod results;
@@ -25,6 +27,7 @@ mod services;
 mod sudoers;
 mod system;
 mod trees;
+mod undos;
 mod units;
 mod user_services;
 mod waits;
@@ -35,10 +38,12 @@ use std::sync::Arc;
 use hpt_provisioner::config::scope::Scope;
 use hpt_provisioner::config::{self, Config};
 use hpt_provisioner::effect::{
-    Access, Command, Content, Effect, GroupEdit, Transaction, UserEdit, UserShape, Want, WriteFile,
+    Access, Command, Content, Effect, GroupEdit, Program, Transaction, UserEdit, UserShape, Want,
+    WriteFile,
 };
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::memory::Memory;
+use hpt_provisioner::host::probe::{Looked, Probe};
 use hpt_provisioner::host::{
     Checkout, Done, Entry, Group, Hash, HostError, Key, Mutate, Newer, Observe, Package, Powers,
     Progress, Unit, User,
@@ -62,6 +67,8 @@ struct Host {
     half_configured: bool,
     /// Whether kernel parameters can be set by nobody.
     read_only: bool,
+    /// The scripts that it has run.
+    ran: Vec<String>,
 }
 
 impl Host {
@@ -82,6 +89,7 @@ impl Host {
             unit: None,
             half_configured: false,
             read_only: false,
+            ran: Vec::new(),
         }
     }
 
@@ -166,12 +174,25 @@ impl Mutate for Host {
             if matches!(effect, Effect::Packages(_)) {
                 self.half_configured = false;
             }
+            if let Effect::Run(command) = effect
+                && let Program::Script { text, .. } = &command.program
+            {
+                self.ran.push(text.expose().to_owned());
+            }
         }
         self.inner.perform(batch, tell)
     }
 
     fn guard(&mut self, guard: &Command) -> Result<bool, HostError> {
         self.inner.guard(guard)
+    }
+
+    fn probe(&mut self, probe: &Probe, most: std::time::Duration) -> Looked {
+        self.inner.probe(probe, most)
+    }
+
+    fn reboot(&mut self, most: std::time::Duration) -> Result<(), HostError> {
+        self.inner.reboot(most)
     }
 
     fn pause(&mut self, time: std::time::Duration) {

@@ -22,6 +22,7 @@ fn a_host_without_powers_says_so_in_the_plan() {
         accounts: false,
         chown: false,
         kernel: false,
+        reboots: false,
     };
     for text in [
         "packages = [\"curl\"]\n",
@@ -34,6 +35,7 @@ fn a_host_without_powers_says_so_in_the_plan() {
         "[[exec]]\nscript = \"x\"\nalways = true\n",
         "[[service]]\nname = \"x\"\nstatus = \"started\"\n",
         "[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"ana\"\n",
+        "[[reboot]]\nif_needed = true\n",
     ] {
         let why = blocked(text, &host);
         assert!(why.contains("; ") || why.contains("directory"), "{why}");

@@ -204,7 +204,7 @@ pub(crate) const TYPES: &[Named] = &[
         r#""type":"string","pattern":"^[0-9]+([MGT]iB|[MGT])$""#,
     ),
     named(
-        &["ChangedIf"],
+        &["ChangedIf", "Expected"],
         "changed_if",
         "whole number or text",
         r#""type":["integer","string"]"#,

@@ -1,7 +1,7 @@
 //! Performs effects: which part of the host each is for, and what is read anew around it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::access::Numbers;
 use super::accounts::Accounts;
@@ -13,10 +13,11 @@ use super::spot::failed;
 use super::stamp::Stamp;
 use super::write::Writer;
 use super::{
-    Live, checkout, deadline, directory, edit_accounts, exec, fresh, git_auth, no_services, remove,
-    settings, unit_jobs, unpack,
+    Live, checkout, deadline, directory, edit_accounts, exec, fresh, git_auth, no_services, probe,
+    remove, settings, unit_jobs, unpack,
 };
 use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
+use crate::host::probe::{Looked, Probe};
 use crate::host::{Done, HostError, Mutate, Progress, Stream};
 use crate::name::AbsPath;
 use crate::undo::PreImages;
@@ -52,6 +53,28 @@ impl Mutate for Live {
         let answer = self.ask(command);
         self.forget();
         answer
+    }
+
+    fn probe(&mut self, probe: &Probe, most: Duration) -> Looked {
+        self.forget();
+        let began = Instant::now();
+        deadline::set(Some(most));
+        let looked = probe::look(self, probe, most);
+        deadline::set(None);
+        self.forget();
+        Looked {
+            wrong: looked.err(),
+            took: began.elapsed(),
+        }
+    }
+
+    fn reboot(&mut self, most: Duration) -> Result<(), HostError> {
+        self.forget();
+        Spawn::tool("systemctl", ["reboot"]).succeed(&mut |_, _| {})?;
+        std::thread::sleep(most);
+        let seconds = most.as_secs();
+        let why = format!("the host was asked to reboot, and has not gone down within {seconds} s");
+        Err(HostError::Refused(why))
     }
 
     fn limit(&mut self, time: Option<Duration>) {
@@ -193,7 +216,11 @@ impl Live {
         .perform(&batch)
     }
 
-    fn run(&self, command: &Command, tell: &mut dyn FnMut(Progress)) -> Result<Done, HostError> {
+    pub(super) fn run(
+        &self,
+        command: &Command,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<Done, HostError> {
         self.may_exec()?;
         let accounts = self.accounts_of(&[command_access(command)])?;
         let mut stdout = Vec::new();

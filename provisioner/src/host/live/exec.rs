@@ -201,6 +201,7 @@ mod tests {
             umask: Mode::new(0o027),
             success: vec![0],
             changed_if: None,
+            undo: None,
         }
     }
 

@@ -58,6 +58,7 @@ impl Memos {
         let (kind, text) = match memo {
             Memo::Due(handler) => ("due", handler),
             Memo::Once(key) => ("once", key),
+            Memo::Undone(token) => ("undone", token),
             Memo::Made { place, .. } => ("made", place),
         };
         let hash = blake3::hash(text.as_bytes()).to_hex();
@@ -69,7 +70,7 @@ impl Memos {
 fn content(memo: &Memo) -> Vec<u8> {
     match memo {
         Memo::Made { what, .. } => blake3::hash(what.as_bytes()).to_hex().as_bytes().to_vec(),
-        Memo::Due(_) | Memo::Once(_) => Vec::new(),
+        Memo::Due(_) | Memo::Once(_) | Memo::Undone(_) => Vec::new(),
     }
 }
 

@@ -25,6 +25,7 @@ mod memos;
 mod observe;
 mod paths;
 mod private;
+mod probe;
 mod processes;
 mod remove;
 mod running;
@@ -83,6 +84,8 @@ pub struct Options {
     pub pre_images: PathBuf,
     /// The host's own key for fingerprints of secrets.
     pub fingerprint_key: [u8; 32],
+    /// Whether a run goes on when the host is rebooted in its midst.
+    pub reboots: bool,
     /// What earlier plans have read.
     pub kept: Arc<Kept>,
 }
@@ -128,7 +131,7 @@ impl Live {
         let tree = Tree::open(&options.root)?;
         let facts = Facts::read(&options.root);
         let manager = managers::named(&facts.package_manager);
-        let powers = powers(&tree, manager.is_some());
+        let powers = powers(&tree, manager.is_some(), options.reboots);
         Ok(Self {
             facts,
             manager,
@@ -289,7 +292,7 @@ fn fixed(path: &str) -> AbsPath {
     AbsPath::parse(path).expect("a literal path is absolute and plain")
 }
 
-fn powers(tree: &Tree, manager: bool) -> Powers {
+fn powers(tree: &Tree, manager: bool, reboots: bool) -> Powers {
     let root = rustix::process::geteuid().is_root();
     let has = |path: &str| stat_outside(Path::new(path)).is_some();
     let there = |path: &str| stat_outside(&tree.outside(&fixed(path))).is_some();
@@ -303,6 +306,7 @@ fn powers(tree: &Tree, manager: bool) -> Powers {
             && there("/etc/group"),
         chown: root,
         kernel: root && tree.is_live(),
+        reboots: reboots && root && tree.is_live(),
     }
 }
 

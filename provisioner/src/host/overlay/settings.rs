@@ -24,6 +24,7 @@ impl Overlay {
         match setting {
             Setting::Sysctl(_) if !is_there => self.loaded.as_ref().or(pending),
             Setting::Module(_) | Setting::Locale(_) if !is_there => pending,
+            Setting::Reboot => pending,
             Setting::Port(_) => self.served.as_ref().or(pending),
             _ => None,
         }

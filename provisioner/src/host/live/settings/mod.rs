@@ -5,6 +5,7 @@ mod listeners;
 mod locales;
 mod modules;
 mod mounts;
+mod reboot;
 mod ruleset;
 
 pub(super) use self::kernel::is_read_only;
@@ -27,6 +28,7 @@ pub(super) fn see(tree: &Tree, setting: &Setting) -> Result<Option<String>, Host
         Setting::Swap(path) => mounts::swap(tree, path),
         Setting::Sysctl(key) => kernel::sysctl(key),
         Setting::Hostname => Ok(Some(kernel::hostname())),
+        Setting::Reboot => Ok(reboot::needed()),
         Setting::Port(port) => {
             let listens = listeners::listens(*port)?;
             Ok(listens.then(|| Setting::LISTENING.to_owned()))

@@ -15,6 +15,7 @@ fn command(argv: &[&str]) -> Command {
         umask: Mode::new(0o022),
         success: vec![0],
         changed_if: None,
+        undo: None,
     }
 }
 

@@ -44,6 +44,7 @@ pub(in super::super) fn open(root: &Path) -> Live {
         memos: root.join("memos"),
         pre_images: root.join("pre-images"),
         fingerprint_key: [7; 32],
+        reboots: false,
         kept: Arc::default(),
     };
     Live::open(options).unwrap()
