@@ -66,6 +66,7 @@ mod terminal;
 mod undo;
 mod unit_file;
 mod upload;
+mod wait;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

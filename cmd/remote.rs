@@ -1,12 +1,15 @@
 //! A target over the channel: dialled, asked, told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hpt_keystore::{TargetName, VerifyingKey};
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
-use hpt_proto::wire::{FactsRequest, Interrupted, PlanRequest, StatusReply, StatusRequest};
+use hpt_proto::wire::{
+    AwaitFreeRequest, FactsRequest, Interrupted, PlanRequest, StatusReply, StatusRequest,
+};
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
@@ -104,6 +107,14 @@ impl Remote {
         tracing::debug!("asking {} for its status", self.name);
         let reply = self.client.status(StatusRequest {}).await;
         Ok(reply.map_err(|status| self.refused(&status))?.into_inner())
+    }
+
+    /// Waits until no run holds the target, but no longer than this.
+    pub(crate) async fn until_free(&mut self, time: Duration) -> Result<(), CommandError> {
+        let seconds = u32::try_from(time.as_secs() + 1).unwrap_or(u32::MAX);
+        let reply = self.client.await_free(AwaitFreeRequest { seconds }).await;
+        reply.map_err(|status| self.refused(&status))?;
+        Ok(())
     }
 
     /// One JSON object.

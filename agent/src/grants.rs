@@ -13,7 +13,7 @@ pub(crate) struct Caller {
 }
 
 /// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 14] = [
+const TABLE: [(&str, Grant); 15] = [
     ("Status", Grant::Status),
     ("Facts", Grant::Facts),
     ("MissingBlobs", Grant::Apply),
@@ -21,6 +21,7 @@ const TABLE: [(&str, Grant); 14] = [
     ("Plan", Grant::Plan),
     ("Apply", Grant::Apply),
     ("Attach", Grant::Attach),
+    ("AwaitFree", Grant::Status),
     ("Cancel", Grant::Cancel),
     ("Confirm", Grant::Apply),
     ("PlanUndo", Grant::Undo),

@@ -27,6 +27,7 @@ mod pins;
 mod put;
 mod recorded;
 mod refusal;
+mod ruleset;
 pub mod run;
 mod runner;
 pub mod serve;
@@ -36,6 +37,7 @@ pub mod state;
 mod systemd;
 mod undo;
 pub mod unit_file;
+pub mod wait;
 
 use std::path::{Path, PathBuf};
 

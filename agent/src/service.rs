@@ -22,8 +22,9 @@ use crate::blobs::Store;
 use crate::confirm::{Confirmation, Unconfirmed};
 use crate::fit::fit;
 use crate::grants::Caller;
+use crate::guard::Guardian;
 use crate::intake::receive;
-use crate::journal::Journals;
+use crate::journal::{Journals, Standing};
 use crate::lock;
 use crate::notes::Notes;
 use crate::pins::Pins;
@@ -31,6 +32,8 @@ use crate::refusal::{bad, blocking, bug, failed, unplannable};
 use crate::run::{RunError, Site};
 use crate::runner::Runner;
 use crate::state::StateError;
+use crate::systemd::own_unit;
+use crate::wait::Beginning;
 
 /// How many requests are judged at once: each may hold its config several times.
 const JUDGED_AT_ONCE: usize = 4;
@@ -50,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) store: Store,
     pub(crate) runner: Runner,
+    guardian: Guardian,
     pub(crate) audit: Audit,
     pub(crate) notes: Arc<Notes>,
     signing: SigningKey,
@@ -58,6 +62,7 @@ pub(crate) struct Shared {
     pins: Arc<Pins>,
     started: Instant,
     judging: Semaphore,
+    pub(crate) beginning: Beginning,
     reading: Arc<Semaphore>,
 }
 
@@ -78,11 +83,13 @@ impl TargetService {
             signing,
             places,
             store,
+            guardian: Guardian::of(runner.clone(), own_unit()),
             runner,
             stopping: watch::Sender::new(false),
             pins,
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
+            beginning: Beginning::default(),
             reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
         })))
     }
@@ -101,6 +108,12 @@ impl TargetService {
             .expect("the semaphore is never closed")
     }
 
+    /// Whoever looked after a run that waits to be confirmed may have been killed.
+    pub(crate) async fn see_to_guardians(&self) -> Result<(), Status> {
+        let (guardian, places) = (self.0.guardian.clone(), self.0.places.clone());
+        blocking(move || guardian.watch_all(&places)).await
+    }
+
     pub(crate) async fn running(&self) -> Result<Option<Running>, Status> {
         let places = self.0.places.clone();
         blocking(move || lock::holder(&places))
@@ -116,11 +129,14 @@ impl Target for TargetService {
         _: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusReply>, Status> {
         let (site, places) = (self.0.site.clone(), self.0.places.clone());
+        self.see_to_guardians().await?;
         let looked = blocking(move || {
             let running = lock::holder(&places)?;
-            Ok::<_, RunError>((site.facts(), running, site.interrupted()?))
+            let confirming = confirming(&places)?;
+            Ok::<_, RunError>((site.facts(), running, site.interrupted()?, confirming))
         });
-        let (facts, running, interrupted) = looked.await?.map_err(|error| failed(&error))?;
+        let looked = looked.await?.map_err(|error| failed(&error))?;
+        let (facts, running, interrupted, confirming) = looked;
         Ok(Response::new(wire::StatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: facts.hostname,
@@ -128,6 +144,7 @@ impl Target for TargetService {
             uptime: self.0.started.elapsed().as_secs(),
             running: running.map(Into::into),
             interrupted,
+            confirming,
         }))
     }
 
@@ -174,6 +191,7 @@ impl Target for TargetService {
         request: Request<wire::PlanRequest>,
     ) -> Result<Response<wire::PlanReply>, Status> {
         let caller = caller(&request)?;
+        self.see_to_guardians().await?;
         let request = request.into_inner();
         let delivery = delivery(request.request)?;
         let reveal = if request.reveal && caller.may_see_content() {
@@ -234,6 +252,15 @@ impl Target for TargetService {
             }
         });
         Ok(Response::new(ReceiverStream::new(told)))
+    }
+
+    async fn await_free(
+        &self,
+        request: Request<wire::AwaitFreeRequest>,
+    ) -> Result<Response<wire::AwaitFreeReply>, Status> {
+        let time = request.get_ref().time().map_err(bad)?;
+        let running = self.until_free(time).await?.map(Into::into);
+        Ok(Response::new(wire::AwaitFreeReply { running }))
     }
 
     async fn cancel(
@@ -351,6 +378,18 @@ impl Target for TargetService {
         });
         Ok(Response::new(ReceiverStream::new(told)))
     }
+}
+
+/// The run that is not decided yet.
+fn confirming(places: &Places) -> Result<Option<wire::Confirming>, RunError> {
+    let journals = Journals::open(places)?;
+    let open = Confirmation::open(&journals)?;
+    let mut words = Vec::new();
+    for of in &open {
+        let standing = Standing::read(&journals, of.run())?;
+        words.extend(standing.and_then(|run| of.words(run.running())));
+    }
+    Ok(words.into_iter().next())
 }
 
 /// How far the audit has come, in the target's own words.

@@ -89,6 +89,12 @@ impl Site {
         let journal = Journal::begin(&journals, begun, in_doubt, cancel, hear);
         let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = undo(&past.changes, &mut host, &mut journal);
+        let confirmation = Confirmation::of(&journals, run);
+        let undecided =
+            confirmation.filter(|of| matches!(of.stage(), Some(Stage::Armed | Stage::Reverting)));
+        if let Some(Err(why)) = undecided.map(|of| of.restore_ruleset()) {
+            tracing::error!("the packet filter's rules cannot be loaded again: {why}");
+        }
         let id_of_undo = id.clone();
         let end = recorded.end(End::Report { run: id, report }, journal);
         // Nobody need wait for its confirmation any more.

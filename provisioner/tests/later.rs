@@ -22,9 +22,8 @@ const KINDS: [&str; 8] = [
 ];
 
 /// Fields, each in a block that is good without it.
-const FIELDS: [(&str, &str); 4] = [
+const FIELDS: [(&str, &str); 3] = [
     ("[settings]\n", "prune = true"),
-    ("[settings]\n", "lock_wait = \"60s\""),
     ("[[exec]]\nscript = \"x\"\nonce = \"x\"\n", "undo = \"y\""),
     (
         "[[file]]\npath = \"/x\"\ncontent = \"\"\n",
