@@ -132,8 +132,7 @@ fn read_key(file: File, path: &Path) -> Result<[u8; 32], StateError> {
 
 /// A directory of mode 0700 that is ours, made with its parents if it is missing.
 pub(crate) fn private_dir(path: &Path) -> Result<(), StateError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(StateError::io("cannot make", path))?;
+    make_lasting(path).map_err(StateError::io("cannot make", path))?;
     let meta = fs::symlink_metadata(path).map_err(StateError::io("cannot look at", path))?;
     let ours = meta.uid() == rustix::process::geteuid().as_raw();
     let others = meta.mode() & 0o077;
@@ -143,6 +142,24 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), StateError> {
     Err(StateError::Open {
         path: path.to_owned(),
     })
+}
+
+/// What is synced in a directory is lost with it if its own name was not.
+fn make_lasting(path: &Path) -> io::Result<()> {
+    let make = || DirBuilder::new().mode(0o700).create(path);
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let mut result = make();
+    if let (Err(why), Some(parent)) = (&result, parent)
+        && why.kind() == ErrorKind::NotFound
+    {
+        make_lasting(parent)?;
+        result = make();
+    }
+    match result {
+        Ok(()) => File::open(parent.unwrap_or(Path::new(".")))?.sync_all(),
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(why) => Err(why),
+    }
 }
 
 #[cfg(test)]

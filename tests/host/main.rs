@@ -7,6 +7,7 @@ mod bare;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod lockout;
+mod power;
 mod runs;
 mod site;
 mod units;

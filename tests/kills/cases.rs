@@ -1,6 +1,7 @@
 //! What is run and killed: small configs, each with what the host has before it.
 
 /// One config.
+#[derive(Clone, Copy)]
 pub struct Case {
     pub name: &'static str,
     /// What is there, besides [`BASE`].
@@ -188,6 +189,21 @@ pub const CASES: &[Case] = &[
     ),
     live("handler", &[HANDLED]),
 ];
+
+/// What goes together in any order.
+const PARTS: &[&str] = &[
+    MOTD, NEW, KEY, DIR, LINK, GONE, INI, JSON, TOML, HOSTS, GROUP, USER, SYNC, ARCHIVE, PAGE,
+];
+
+/// Configs of four of these each, as many as asked for.
+pub fn mixes(count: usize, random: &mut dyn FnMut(usize) -> usize) -> Vec<Case> {
+    let mix = |number| {
+        let mut parts = PARTS.to_vec();
+        let some: Vec<_> = (0..4).map(|_| parts.remove(random(parts.len()))).collect();
+        case(String::leak(format!("mix {number}")), &[], Vec::leak(some))
+    };
+    (1..=count).map(mix).collect()
+}
 
 /// A command of which nobody can tell whether it has run: it kills who started it.
 pub const DOUBT: Case = live(

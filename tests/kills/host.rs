@@ -75,6 +75,23 @@ impl<'a> Host<'a> {
 
     /// As it was before the first run.
     pub fn reset(&self) {
+        self.clear();
+        let root = self.path("root");
+        for line in BASE.iter().chain(self.case.before) {
+            lay(&root, line);
+        }
+        self.write_config(self.case.blocks);
+    }
+
+    /// As it comes up with these on its disk.
+    pub fn come_up(&self, root: &Tree, state: &Tree) {
+        self.clear();
+        root.lay(&self.path("root"));
+        state.lay(&self.path("state"));
+    }
+
+    /// Nothing is there.
+    fn clear(&self) {
         for dir in ["state", "run"] {
             for entry in fs::read_dir(self.path(dir)).unwrap() {
                 let path = entry.unwrap().path();
@@ -90,10 +107,6 @@ impl<'a> Host<'a> {
             fs::remove_dir_all(&root).unwrap();
         }
         fs::create_dir(&root).unwrap();
-        for line in BASE.iter().chain(self.case.before) {
-            lay(&root, line);
-        }
-        self.write_config(self.case.blocks);
     }
 
     /// What the host is to be brought to.

@@ -65,6 +65,27 @@ impl Reference {
         self.converges(host, next)
     }
 
+    /// After a host came up again that had lost its power: as after a kill, and nothing is gone that
+    /// somebody was told of.
+    pub fn judge_lost(&self, host: &Host<'_>, ran: &Ran) -> Verdict {
+        let now = host.tree();
+        self.whole(&now)?;
+        let plan = host.plan();
+        let rest = verdicts(&plan.out);
+        for id in told_changed(&ran.out) {
+            if rest.get(&id) != self.verdicts.get(&id) {
+                return Err(format!(
+                    "{id} was told as changed and is gone: {}",
+                    plan.said
+                ));
+            }
+        }
+        Host::settle();
+        let next = host.provision(&[]);
+        self.true_words(ran, &now, &next)?;
+        self.converges(host, next)
+    }
+
     /// After a run in which a call failed: it says why, unless it could do without.
     pub fn judge_failed(&self, host: &Host<'_>, ran: &Ran, cause: &str) -> Verdict {
         let now = host.tree();
@@ -119,22 +140,31 @@ impl Reference {
         Ok(())
     }
 
-    /// A temporary file is its owner's alone until it is whole.
+    /// A temporary entry is its owner's alone until it is a final one, or a part of one that the disk
+    /// has not got whole.
     fn is_private(&self, name: &str, entry: &Entry) -> bool {
-        let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
-        let beside = |other: &&str| other.rsplit_once('/').map_or("", |(dir, _)| dir) == dir;
-        let whole = || {
-            self.steps.iter().any(|step| {
-                let mut finals = step
-                    .names()
-                    .filter(beside)
-                    .filter_map(|name| step.get(name));
-                finals.any(|last| last == entry)
-            })
+        let dir = |name: &str| {
+            name.rsplit_once('/')
+                .map_or(String::new(), |(dir, _)| dir.into())
+        };
+        let beside = |other: &&str| dir(other) == dir(name);
+        let is_of = |last: &Entry| {
+            last.mode == entry.mode
+                && last.owner == entry.owner
+                && entry.what.is_part_of(&last.what)
+        };
+        let finals = |step: &Tree| {
+            let mut all = step
+                .names()
+                .filter(beside)
+                .filter_map(|name| step.get(name));
+            all.any(is_of)
         };
         match &entry.what {
             What::Link(_) => true,
-            What::File(_) | What::Dir => entry.mode.trailing_zeros() >= 6 || whole(),
+            What::File(_) | What::Dir => {
+                entry.mode.trailing_zeros() >= 6 || self.steps.iter().any(finals)
+            }
         }
     }
 

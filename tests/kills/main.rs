@@ -1,7 +1,8 @@
 //! J1, J4: a run that is killed, or that the disk fails, at any of its system calls tells the truth
 //! about itself, tears nothing, and the next run finishes it.
 //!
-//! CI takes a seeded sample. By hand, `HPT_KILLS=all` takes every call of every config,
+//! CI takes a seeded sample. By hand, `HPT_KILLS=all` takes every call of every config and
+//! of 60 more that are put together,
 //! `HPT_KILLS=CASE` those of one, and `HPT_KILLS_SEED` another sample.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -9,9 +10,13 @@
 #![allow(unreachable_pub, reason = "the modules of one test")]
 
 mod cases;
+mod disk;
 mod host;
 mod judge;
+mod power;
+mod record;
 mod strace;
+mod trace;
 mod tree;
 
 use std::process::Command;
@@ -26,6 +31,9 @@ use strace::Call;
 /// Calls that CI kills at, and calls that it lets fail.
 const KILLS: usize = 2000;
 const FAILURES: usize = 400;
+
+/// Configs that are put together for `HPT_KILLS=all`.
+const MIXES: usize = 60;
 
 const ERRORS: [(&str, &str); 4] = [
     ("ENOSPC", "No space left on device"),
@@ -116,30 +124,21 @@ fn try_all<P: Send>(
     }
     let began = Instant::now();
     let chosen = choice();
-    let wanted = |case: &&Case| match chosen.as_deref() {
-        None | Some("all") => true,
-        Some(name) => case.name == name,
-    };
-    let cases: Vec<_> = CASES.iter().filter(wanted).collect();
-    assert!(!cases.is_empty(), "there is no such case");
+    let cases = cases();
     let (queue, wrong, counts) = (
-        Mutex::new(cases.iter().enumerate()),
+        Mutex::new(cases.iter()),
         Mutex::new(Vec::new()),
         Mutex::new((0, 0, 0)),
     );
     let work = || {
-        while let Some((index, case)) = { queue.lock().unwrap().next() } {
+        while let Some(case) = { queue.lock().unwrap().next() } {
             let host = Host::new(case);
             let reference = Reference::of(&host);
             host.reset();
             let mut all = points(strace::calls(&host));
             let there = all.len();
             if chosen.is_none() {
-                all = some_of(
-                    all,
-                    sample.div_ceil(cases.len()),
-                    seed() + u64::try_from(index).unwrap(),
-                );
+                all = some_of(all, sample.div_ceil(cases.len()), random(seed(), case.name));
             }
             let (mut tried, mut bad) = (0, Vec::new());
             for (call, point) in &all {
@@ -196,28 +195,49 @@ fn choice() -> Option<String> {
     std::env::var("HPT_KILLS").ok()
 }
 
+/// The configs of CI, all with many more, or one.
+fn cases() -> Vec<Case> {
+    let mixes = cases::mixes(MIXES, &mut random(seed(), "mixes"));
+    let all = CASES.iter().copied().chain(mixes);
+    let cases: Vec<_> = match choice().as_deref() {
+        None => CASES.to_vec(),
+        Some("all") => all.collect(),
+        Some(name) => all.filter(|case| case.name == name).collect(),
+    };
+    assert!(!cases.is_empty(), "there is no such case");
+    cases
+}
+
 fn seed() -> u64 {
     let given = std::env::var("HPT_KILLS_SEED").ok();
     given.map_or(4, |seed| seed.parse().unwrap())
 }
 
 /// So many of them, in their order.
-fn some_of<T>(all: Vec<T>, count: usize, seed: u64) -> Vec<T> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut left = count;
-    let mut rest = u64::try_from(all.len()).unwrap();
+fn some_of<T>(all: Vec<T>, count: usize, mut random: impl FnMut(usize) -> usize) -> Vec<T> {
+    let (mut left, mut rest) = (count, all.len());
     let mut some = Vec::new();
     for one in all {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        if state % rest < u64::try_from(left).unwrap() {
+        if random(rest) < left {
             some.push(one);
             left -= 1;
         }
         rest -= 1;
     }
     some
+}
+
+/// Numbers below what is asked for, the same ones for the same seed and case.
+fn random(seed: u64, case: &str) -> impl FnMut(usize) -> usize + use<> {
+    let mut state = case.bytes().fold(seed, |state, byte| {
+        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    }) | 1;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    }
 }
 
 /// Whether this is root, who can mount, and strace works; where not, says so, or fails if nothing may

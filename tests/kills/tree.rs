@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::Path;
 
 /// By path below the directory.
@@ -24,10 +24,30 @@ pub enum What {
 }
 
 impl Tree {
+    pub fn new(entries: BTreeMap<String, Entry>) -> Self {
+        Self(entries)
+    }
+
     pub fn of(dir: &Path) -> Self {
         let mut all = BTreeMap::new();
         add(dir, "", &mut all);
         Self(all)
+    }
+
+    /// Puts all of it into a directory that is empty.
+    pub fn lay(&self, dir: &Path) {
+        for (name, entry) in &self.0 {
+            let path = dir.join(name);
+            match &entry.what {
+                What::Dir => fs::create_dir(&path).unwrap(),
+                What::File(content) => fs::write(&path, content).unwrap(),
+                What::Link(to) => symlink(to, &path).unwrap(),
+            }
+            lchown(&path, Some(entry.owner.0), Some(entry.owner.1)).unwrap();
+            if !matches!(entry.what, What::Link(_)) {
+                fs::set_permissions(&path, fs::Permissions::from_mode(entry.mode)).unwrap();
+            }
+        }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -45,6 +65,17 @@ impl Tree {
         names.dedup();
         names.retain(|name| self.get(name) != other.get(name));
         names
+    }
+}
+
+impl What {
+    /// Whether it is the other, or its beginning with zeros for the rest.
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        let (Self::File(part), Self::File(whole)) = (self, other) else {
+            return self == other;
+        };
+        let same = part.iter().zip(whole).take_while(|(a, b)| a == b).count();
+        part.len() <= whole.len() && part[same..].iter().all(|byte| *byte == 0)
     }
 }
 

@@ -36,7 +36,8 @@ impl Memos {
             if kept {
                 match DirBuilder::new().mode(0o700).create(&self.0) {
                     Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
-                    _ => {}
+                    Err(_) => {}
+                    Ok(()) => File::open(self.0.join(".."))?.sync_all()?,
                 }
                 let mut file = File::create(&path)?;
                 file.write_all(&content(memo))?;
