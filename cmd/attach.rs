@@ -1,17 +1,19 @@
 //! `hpt attach`: what a run tells, also when another session began it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hpt_proto::End;
 
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
 use crate::follower::Follower;
+use crate::provision::confirm;
 use crate::remote::Remote;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
 The exit code is the run's. ^C ends this command and not the run: `hpt cancel` does that.
+A run that waits to be confirmed is confirmed, as whoever began it would.
 
 Examples:
   hpt --target web1 attach                          the run that goes on, or the last one
@@ -45,6 +47,14 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             return Err(CommandError::new(Exit::Failed, what));
         };
         follower.finish(&run, &report, began.elapsed());
+        let waiting = remote.status().await.ok();
+        let waiting = waiting.and_then(|status| status.confirming);
+        let waiting = waiting.filter(|of| of.run.as_ref().is_some_and(|it| it.run == run));
+        if let Some(waiting) = waiting {
+            // As whoever began it would; of one that is being undone it tells which run did it.
+            let left = Duration::from_secs(waiting.left.into());
+            confirm(&mut remote, &run, left, &mut context.terminal).await?;
+        }
         Ok(Exit::of(&report))
     })
 }

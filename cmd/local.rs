@@ -1,6 +1,7 @@
 //! This machine, or a root directory on it: planned and provisioned in this process.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hpt_agent::Places;
 use hpt_agent::audit::Asked;
@@ -112,7 +113,7 @@ impl Local {
         let order = Order {
             delivery: job.delivery().clone(),
             bound: how.bound.clone(),
-            running: running(),
+            running: running(&self.places),
             exec: true,
             rerun: how.rerun.iter().cloned().collect(),
             confirm: None, // there is no session to confirm it over
@@ -142,19 +143,30 @@ impl Local {
         })
     }
 
+    /// Waits until no run holds this host.
+    pub(crate) fn until_free(&self, time: Duration) -> Result<(), CommandError> {
+        hpt_agent::wait::until_free(&self.places, time).map_err(failed)?;
+        Ok(())
+    }
+
     /// Undoes a run.
     pub(crate) fn undo(&self, run: &str, hear: &mut dyn FnMut(Heard)) -> Result<End, CommandError> {
         self.site
-            .undo(run, running(), &Asked::default(), &mut pass_on(hear))
+            .undo(
+                run,
+                running(&self.places),
+                &Asked::default(),
+                &mut pass_on(hear),
+            )
             .map_err(failed)
     }
 }
 
 /// A run that begins now.
-fn running() -> Running {
+fn running(places: &Places) -> Running {
     let now = now();
     Running {
-        run: name_run(now),
+        run: name_run(now, places),
         by: "local".into(),
         since: now,
     }

@@ -67,6 +67,7 @@ mod terminal;
 mod undo;
 mod unit_file;
 mod upload;
+mod wait;
 mod why;
 
 use std::panic::{self, AssertUnwindSafe};

@@ -14,8 +14,10 @@ use crate::given;
 use crate::plan::{ask, show};
 use crate::plan_file::PlanFile;
 use crate::print::{json, listed, span};
+use crate::remote::Remote;
 use crate::site::{How, Job, Site};
 use crate::terminal::{Terminal, visible};
+use crate::wait::{self, Patience};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -55,8 +57,12 @@ pub(crate) struct Args {
     rerun: Vec<String>,
 
     /// Have the host undo the run unless a new session comes this soon after it: 60s, 5m
-    #[arg(long, value_name = "TIME", value_parser = window)]
+    #[arg(long, value_name = "TIME", value_parser = wait::time)]
     confirm: Option<Duration>,
+
+    /// Wait this long for a host that another run holds: 60s, 5m
+    #[arg(long, value_name = "TIME", value_parser = wait::time)]
+    wait: Option<Duration>,
 
     /// Have it stay, whatever the config says about confirming it
     #[arg(long, conflicts_with = "confirm")]
@@ -78,6 +84,7 @@ impl Args {
             && self.rerun.is_empty()
             && self.confirm.is_none()
             && !self.no_confirm
+            && self.wait.is_none()
             && !self.all
     }
 }
@@ -110,6 +117,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let mut how = How {
         bound: None,
         rerun: args.rerun.clone(),
+        wait: args.wait,
         confirm: if args.no_confirm {
             Some(Duration::ZERO)
         } else {
@@ -179,32 +187,38 @@ async fn apply(
 ) -> Result<Exit, CommandError> {
     let name = site.name().to_owned();
     let verbose = context.is_verbose();
+    let mut patience = Patience::new(how.wait.or(job.lock_wait));
     if !context.global.quiet {
         context.terminal.say("");
     }
     let mut follower = Follower::of_plan(&name, plan, all, verbose, &mut context.terminal);
     let mut window = Duration::ZERO;
-    let mut end = site
-        .apply(job, how, plan.blocks.len(), &mut |heard| {
-            window = heard.window().unwrap_or(window);
-            follower.hear(&heard);
-        })
-        .await?;
-    if let End::Missing(missing) = end {
-        // The host has moved since the plan, or has dropped an old blob.
-        site.send(&missing, job, follower.terminal).await?;
-        end = site
+    let mut sent = false;
+    let end = loop {
+        let end = site
             .apply(job, how, plan.blocks.len(), &mut |heard| {
                 window = heard.window().unwrap_or(window);
                 follower.hear(&heard);
             })
             .await?;
-    }
+        match &end {
+            // The host has moved since the plan, or has dropped an old blob.
+            End::Missing(missing) if !sent => {
+                site.send(missing, job, follower.terminal).await?;
+                sent = true;
+            }
+            End::Busy(holder) if patience.wait(site, holder, follower.terminal).await? => {}
+            _ => break end,
+        }
+    };
     match end {
         End::Report { run, report } => {
             follower.finish(&run, &report, began.elapsed());
-            if !window.is_zero() {
-                confirm(site, &run, window, &mut context.terminal).await?;
+            // Where there is no channel nobody waits for it.
+            if let Site::Remote(remote) = site
+                && !window.is_zero()
+            {
+                confirm(remote, &run, window, &mut context.terminal).await?;
             }
             Ok(Exit::of(&report))
         }
@@ -220,14 +234,15 @@ async fn apply(
     }
 }
 
-async fn confirm(
-    site: &mut Site,
+/// Says over a new session that the host can still be reached after a run.
+pub(crate) async fn confirm(
+    remote: &mut Remote,
     run: &str,
     window: Duration,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let reverted_by = site.confirm(run, window).await?;
-    let name = site.name();
+    let reverted_by = remote.confirm(run, window).await?;
+    let name = remote.name();
     let Some(by) = reverted_by else {
         terminal.note("confirmed by a new session");
         terminal.json(&json::Confirmed::new(name, run));
@@ -241,18 +256,6 @@ async fn confirm(
     let hint = format!("`hpt --target {name} attach {by}` shows what was put back");
     Err(CommandError::new(Exit::Reverted, what).hint(hint))
 }
-
-/// How `--confirm` spells a time.
-fn window(text: &str) -> Result<Duration, String> {
-    let window = hpt_provisioner::time::parse(text)?;
-    if window.is_zero() || window > DAY {
-        return Err("it is at least a second and at most a day".to_owned());
-    }
-    Ok(window)
-}
-
-/// The longest that a run waits to be confirmed.
-const DAY: Duration = Duration::from_hours(24);
 
 /// As many blocks as are named that have changed.
 const NAMED: usize = 5;
@@ -303,5 +306,6 @@ pub(crate) fn busy(name: &str, running: &Running) -> CommandError {
         "{name} is busy: run {} of {by} has held it for {since}",
         visible(&running.run)
     );
-    CommandError::new(Exit::Busy, what).hint("nothing was done; try again when it has ended")
+    CommandError::new(Exit::Busy, what)
+        .hint("nothing was done; `--wait 5m` waits until it has ended")
 }

@@ -1,6 +1,7 @@
 //! A target over the channel: dialled, asked, told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hpt_agent::drift::Drift;
 use hpt_keystore::{TargetName, VerifyingKey};
@@ -8,8 +9,8 @@ use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{
-    self, DriftRequest, FactsRequest, Interrupted, PlanRequest, StatusReply, StatusRequest,
-    WhyReply, WhyRequest,
+    self, AwaitFreeRequest, DriftRequest, FactsRequest, Interrupted, PlanRequest, StatusReply,
+    StatusRequest, WhyReply, WhyRequest,
 };
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
@@ -109,6 +110,14 @@ impl Remote {
         tracing::debug!("asking {} for its status", self.name);
         let reply = self.client.status(StatusRequest {}).await;
         Ok(reply.map_err(|status| self.refused(&status))?.into_inner())
+    }
+
+    /// Waits until no run holds the target, but no longer than this.
+    pub(crate) async fn until_free(&mut self, time: Duration) -> Result<(), CommandError> {
+        let seconds = u32::try_from(time.as_secs() + 1).unwrap_or(u32::MAX);
+        let reply = self.client.await_free(AwaitFreeRequest { seconds }).await;
+        reply.map_err(|status| self.refused(&status))?;
+        Ok(())
     }
 
     /// One JSON object.

@@ -33,6 +33,8 @@ pub(crate) struct Job {
     pub(crate) sources: Sources,
     /// What works in the files, but should be written otherwise.
     pub(crate) warnings: Vec<Fault>,
+    /// How long is waited for a host that another run holds, if the config says so.
+    pub(crate) lock_wait: Option<Duration>,
     delivery: Delivery,
 }
 
@@ -42,6 +44,8 @@ pub(crate) struct How {
     pub(crate) bound: Option<Bound>,
     /// Ids of blocks whose commands may run though it is in doubt whether they have.
     pub(crate) rerun: Vec<String>,
+    /// How long is waited for a host that another run holds; `None` for what its config says.
+    pub(crate) wait: Option<Duration>,
     /// In what time the run must be confirmed: zero for never, `None` for what its config says.
     pub(crate) confirm: Option<Duration>,
 }
@@ -71,6 +75,7 @@ impl Job {
             files: config.files,
             sources,
             warnings: config.outline.warnings,
+            lock_wait: config.outline.lock_wait,
             delivery: Delivery { request, contents },
         })
     }
@@ -166,16 +171,11 @@ impl Site {
         }
     }
 
-    /// Says that the host can still be reached after a run. The id of the run that has undone it, if
-    /// that came too late.
-    pub(crate) async fn confirm(
-        &mut self,
-        run: &str,
-        window: Duration,
-    ) -> Result<Option<String>, CommandError> {
+    /// Waits until no run holds the host, but no longer than this.
+    pub(crate) async fn until_free(&mut self, time: Duration) -> Result<(), CommandError> {
         match self {
-            Self::Local(_) => Ok(None), // nobody waits for it
-            Self::Remote(remote) => remote.confirm(run, window).await,
+            Self::Local(local) => local.until_free(time),
+            Self::Remote(remote) => remote.until_free(time).await,
         }
     }
 

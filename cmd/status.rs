@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use hpt_proto::wire;
 use serde::Serialize;
 
 use crate::context::{Context, now, runtime};
@@ -24,6 +25,7 @@ struct Status<'a> {
     uptime: u64,
     running: Option<Running<'a>>,
     interrupted: Option<json::Interrupted<'a>>,
+    confirming: Option<Confirming<'a>>,
     seconds: f64,
 }
 
@@ -32,6 +34,47 @@ struct Running<'a> {
     run: &'a str,
     by: &'a str,
     since: u64,
+}
+
+/// A run that is undone unless it is confirmed in so many seconds.
+#[derive(Serialize)]
+struct Confirming<'a> {
+    run: &'a str,
+    by: &'a str,
+    since: u64,
+    goes_on: bool,
+    undoing: bool,
+    left: u32,
+}
+
+impl<'a> Confirming<'a> {
+    fn new(of: &'a wire::Confirming) -> Option<Self> {
+        let run = of.run.as_ref()?;
+        Some(Self {
+            run: &run.run,
+            by: &run.by,
+            since: run.since,
+            goes_on: of.goes_on,
+            undoing: of.undoing,
+            left: of.left,
+        })
+    }
+
+    /// What becomes of it, and what to type.
+    fn words(&self, target: &str) -> String {
+        let (run, by) = (visible(self.run), visible(self.by));
+        let left = span(self.left.into());
+        if self.undoing {
+            format!("run {run} of {by} was not confirmed in time, and is being undone")
+        } else if self.goes_on {
+            format!("run {run} of {by} must be confirmed within {left} after its end")
+        } else {
+            format!(
+                "run {run} of {by} is undone in {left} unless it is confirmed: \
+                 `hpt --target {target} attach {run}`"
+            )
+        }
+    }
 }
 
 pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
@@ -64,6 +107,11 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
             .terminal
             .say(format_args!("\n{}", interrupted::words(broken)));
     }
+    let confirming = reply.confirming.as_ref().and_then(Confirming::new);
+    if let Some(of) = &confirming {
+        let words = of.words(name.as_str());
+        context.terminal.say(format_args!("\n{words}"));
+    }
     context.terminal.json(&Status {
         event: "status",
         target: name.as_str(),
@@ -77,6 +125,7 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
             since: run.since,
         }),
         interrupted: broken.and_then(json::Interrupted::new),
+        confirming,
         seconds: time.as_secs_f64(),
     });
     Ok(if broken.is_some() {

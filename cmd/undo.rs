@@ -1,6 +1,6 @@
 //! `hpt undo`: puts back what a run replaced.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hpt_proto::wire::Undoing;
 use hpt_proto::{End, Running};
@@ -15,6 +15,7 @@ use crate::print::{plural, span};
 use crate::provision::busy;
 use crate::site::Site;
 use crate::terminal::{Terminal, visible};
+use crate::wait::{self, Patience};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -34,6 +35,10 @@ pub(crate) struct Args {
     /// Show what would be put back, and do nothing
     #[arg(long)]
     plan: bool,
+
+    /// Wait this long for a host that another run holds: 60s, 5m
+    #[arg(long, value_name = "TIME", value_parser = wait::time)]
+    wait: Option<Duration>,
 
     /// Undo without asking
     #[arg(short, long)]
@@ -78,9 +83,17 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         let began = Instant::now();
         let verbose = context.is_verbose();
         let mut follower = Follower::of_run(&name, false, verbose, &mut context.terminal);
-        let end = site
-            .undo(&running.run, &mut |heard| follower.hear(&heard))
-            .await?;
+        let mut patience = Patience::new(args.wait);
+        let end = loop {
+            let end = site
+                .undo(&running.run, &mut |heard| follower.hear(&heard))
+                .await?;
+            match &end {
+                End::Busy(holder)
+                    if patience.wait(&mut site, holder, follower.terminal).await? => {}
+                _ => break end,
+            }
+        };
         match end {
             End::Report { run, report } => {
                 follower.finish(&run, &report, began.elapsed());

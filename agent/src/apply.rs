@@ -4,7 +4,7 @@
 use hpt_keystore::ClientName;
 use hpt_proto::convert::to_secrets;
 use hpt_proto::wire::{ApplyEvent, ApplyRequest, RunRequest};
-use hpt_proto::{Running, Told};
+use hpt_proto::{End, Running, Told};
 use tokio::sync::mpsc::Sender;
 use tonic::Status;
 
@@ -18,6 +18,7 @@ use crate::run::{Order, RunError};
 use crate::runner::Runner;
 use crate::service::{TargetService, delivery};
 use crate::systemd::own_unit;
+use crate::wait::Turn;
 
 impl TargetService {
     /// An apply from its first look at the host to its end.
@@ -27,6 +28,7 @@ impl TargetService {
         mut request: ApplyRequest,
         tell: Sender<Result<ApplyEvent, Status>>,
     ) -> Result<(), Status> {
+        self.see_to_guardians().await?;
         let running = self.name_run(&caller.name);
         let delivery = delivery(request.request.clone())?;
         let order = Order {
@@ -47,6 +49,13 @@ impl TargetService {
             .map(|blob| blob.hash)
             .collect();
         let _hold = self.0.store.hold(blobs);
+        let begin = match self.turn_to_begin(&running).await? {
+            Ok(turn) => turn,
+            Err(holder) => {
+                let _ = tell.send(Ok(Told::End(End::Busy(holder)).into())).await;
+                return Ok(());
+            }
+        };
         let site = self.0.site.clone();
         let turn = self.turn().await;
         // The lock of the look is let go here; the run's own process takes it again.
@@ -77,7 +86,7 @@ impl TargetService {
             serving: own_unit(),
             ..self.0.places.order(&running, &caller.asked())
         };
-        self.run(order, &running, tell).await
+        self.run(order, &running, begin, tell).await
     }
 
     /// Undoes a run, in a process of its own.
@@ -94,12 +103,19 @@ impl TargetService {
             return Err(unplannable(&RunError::NoRun(run)));
         }
         let running = self.name_run(&caller.name);
+        let begin = match self.turn_to_begin(&running).await? {
+            Ok(turn) => turn,
+            Err(holder) => {
+                let _ = tell.send(Ok(Told::End(End::Busy(holder)).into())).await;
+                return Ok(());
+            }
+        };
         tracing::info!("run {} of {} undoes run {run}", running.run, running.by);
         let order = RunRequest {
             undo: run,
             ..self.0.places.order(&running, &caller.asked())
         };
-        self.run(order, &running, tell).await
+        self.run(order, &running, begin, tell).await
     }
 
     /// Starts the process of a run, and tells what the run tells.
@@ -107,9 +123,11 @@ impl TargetService {
         &self,
         order: RunRequest,
         running: &Running,
+        begin: Turn<'_>,
         tell: Sender<Result<ApplyEvent, Status>>,
     ) -> Result<(), Status> {
         let started = self.0.runner.start(order, &running.run).await;
+        drop(begin);
         let answer = started.map_err(|why| {
             tracing::error!("run {} did not begin: {why}", running.run);
             Status::internal(format!("run {} did not begin: {why}", running.run))
@@ -180,7 +198,7 @@ impl TargetService {
     fn name_run(&self, by: &ClientName) -> Running {
         let now = self.0.notes.now();
         Running {
-            run: name_run(now),
+            run: name_run(now, &self.0.places),
             by: by.as_str().to_owned(),
             since: now,
         }

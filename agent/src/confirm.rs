@@ -10,10 +10,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hpt_proto::{Running, wire};
 use rustix::fs::FlockOperation;
 use rustix::time::ClockId;
 
 use crate::journal::{Journals, is_id};
+use crate::ruleset;
 
 /// What changes with every boot.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
@@ -121,6 +123,40 @@ impl Confirmation {
         let _ = fs::remove_file(self.path(Stage::Armed.suffix()));
     }
 
+    /// Keeps what is loaded into the running host, and by no file of it.
+    pub(crate) fn keep_ruleset(&self) -> io::Result<()> {
+        ruleset::keep(&self.path("nft"))
+    }
+
+    /// Loads it again.
+    pub(crate) fn restore_ruleset(&self) -> io::Result<()> {
+        ruleset::restore(&self.path("nft"))
+    }
+
+    /// Whether somebody sees to it that it is undone in time.
+    pub(crate) fn is_guarded(&self) -> io::Result<bool> {
+        Ok(self.guard()?.is_none())
+    }
+
+    /// What is to be said of it, if it is not decided yet.
+    pub(crate) fn words(&self, running: Running) -> Option<wire::Confirming> {
+        let undoing = match self.stage()? {
+            Stage::Armed => false,
+            Stage::Reverting => true,
+            Stage::Confirmed | Stage::Reverted => return None,
+        };
+        let ago = self.ended_ago();
+        let left = self.window().saturating_sub(ago.unwrap_or_default());
+        // A second that has begun counts.
+        let left = left.as_millis().div_ceil(1000);
+        Some(wire::Confirming {
+            run: Some(running.into()),
+            undoing,
+            left: u32::try_from(left).unwrap_or(u32::MAX),
+            goes_on: ago.is_none(),
+        })
+    }
+
     /// Where it stands; `None` if it need not be confirmed.
     pub(crate) fn stage(&self) -> Option<Stage> {
         // It may go on between two looks, but not back.
@@ -206,7 +242,7 @@ impl Confirmation {
     /// Removes what there is about a run whose journal goes.
     pub(crate) fn forget(&self) {
         let names = Stage::ALL.map(Stage::suffix).into_iter();
-        for name in names.chain(["over", "guard"]) {
+        for name in names.chain(["over", "guard", "nft"]) {
             let _ = fs::remove_file(self.path(name));
         }
     }

@@ -13,7 +13,7 @@ pub(crate) struct Caller {
 }
 
 /// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 16] = [
+const TABLE: [(&str, Grant); 17] = [
     ("Status", Grant::Status),
     ("Facts", Grant::Facts),
     ("MissingBlobs", Grant::Apply),
@@ -22,6 +22,7 @@ const TABLE: [(&str, Grant); 16] = [
     ("Drift", Grant::Plan),
     ("Apply", Grant::Apply),
     ("Attach", Grant::Attach),
+    ("AwaitFree", Grant::Status),
     ("Cancel", Grant::Cancel),
     ("Confirm", Grant::Apply),
     ("PlanUndo", Grant::Undo),

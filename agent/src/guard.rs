@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -59,6 +59,11 @@ impl Guardian {
         let journals = Journals::open(places)?;
         let confirmation =
             Confirmation::of(&journals, run).ok_or_else(|| RunError::NoRun(run.to_owned()))?;
+        if places.root == Path::new("/")
+            && let Err(why) = confirmation.keep_ruleset()
+        {
+            tracing::warn!("the packet filter's rules cannot be kept: {why}");
+        }
         confirmation.arm(window)?;
         self.watch(places, run).map_err(|why| {
             confirmation.disarm();
@@ -66,13 +71,15 @@ impl Guardian {
         })
     }
 
-    /// Has each run looked after that is not decided; one that somebody looks after stays with them.
+    /// Has each run looked after that is not decided, if nobody does: whoever did may have been killed.
     pub(crate) fn watch_all(&self, places: &Places) {
         let open = Journals::open(places).map_err(io::Error::other);
         let open = open.and_then(|journals| Confirmation::open(&journals));
         let watched = open.and_then(|open| {
-            open.iter()
-                .try_for_each(|open| self.watch(places, open.run()))
+            open.iter().try_for_each(|open| match open.is_guarded()? {
+                true => Ok(()),
+                false => self.watch(places, open.run()),
+            })
         });
         if let Err(why) = watched {
             tracing::error!("a run that was not confirmed cannot be undone: {why}");
@@ -172,7 +179,7 @@ fn undo(
         tries += 1;
         let now = clock();
         let running = Running {
-            run: name_run(now),
+            run: name_run(now, places),
             by: format!("the confirmation window of {run}"),
             since: now,
         };

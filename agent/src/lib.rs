@@ -31,6 +31,7 @@ mod put;
 mod recorded;
 mod refusal;
 mod resume;
+mod ruleset;
 pub mod run;
 mod runner;
 pub mod serve;
@@ -40,6 +41,7 @@ pub mod state;
 mod systemd;
 mod undo;
 pub mod unit_file;
+pub mod wait;
 mod why;
 
 use std::path::{Path, PathBuf};

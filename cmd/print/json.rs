@@ -278,6 +278,29 @@ impl<'a> Event<'a> {
     }
 }
 
+/// That a host is waited for, which this run holds.
+#[derive(Serialize)]
+pub(crate) struct Waiting<'a> {
+    event: &'static str,
+    target: &'a str,
+    run: &'a str,
+    by: &'a str,
+    since: u64,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn new(target: &'a str, running: &'a hpt_proto::Running) -> Self {
+        let hpt_proto::Running { run, by, since } = running;
+        Self {
+            event: "waiting",
+            target,
+            run,
+            by,
+            since: *since,
+        }
+    }
+}
+
 /// That somebody was asked, and did not want what was planned.
 #[derive(Serialize)]
 pub(crate) struct Declined<'a> {

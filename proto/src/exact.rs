@@ -24,8 +24,8 @@ macro_rules! read {
 read!(true: StatusRequest, FactsRequest, MissingBlobsRequest, PutBlobsRequest, PlanRequest);
 read!(true: ApplyRequest, AttachRequest, CancelRequest, ConfirmRequest, PlanUndoRequest, UndoRequest, HealthRequest);
 read!(false: StatusReply, FactsReply, MissingBlobsReply, PutBlobsReply, PlanReply, ApplyEvent, CancelReply, PlanUndoReply);
-read!(true: AuditHeadRequest, DriftRequest, LogRequest, WhyRequest);
-read!(false: AuditHeadReply, DriftReply, LogReply, WhyReply, HealthReply, ConfirmReply);
+read!(true: AuditHeadRequest, AwaitFreeRequest, DriftRequest, LogRequest, WhyRequest);
+read!(false: AuditHeadReply, AwaitFreeReply, DriftReply, LogReply, WhyReply, HealthReply, ConfirmReply);
 
 /// prost, which passes over fields that it does not know. In a request such a field asks for
 /// something that would not be done, so that the whole is refused (I5); an answer may come from a

@@ -23,6 +23,24 @@ pub struct StatusReply {
     /// the last run, if it broke off
     #[prost(message, optional, tag = "6")]
     pub interrupted: ::core::option::Option<Interrupted>,
+    /// a run that is not decided yet
+    #[prost(message, optional, tag = "7")]
+    pub confirming: ::core::option::Option<Confirming>,
+}
+/// A run that is undone unless it is confirmed in time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Confirming {
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Running>,
+    /// its time has passed
+    #[prost(bool, tag = "2")]
+    pub undoing: bool,
+    /// seconds in which it can be confirmed; of the whole window while it goes on
+    #[prost(uint32, tag = "3")]
+    pub left: u32,
+    /// it has not ended yet
+    #[prost(bool, tag = "4")]
+    pub goes_on: bool,
 }
 /// A run that holds the host.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -358,6 +376,18 @@ pub struct AttachRequest {
     #[prost(uint64, tag = "2")]
     pub from: u64,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AwaitFreeRequest {
+    /// at most a day
+    #[prost(uint32, tag = "1")]
+    pub seconds: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AwaitFreeReply {
+    /// the run that holds the host still
+    #[prost(message, optional, tag = "1")]
+    pub running: ::core::option::Option<Running>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelRequest {
     /// its id; the one that goes on if empty
@@ -395,7 +425,10 @@ pub struct Bound {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ApplyEvent {
-    #[prost(oneof = "apply_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(
+        oneof = "apply_event::Event",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
+    )]
     pub event: ::core::option::Option<apply_event::Event>,
 }
 /// Nested message and enum types in `ApplyEvent`.
@@ -1180,6 +1213,26 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Attach"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Answers when no run holds the host any more, or when the time has passed. Whoever asks may be
+        /// overtaken by others who do.
+        pub async fn await_free(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AwaitFreeRequest>,
+        ) -> std::result::Result<tonic::Response<super::AwaitFreeReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/AwaitFree");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "AwaitFree"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Has a run stop before its next block. It ends as every run does.
         pub async fn cancel(
             &mut self,
@@ -1425,6 +1478,12 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::AttachRequest>,
         ) -> std::result::Result<tonic::Response<Self::AttachStream>, tonic::Status>;
+        /// Answers when no run holds the host any more, or when the time has passed. Whoever asks may be
+        /// overtaken by others who do.
+        async fn await_free(
+            &self,
+            request: tonic::Request<super::AwaitFreeRequest>,
+        ) -> std::result::Result<tonic::Response<super::AwaitFreeReply>, tonic::Status>;
         /// Has a run stop before its next block. It ends as every run does.
         async fn cancel(
             &self,
@@ -1870,6 +1929,49 @@ pub mod target_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/AwaitFree" => {
+                    #[allow(non_camel_case_types)]
+                    struct AwaitFreeSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::AwaitFreeRequest>
+                    for AwaitFreeSvc<T> {
+                        type Response = super::AwaitFreeReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AwaitFreeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::await_free(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AwaitFreeSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

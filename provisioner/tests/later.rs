@@ -20,9 +20,8 @@ const KINDS: [&str; 6] = [
 ];
 
 /// Fields, each in a block that is good without it.
-const FIELDS: [(&str, &str); 3] = [
-    ("[settings]\n", "prune = true"),
-    ("[settings]\n", "lock_wait = \"60s\""),
+const FIELDS: [(&str, &str); 2] = [
+    ("[settings]\n", "parallel = 2"),
     (
         "[[file]]\npath = \"/x\"\ncontent = \"\"\n",
         "selinux = \"etc_t\"",

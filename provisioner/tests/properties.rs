@@ -424,3 +424,83 @@ fn what_is_undone_is_as_it_was() {
     }
     assert!(whole > 1_000 && partly > 1_000, "{whole} {partly}");
 }
+
+/// A home that a run has made goes with its user, unless somebody has put something into it since.
+#[test]
+fn a_home_that_is_as_it_was_made_goes_with_an_undo() {
+    for (put, stays) in [(None, false), (Some("/home/ana/notes"), true)] {
+        let mut host = Memory::new(Facts::default());
+        let config = parse("[[user]]\nname = \"ana\"\nhome = \"/home/ana\"\n");
+        let mut journal = Journal::default();
+        assert!(apply(&config, &mut host, &mut journal).succeeded());
+        let home = path("/home/ana");
+        assert!(host.path(&home).unwrap().is_some());
+        for skeleton in ["/etc/skel/.profile", "/home/ana/.profile"] {
+            host.put(&file(skeleton, "PATH=x\n", Access::default()));
+        }
+        if let Some(at) = put {
+            host.put(&file(at, "mine\n", Access::default()));
+        }
+        let changes = [Change::new(
+            "user:ana".to_owned(),
+            journal.changes[&0].clone(),
+        )];
+        let fates = undo::foresee(&changes, &host);
+        assert_eq!(matches!(fates[..], [Fate::Stays(_)]), stays, "{fates:?}");
+        let report = undo::undo(&changes, &mut host, &mut ());
+        let is_there = host.path(&home).unwrap().is_some();
+        assert_eq!(is_there, stays, "{report:?}");
+    }
+}
+
+/// Hears of what is put back while it goes on.
+#[derive(Default)]
+struct Order(Vec<String>);
+
+impl Witness for Order {
+    fn intend(&mut self, intents: &[Intent]) -> io::Result<()> {
+        self.0
+            .extend(intents.iter().map(|intent| intent.what.clone()));
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event) {
+        if let Event::Finished(end) = event {
+            self.0.push(format!("{} is {:?}", end.block, end.outcome));
+        }
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn go_on(&mut self) -> bool {
+        true
+    }
+}
+
+/// Whoever follows an undo hears of each block when it is put back, and of each once.
+#[test]
+fn an_undo_tells_of_each_block_when_it_is_put_back() {
+    let mut host = Memory::new(Facts::default());
+    let files: String = ["/etc/a", "/etc/b", "/etc/c"]
+        .map(|at| format!("[[file]]\npath = \"{at}\"\ncontent = \"\"\n"))
+        .concat();
+    let config = parse(&files);
+    let mut journal = Journal::default();
+    assert!(apply(&config, &mut host, &mut journal).succeeded());
+    let change = |block: &usize| Change::new(String::new(), journal.changes[block].clone());
+    let changes: Vec<Change> = [2, 1, 0].iter().map(change).collect();
+    let mut order = Order::default();
+    let report = undo::undo(&changes, &mut host, &mut order);
+    assert_eq!(report.count(Outcome::Reverted), 3);
+    let told = [
+        "remove /etc/c",
+        "0 is Reverted",
+        "remove /etc/b",
+        "1 is Reverted",
+        "remove /etc/a",
+        "2 is Reverted",
+    ];
+    assert_eq!(order.0, told);
+}

@@ -79,6 +79,15 @@ impl Target for Evil {
             system: text(),
             uptime: u64::MAX,
             running: Some(running),
+            confirming: Some(wire::Confirming {
+                run: Some(wire::Running {
+                    run: EVIL.to_owned(),
+                    by: EVIL.to_owned(),
+                    since: 0,
+                }),
+                left: 7,
+                ..wire::Confirming::default()
+            }),
             interrupted: Some(wire::Interrupted {
                 run: None,
                 done: vec![text()],
@@ -297,6 +306,13 @@ impl Target for Evil {
                 undoing(false, &[EVIL]),
             ],
         }))
+    }
+
+    async fn await_free(
+        &self,
+        _: Request<wire::AwaitFreeRequest>,
+    ) -> Result<Response<wire::AwaitFreeReply>, Status> {
+        Err(Status::permission_denied(EVIL))
     }
 
     async fn audit_head(

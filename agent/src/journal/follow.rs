@@ -63,6 +63,9 @@ impl Follower {
                 pause = SOON;
                 let Kind::Told(event) = kind else { continue };
                 let ended = is_end(&event);
+                if ended {
+                    put_away(&journals, places, run).await?;
+                }
                 if !ended && self.from > 0 {
                     self.from -= 1;
                     continue;
@@ -87,6 +90,15 @@ impl Follower {
             pause = LATE.min(pause * 2);
         }
     }
+}
+
+/// Waits until the end of a run is on disk, which it is once its journal is put away; its process may
+/// be unable to, and goes then.
+async fn put_away(journals: &Journals, places: &Places, run: &str) -> io::Result<()> {
+    while !journals.has_ended(run) && holds(places, run)? {
+        sleep(SOON).await;
+    }
+    Ok(())
 }
 
 fn holds(places: &Places, run: &str) -> io::Result<bool> {

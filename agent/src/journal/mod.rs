@@ -119,6 +119,11 @@ impl Journals {
         Ok(self.find(id)?.is_some())
     }
 
+    /// Whether a run has told its end.
+    pub(crate) fn has_ended(&self, id: &str) -> bool {
+        is_id(id) && self.path(id, State::Ended).exists()
+    }
+
     /// The file of a run, whatever has become of it; `None` if there is no such run.
     fn find(&self, id: &str) -> io::Result<Option<fs::File>> {
         if !is_id(id) {

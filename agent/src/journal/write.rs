@@ -202,6 +202,14 @@ impl<'a> Journal<'a> {
     }
 }
 
+/// Whether nobody is told of such an end before it is on disk.
+fn is_kept(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Changed | Outcome::Failed | Outcome::Reverted
+    )
+}
+
 impl Witness for Journal<'_> {
     fn intend(&mut self, intents: &[Intent]) -> io::Result<()> {
         let mut intents: Vec<wire::Intent> = intents.iter().map(Into::into).collect();
@@ -215,10 +223,7 @@ impl Witness for Journal<'_> {
 
     fn tell(&mut self, event: Event) {
         if let Event::Finished(end) = &event
-            && (matches!(
-                end.outcome,
-                Outcome::Changed | Outcome::Failed | Outcome::Reverted
-            ) || !self.held.is_empty())
+            && (is_kept(end.outcome) || !self.held.is_empty())
         {
             return self.held.push(event);
         }

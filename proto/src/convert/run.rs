@@ -43,6 +43,19 @@ pub struct BlockName {
     pub line: usize,
 }
 
+impl wire::AwaitFreeRequest {
+    /// How long is waited.
+    ///
+    /// # Errors
+    /// More than a day.
+    pub fn time(&self) -> Result<Duration, BadMessage> {
+        if self.seconds > 86_400 {
+            return Err(BadMessage("a host is waited for a day at most"));
+        }
+        Ok(Duration::from_secs(self.seconds.into()))
+    }
+}
+
 pub(super) const UNNAMED: BadMessage = BadMessage("a run without a name");
 
 impl TryFrom<wire::Begun> for Begun {

@@ -116,6 +116,8 @@ pub struct Outline {
     pub needs: Vec<(Need, Place)>,
     /// The values that the config's own files set, the weakest first.
     pub settings: Vec<Setting>,
+    /// How long is waited for a host that another run holds, if the config says so; `[settings]`.
+    pub lock_wait: Option<Duration>,
     /// What works, but should be written otherwise.
     pub warnings: Vec<Fault>,
 }
@@ -292,7 +294,7 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
             .resources
             .check_source(need, place, &mut reader.faults);
     }
-    let settings = reader.settings();
+    let (settings, lock_wait) = (reader.settings(), reader.settings.lock_wait);
     let faults = sorted(reader.faults);
     if faults.iter().any(Fault::is_error) {
         return Err(faults);
@@ -303,6 +305,7 @@ pub fn check(files: &[File], target: &str, given: &Given) -> Result<Outline, Vec
         resources: reader.resources,
         needs,
         settings,
+        lock_wait,
         warnings: faults,
     })
 }

@@ -9,11 +9,11 @@ use toml::de::{DeValue, ValueDeserializer};
 use crate::config::fields;
 use crate::fault::{Fault, Place};
 
-/// The longest that a run waits to be confirmed.
+/// The longest that a run waits for its host, or to be confirmed.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// The settings of later versions.
-const LATER: [&str; 2] = ["lock_wait", "parallel"];
+const LATER: [&str; 1] = ["parallel"];
 
 /// How a run goes about a config.
 #[derive(Deserialize)]
@@ -36,6 +36,10 @@ pub(super) struct Settings {
     /// more; false, and plans show it as orphans. The same as `--prune`. What was there before hpt, or
     /// cannot be removed, is let go: no plan shows it again.
     pub(super) prune: bool,
+    /// How long is waited for a host that another run holds, in seconds or such as `"60s"`, `"5m"`, at most
+    /// a day; not at all. `hpt provision --wait` says another time. Of those who wait any may be the next.
+    #[serde(deserialize_with = "crate::time::deserialize")]
+    pub(super) lock_wait: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -45,6 +49,7 @@ impl Default for Settings {
             allow_no_sudoer: false,
             confirm: None,
             prune: false,
+            lock_wait: None,
         }
     }
 }
@@ -70,14 +75,18 @@ impl Settings {
         if faults.len() > before {
             return None;
         }
-        let confirm = value.get_ref().as_table();
-        let confirm = confirm.and_then(|table| table.get("confirm"));
-        let confirm = confirm.map_or(whole.clone(), Spanned::span);
+        let table = value.get_ref().as_table();
+        let span_of = |key| {
+            let value = table.and_then(|table| table.get(key));
+            value.map_or(whole.clone(), Spanned::span)
+        };
+        let spans = ["confirm", "lock_wait"].map(span_of);
         let read = Self::deserialize(ValueDeserializer::from(value));
-        let is_long = |read: &Self| read.confirm.is_some_and(|window| window > LONGEST);
-        if read.as_ref().is_ok_and(is_long) {
-            let what = "a run waits at most 24 hours to be confirmed";
-            let span = confirm;
+        let times = read.as_ref().map(|read| [read.confirm, read.lock_wait]);
+        let times = times.unwrap_or_default().into_iter().zip(spans);
+        let mut long = times.filter(|(time, _)| time.is_some_and(|time| time > LONGEST));
+        if let Some((_, span)) = long.next() {
+            let what = "a run waits at most 24 hours, for its host or to be confirmed";
             faults.push(Fault::error(what, Place { file, span }));
             return None;
         }

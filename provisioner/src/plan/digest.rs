@@ -250,10 +250,9 @@ mod tests {
         );
         assert_eq!(differs("a secret", &|m| m.secrets[0].1 = "changed"), same);
         assert_eq!(differs("a source", &|m| m.blobs.push(("x", "y"))), same);
+        let tags = std::collections::BTreeSet::from(["t".to_owned()]);
         assert_eq!(
-            differs("the tags", &|m| {
-                m.given.target_tags.insert("t".to_owned());
-            }),
+            differs("the tags", &|m| m.given.target_tags = tags.clone()),
             same
         );
         let value = toml::Value::Integer(1);

@@ -183,6 +183,8 @@ pub(super) const NEVER: &str = "never";
 pub enum Lay {
     /// Nothing.
     Absent,
+    /// Nothing; the home of a new user is made there, with what new homes hold.
+    Home,
     /// A file whose content was kept.
     File {
         /// BLAKE3 of its content, in hexadecimal digits.

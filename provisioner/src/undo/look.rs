@@ -50,7 +50,18 @@ pub(crate) fn before(
             } = edit
                 && let Some(home) = &as_.home
             {
-                all.push(path_before(effect, home, host, kept)?);
+                all.push(match path_before(effect, home, host, kept)? {
+                    Before::Path {
+                        path,
+                        was: Lay::Absent,
+                        wrote,
+                    } => Before::Path {
+                        path,
+                        was: Lay::Home,
+                        wrote,
+                    },
+                    there => there,
+                });
             }
             if let UserEdit::Add { name, .. } = edit
                 && let Ok(name) = GroupName::parse(name.as_str())

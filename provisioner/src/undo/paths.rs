@@ -32,6 +32,17 @@ pub(super) fn restore(
                 recursive: false,
             }],
         },
+        Lay::Home => match now {
+            None => Vec::new(),
+            Some(_) if holds_no_more(&path, &skeleton(), host, removed)? => vec![Effect::Remove {
+                path,
+                recursive: true,
+            }],
+            Some(_) => {
+                let why = format!("{path} holds more by now than a new home does");
+                return Err(lost(why));
+            }
+        },
         Lay::File { hash, size, access } => {
             let damaged = || lost(format!("the journal has no hash of {path}"));
             let hash = blake3::Hash::from_hex(hash).map_err(|_| damaged())?;
@@ -67,6 +78,43 @@ pub(super) fn restore(
         }],
         Lay::Lost { why } => return Err(lost(format!("{path}: {why}"))),
     })
+}
+
+/// Whether a directory holds nothing that another does not hold too, and what was removed.
+fn holds_no_more(
+    dir: &AbsPath,
+    other: &AbsPath,
+    host: &dyn Observe,
+    removed: &Removed,
+) -> Result<bool, HostError> {
+    for name in host.entries(dir)? {
+        let [Ok(path), Ok(like)] = [dir, other].map(|dir| dir.join(&name)) else {
+            return Ok(false);
+        };
+        if removed.paths.contains(&path) {
+            continue;
+        }
+        let kinds = [&path, &like].map(|path| Ok(host.path(path)?.map(|entry| entry.kind)));
+        let [mine, theirs]: [Result<_, HostError>; 2] = kinds;
+        let same = match (mine?, theirs?) {
+            (Some(EntryKind::Dir), Some(EntryKind::Dir)) => {
+                holds_no_more(&path, &like, host, removed)?
+            }
+            (Some(EntryKind::File { .. }), Some(EntryKind::File { .. })) => {
+                host.hash(&path)? == host.hash(&like)?
+            }
+            (mine, theirs) => mine == theirs,
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What new homes hold.
+fn skeleton() -> AbsPath {
+    AbsPath::parse("/etc/skel").expect("a plain path")
 }
 
 impl Rights {

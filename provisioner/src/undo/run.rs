@@ -119,26 +119,31 @@ pub fn undo(changes: &[Change], host: &mut dyn Mutate, witness: &mut dyn Witness
     };
     for block in 0..changes.len() {
         undoing.first(block, changes);
+        if undoing.blocks[block].then.is_empty() && block + 1 < changes.len() {
+            undoing.tell(block);
+        }
     }
+    // One waits until all is settled, which may fail.
+    let last = undoing.blocks.iter().position(|block| !block.told);
     for block in (0..changes.len()).rev() {
         undoing.then(block);
+        if Some(block) != last {
+            undoing.tell(block);
+        }
     }
     if let Err(error) = undoing.host.settle()
-        && let Some(block) = undoing.blocks.first_mut()
+        && let Some(block) = last
     {
-        block.failed.push(error.to_string());
+        undoing.blocks[block].failed.push(error.to_string());
+    }
+    if let Some(block) = last {
+        undoing.tell(block);
     }
     let blocks = undoing.blocks.iter().enumerate();
-    let report = Report {
+    Report {
         blocks: blocks.map(|(index, block)| block.finished(index)).collect(),
         reverted: false,
-    };
-    for finished in &report.blocks {
-        undoing.witness.tell(Event::Finished(finished.clone()));
     }
-    // What cannot be kept of it is told all the same.
-    let _ = undoing.witness.settle();
-    report
 }
 
 struct Undoing<'a> {
@@ -157,6 +162,7 @@ struct Block {
     failed: Vec<String>,
     skipped: bool,
     then: Vec<Effect>,
+    told: bool,
 }
 
 impl Undoing<'_> {
@@ -182,6 +188,16 @@ impl Undoing<'_> {
                 }
                 Err(why) => self.blocks[block].stays.push(why.to_string()),
             }
+        }
+    }
+
+    /// Tells that a block is put back, once.
+    fn tell(&mut self, block: usize) {
+        if !std::mem::replace(&mut self.blocks[block].told, true) {
+            let finished = self.blocks[block].finished(block);
+            self.witness.tell(Event::Finished(finished));
+            // What cannot be kept of it is told all the same.
+            let _ = self.witness.settle();
         }
     }
 
