@@ -22,8 +22,7 @@ const KINDS: [&str; 8] = [
 ];
 
 /// Fields, each in a block that is good without it.
-const FIELDS: [(&str, &str); 4] = [
-    ("[settings]\n", "prune = true"),
+const FIELDS: [(&str, &str); 3] = [
     ("[settings]\n", "lock_wait = \"60s\""),
     ("[[exec]]\nscript = \"x\"\nonce = \"x\"\n", "undo = \"y\""),
     (
