@@ -132,7 +132,7 @@ async fn what_left_a_config_is_pruned_and_an_undo_gives_it_back() {
         ["file:/a"],
         "it is owned again"
     );
-    undo(&mut client, undone).await;
+    drop(undo(&mut client, undone).await);
     assert!(!server.root().join("a").exists());
     assert_eq!(orphans(&mut client, &b).await, [""; 0]);
 
@@ -141,7 +141,7 @@ async fn what_left_a_config_is_pruned_and_an_undo_gives_it_back() {
         .await
         .unwrap();
     assert_eq!(why(&mut client, "path:/c").await.unwrap().owned.len(), 1);
-    undo(&mut client, run).await;
+    drop(undo(&mut client, run).await);
     let reply = why(&mut client, "path:/c").await.unwrap();
     assert_eq!((reply.owned.len(), reply.versions.len()), (0, 2));
 }
@@ -152,9 +152,11 @@ async fn a_ledger_that_cannot_be_used_stops_a_run() {
     let laptop = TestClient::new("laptop");
     let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
-    apply(&mut client, &delivery(&file("/a", "1")))
-        .await
-        .unwrap();
+    drop(
+        apply(&mut client, &delivery(&file("/a", "1")))
+            .await
+            .unwrap(),
+    );
     let dir = ledgers(&server);
     fs::create_dir(dir.join("site.new")).unwrap();
     let error = apply(&mut client, &delivery(&file("/b", "1")))
@@ -166,9 +168,11 @@ async fn a_ledger_that_cannot_be_used_stops_a_run() {
     );
     assert!(!server.root().join("b").exists());
     fs::remove_dir(dir.join("site.new")).unwrap();
-    apply(&mut client, &delivery(&file("/b", "1")))
-        .await
-        .unwrap();
+    drop(
+        apply(&mut client, &delivery(&file("/b", "1")))
+            .await
+            .unwrap(),
+    );
 
     fs::write(dir.join("site.json"), "{").unwrap();
     let error = apply(&mut client, &delivery(&file("/c", "1")))
@@ -200,7 +204,7 @@ async fn why_tells_whose_a_thing_is_and_what_runs_made_of_it() {
         let mut delivery = delivery(&(file("/a", text) + secret));
         let value = hpt_provisioner::secret::Secret::new(format!("hunter2-{text}"));
         delivery.request.secrets.insert("key".to_owned(), value);
-        apply(&mut client, &delivery).await.unwrap();
+        drop(apply(&mut client, &delivery).await.unwrap());
     }
     let reply = why(&mut client, "path:/a").await.unwrap();
     let owned = &reply.owned[0];

@@ -260,9 +260,7 @@ fn a_run_that_is_killed_owns_what_it_has_begun_to_make() {
     for dies in 0..=3 {
         let mut world = World::new(host());
         world.run(&file("/etc/0"), Given::default());
-        let all = [&file("/etc/0"), &blocks.concat()]
-            .map(String::as_str)
-            .concat();
+        let all = file("/etc/0") + &blocks.concat();
         world.run_until(&all, Given::default(), Some(dies));
         let owned: Vec<_> = (0..=dies)
             .map(|n| (format!("path:/etc/{n}"), true))
@@ -349,10 +347,7 @@ fn what_the_config_relies_on_is_no_orphan() {
         &[dir, &file("/srv/a/x"), group, user].concat(),
         Given::default(),
     );
-    assert_eq!(
-        world.orphans(&[&file("/srv/a/x"), user].map(String::as_str).concat()),
-        []
-    );
+    assert_eq!(world.orphans(&(file("/srv/a/x") + user)), []);
     // Then all of it goes, newest first.
     let outcomes = world.run("", prune());
     assert_eq!(outcomes, [Outcome::Changed; 4]);
@@ -412,8 +407,8 @@ fn a_part_of_a_config_does_not_tell_what_left_it() {
     world.run(&all, chosen);
     assert_eq!(world.owned().len(), 3);
     // Nor is a block that is left out by its `when` one that left.
-    let out = [&format!("{}when = \"false\"\n", file("/etc/a")), &tagged].map(String::as_str);
-    let orphans = world.orphans(&out.concat());
+    let out = format!("{}when = \"false\"\n{tagged}", file("/etc/a"));
+    let orphans = world.orphans(&out);
     assert_eq!(orphans.len(), 1, "{orphans:?}");
     assert_eq!(orphans[0].0, "file:/etc/gone");
 }
@@ -470,10 +465,7 @@ fn handlers_hear_of_what_is_removed() {
     let handler = "[[handler]]\nname = \"h\"\ncmd = \"/bin/true\"\n";
     let mut world = World::new(host());
     let block = format!("{}notify = [\"h\"]\n", file("/etc/a"));
-    world.run(
-        &[&block, handler].map(|s: &str| s).concat(),
-        Given::default(),
-    );
+    world.run(&(block + handler), Given::default());
     let (config, _, plan) = world.plan(handler, prune());
     let ids: Vec<_> = config
         .blocks
