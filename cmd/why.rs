@@ -253,7 +253,6 @@ mod tests {
     fn a_thing_is_named_as_the_ledger_names_it() {
         for (said, named) in [
             ("/etc/motd", "path:/etc/motd"),
-            ("/etc//motd", "path:/etc/motd"),
             ("user:ana", "user:ana"),
             ("unit:nginx", "unit:nginx.service"),
             ("unit:a.timer", "unit:a.timer"),

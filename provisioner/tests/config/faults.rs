@@ -28,7 +28,7 @@ fn all_faults_of_a_file_are_told_at_once_each_with_its_place() {
 #[test]
 fn all_that_is_wrong_in_one_block_is_told_at_once() {
     let text = "[[cron]]\nname = \"a b\"\nspec = \"61 * * * *\"\nuser = \"Bad\"\nkommand = \"x\"\n\
-        retries = 1000\non_error = \"ignore\"\ntags = \"x\"\ntimeout = -1\n[settings]\nparallel = 4\nprune = true\n";
+        retries = 1000\non_error = \"ignore\"\ntags = \"x\"\ntimeout = -1\n[settings]\nparallel = 4\nlock_wait = true\n";
     let lines: Vec<usize> = faults(text)
         .iter()
         .map(|fault| fault.split_once(':').unwrap().0.parse().unwrap())
@@ -186,8 +186,8 @@ source = "bkt://some/file"
 fn what_comes_later_says_so() {
     for (text, words) in [
         (
-            "[settings]\nprune = true\n",
-            "`prune` comes with a later version",
+            "[settings]\nparallel = 4\n",
+            "`parallel` comes with a later version",
         ),
         (
             "[[container]]\nname = \"x\"\n",
