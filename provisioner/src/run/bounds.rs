@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::Run;
+use super::batch::Waiting;
 use crate::block::{Action, Decision};
 use crate::effect::Effect;
 use crate::host::overlay::Overlay;
@@ -163,7 +164,7 @@ impl Run<'_> {
     }
 
     /// These blocks are about to act, as was planned.
-    pub(super) fn begin_bound(&mut self, blocks: &[(usize, Option<Action>)]) {
+    pub(super) fn begin_bound(&mut self, blocks: &[Waiting]) {
         let Some(bounds) = &mut self.bounds else {
             return;
         };
