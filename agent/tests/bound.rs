@@ -73,7 +73,8 @@ async fn a_run_stops_where_the_host_has_moved_since_its_plan() {
         "the host has moved since the plan: {} is not as it was then",
         at("two").display()
     );
-    assert_eq!(report.blocks[2].note, moved);
+    let note = &report.blocks[2].note;
+    assert!(note.starts_with(&moved), "{note}");
     let read = |name| fs::read_to_string(at(name)).unwrap();
     assert_eq!(
         (read("two").as_str(), read("three").as_str()),
