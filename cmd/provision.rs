@@ -172,6 +172,9 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             site.send(&plan.missing, &job, &mut context.terminal)
                 .await?;
         }
+        if !context.global.quiet {
+            context.terminal.say("");
+        }
         apply(&mut site, &job, &plan, &how, args.all, began, context).await
     })
 }
@@ -188,9 +191,6 @@ async fn apply(
     let name = site.name().to_owned();
     let verbose = context.is_verbose();
     let mut patience = Patience::new(how.wait.or(job.lock_wait));
-    if !context.global.quiet {
-        context.terminal.say("");
-    }
     let mut follower = Follower::of_plan(&name, plan, all, verbose, &mut context.terminal);
     let mut window = Duration::ZERO;
     let mut sent = false;

@@ -76,9 +76,12 @@ impl Guardian {
         let open = Journals::open(places).map_err(io::Error::other);
         let open = open.and_then(|journals| Confirmation::open(&journals));
         let watched = open.and_then(|open| {
-            open.iter().try_for_each(|open| match open.is_guarded()? {
-                true => Ok(()),
-                false => self.watch(places, open.run()),
+            open.iter().try_for_each(|open| {
+                if open.is_guarded()? {
+                    Ok(())
+                } else {
+                    self.watch(places, open.run())
+                }
             })
         });
         if let Err(why) = watched {

@@ -25,13 +25,13 @@ async fn a_run_stops_where_the_host_has_moved_since_its_plan() {
         fs::write(at(name), "old\n").unwrap();
     }
     let file = |name: &str| {
-        let path = at(name);
+        let path = at(name).display().to_string();
         format!("[[file]]\nid = {name:?}\npath = {path:?}\ncontent = \"new\\n\"\n")
     };
-    let (here, go) = (at("here"), at("go"));
+    let [here, go] = ["here", "go"].map(|name| at(name).display().to_string());
     let wait = format!(
         "[[exec]]\nid = \"wait\"\nalways = true\ntimeout = \"20s\"\nscript = '''\n\
-         touch {here:?}; while [ ! -e {go:?} ]; do sleep 0.01; done'''\n"
+         touch {here}; while [ ! -e {go} ]; do sleep 0.01; done'''\n"
     );
     let config = delivery(&[file("one"), wait, file("two"), file("three")].concat());
     let agreed = plan(&mut client, &config, true).await.unwrap().unwrap();
@@ -73,7 +73,8 @@ async fn a_run_stops_where_the_host_has_moved_since_its_plan() {
         "the host has moved since the plan: {} is not as it was then",
         at("two").display()
     );
-    assert_eq!(report.blocks[2].note, moved);
+    let note = &report.blocks[2].note;
+    assert!(note.starts_with(&moved), "{note}");
     let read = |name| fs::read_to_string(at(name)).unwrap();
     assert_eq!(
         (read("two").as_str(), read("three").as_str()),

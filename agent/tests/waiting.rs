@@ -21,15 +21,16 @@ const CLIENTS: usize = 50;
 
 /// A run that writes down the process that performs it, and waits until it may go on.
 fn waits(dir: &Path) -> String {
-    let [pid, part, go] = ["pid", "part", "go"].map(|name| dir.join(name));
+    let [pid, part, go] = ["pid", "part", "go"].map(|name| dir.join(name).display().to_string());
     format!(
         "[[exec]]\nid = \"wait\"\nalways = true\ntimeout = \"60s\"\nscript = '''\n\
-         echo $PPID > {part:?}; mv {part:?} {pid:?}; while [ ! -e {go:?} ]; do sleep 0.01; done'''\n"
+         echo $PPID > {part}; mv {part} {pid}; while [ ! -e {go} ]; do sleep 0.01; done'''\n"
     )
 }
 
 fn motd(dir: &Path) -> String {
-    format!("[[file]]\npath = {:?}\ncontent = \"\"\n", dir.join("motd"))
+    let path = dir.join("motd");
+    format!("[[file]]\npath = \"{}\"\ncontent = \"\"\n", path.display())
 }
 
 async fn pid(dir: &Path) -> Pid {

@@ -115,6 +115,31 @@ fn a_host_that_locks_its_operator_out_lets_him_in_again() {
     );
     std::thread::sleep(WINDOW + Duration::from_secs(1));
     site.lab.ok("web1", &["getent", "group", "staying"]);
+    attach_confirms(&site, &config);
+}
+
+/// Whoever began a run is gone: anybody sees that it waits, and attaching to it confirms it.
+fn attach_confirms(site: &Site, config: &str) {
+    let text = "[[exec]]\nscript = \"sleep 4\"\nalways = true\n[[group]]\nname = \"attached\"\n";
+    fs::write(config, text).unwrap();
+    let began = ["timeout", "-s", "KILL", "2", HPT, "-t", "web1", "provision"];
+    let mut began = site
+        .lab
+        .ws(&[&began[..], &["--confirm", "60s", config]].concat());
+    began.env("HPT_KEYSTORE", site.path("client.db"));
+    let killed = began.output().unwrap();
+    assert!(!killed.status.success(), "{}", words(&killed));
+    let told = site.ok(&["-t", "web1", "status"]);
+    assert!(told.contains("must be confirmed within"), "{told}");
+    let attached = site.hpt(&["-t", "web1", "attach"]).output().unwrap();
+    assert!(attached.status.success(), "{}", words(&attached));
+    let attached = words(&attached);
+    assert!(
+        attached.contains("confirmed by a new session"),
+        "{attached}"
+    );
+    let told = site.ok(&["-t", "web1", "status"]);
+    assert!(!told.contains("confirmed"), "{told}");
 }
 
 /// What the host says of it.

@@ -4,6 +4,7 @@ mod account;
 mod command;
 mod file;
 mod name;
+mod parts;
 
 use std::time::Duration;
 

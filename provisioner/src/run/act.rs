@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 
-use super::batch::Batch;
+use super::batch::{Batch, Waiting};
 use super::bounds::Drift;
 use super::{Ended, Intent, Run, Stop, ended, not_run};
 use crate::block::Action;
@@ -77,7 +77,7 @@ impl Run<'_> {
 
     /// Takes those blocks from a batch that are not to act after all: from the first one on whose
     /// ground has moved since it was decided.
-    fn cut(&mut self, batch: &mut Batch) -> Option<(Drift, Vec<(usize, Option<Action>)>)> {
+    fn cut(&mut self, batch: &mut Batch) -> Option<(Drift, Vec<Waiting>)> {
         self.refresh();
         let mut reads = batch.reads.iter();
         for at in 0..batch.blocks.len() {

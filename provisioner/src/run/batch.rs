@@ -11,14 +11,16 @@ use crate::view::Reads;
 /// The most effects that are made durable at once.
 pub(super) const BATCH: usize = 1024;
 
+/// A block with its action; `None` for one that is in place already and waits for its turn.
+pub(super) type Waiting = (usize, Option<Action>);
+
 /// Adjacent blocks whose effects are of one sort and are made durable together.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) sort: Option<Sort>,
     /// What the host will show once the batch is done.
     pub(super) overlay: Overlay,
-    /// Each block with its action; `None` for one that is in place already and waits for its turn.
-    pub(super) blocks: Vec<(usize, Option<Action>)>,
+    pub(super) blocks: Vec<Waiting>,
     /// What those that act were decided from, in order.
     pub(super) reads: Vec<Reads>,
     pub(super) effects: usize,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::Run;
+use super::batch::Waiting;
 use crate::block::{Action, Decision};
 use crate::effect::Effect;
 use crate::host::overlay::Overlay;
@@ -13,7 +14,11 @@ use crate::plan::{Expected, foresee_action};
 use crate::view::{Reads, is_absence, look};
 
 /// Why a block is not run: the host has moved since the plan. A whole sentence.
-pub(super) struct Drift(pub(super) String);
+pub(super) struct Drift {
+    pub(super) why: String,
+    /// Whether it is about a file, which a command may have changed that does not say so.
+    pub(super) of_file: bool,
+}
 
 /// What is left of a plan to be held to.
 pub(super) struct Bounds {
@@ -56,10 +61,11 @@ impl Bounds {
         if self.expected.blocks[index].holds(action, host) {
             return Ok(());
         }
-        Err(Drift(format!(
-            "the host has moved since the plan, in which this is not: {}",
-            action.summary
-        )))
+        let summary = &action.summary;
+        Err(Drift {
+            why: format!("the host has moved since the plan, in which this is not: {summary}"),
+            of_file: false,
+        })
     }
 
     /// These blocks are about to act.
@@ -98,10 +104,11 @@ impl Bounds {
 
 impl Drift {
     fn of(key: &Key) -> Self {
-        Self(format!(
-            "the host has moved since the plan: {} is not as it was then",
-            words(key)
-        ))
+        let what = words(key);
+        Self {
+            why: format!("the host has moved since the plan: {what} is not as it was then"),
+            of_file: matches!(key, Key::Path(_) | Key::Content(_)),
+        }
     }
 }
 
@@ -163,7 +170,7 @@ impl Run<'_> {
     }
 
     /// These blocks are about to act, as was planned.
-    pub(super) fn begin_bound(&mut self, blocks: &[(usize, Option<Action>)]) {
+    pub(super) fn begin_bound(&mut self, blocks: &[Waiting]) {
         let Some(bounds) = &mut self.bounds else {
             return;
         };

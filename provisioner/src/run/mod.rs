@@ -247,8 +247,11 @@ impl Run<'_> {
     }
 
     /// The host is not as it was planned: nothing of the block is done, and nothing after it.
-    fn drifted(&mut self, Drift(why): Drift) -> Ended {
+    fn drifted(&mut self, Drift { mut why, of_file }: Drift) -> Ended {
         self.stopped = Some(Stop::Drifted);
+        if of_file && self.opaque {
+            why += "; a command of this run that changes it names it in `changes`";
+        }
         Err(why)
     }
 
