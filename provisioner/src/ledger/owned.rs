@@ -1,5 +1,7 @@
 //! One thing that a config owns on a host.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Deeds;
@@ -179,8 +181,8 @@ impl Owned {
         };
     }
 
-    /// Notes what a run has done with it. Whether it is owned.
-    pub(super) fn settle(&mut self, deeds: &Deeds) -> bool {
+    /// Notes what a run has done with it. What is `made` by hpt was not there before. Whether it is owned.
+    pub(super) fn settle(&mut self, deeds: &Deeds, made: &BTreeSet<String>) -> bool {
         let stage = std::mem::take(&mut self.stage);
         if let Stage::Leaving(id) = &stage {
             let outcome = deeds.of(id).and_then(|deed| deed.outcome);
@@ -193,7 +195,7 @@ impl Owned {
         let touched = match &self.part {
             Some(_) => deed.touches().then_some(deed.adds),
             None if deed.is_opaque() => Some(false),
-            None => deed.made(&self.claims),
+            None => deed.made(&self.claims, made),
         };
         if let Some(made) = touched {
             self.made |= made;
