@@ -200,7 +200,7 @@ fn names(host: &Memory) -> BTreeSet<String> {
     host.shows().into_keys().collect()
 }
 
-/// What nobody can say of, or that goes with what it belongs to: directories above, homes and what lies in
+/// What this host has no model of (units below others), or that goes with what it belongs to: directories above, homes and what lies in
 /// them, copies that `backup` keeps, the shared file of hosts, contents of files.
 fn is_aside(name: &str, host: &Memory) -> bool {
     let shown = host.shows();
@@ -208,6 +208,7 @@ fn is_aside(name: &str, host: &Memory) -> bool {
         .get(name)
         .is_some_and(|entry| entry.contains("kind: Dir"));
     is_dir
+        || name.starts_with("UnitId")
         || name.contains("/home")
         || name.contains(".hpt-backup")
         || name.contains("/etc/hosts")

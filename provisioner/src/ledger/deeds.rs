@@ -31,6 +31,21 @@ impl Deeds {
     pub(super) fn of(&self, id: &str) -> Option<&Deed> {
         self.blocks.get(id)
     }
+
+    /// What it did for several blocks, one after another; it has what the best of them has come to.
+    pub(super) fn of_all<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Option<Deed> {
+        let mut all = ids.filter_map(|id| self.of(id));
+        let mut deed = all.next()?.clone();
+        for later in all {
+            deed.adds |= later.adds;
+            deed.before.extend(later.before.iter().cloned());
+            deed.outcome = match (deed.outcome, later.outcome) {
+                (Some(Outcome::Changed | Outcome::Ok), _) => deed.outcome,
+                _ => later.outcome,
+            };
+        }
+        Some(deed)
+    }
 }
 
 impl Deed {

@@ -52,6 +52,7 @@ impl Ledger {
             owned.stage = leaving.map_or(Stage::Held, Stage::Leaving);
         }
         let mut mask = config.mask();
+        let mut brought = BTreeSet::new();
         let things = self.things.iter().map(Owned::thing);
         let mut at: HashMap<Thing, usize> = things.zip(0..).collect();
         for (block, planned) in config.blocks.iter().zip(&plan.blocks) {
@@ -61,10 +62,12 @@ impl Ledger {
                 };
                 let thing = new.thing();
                 if let Some(known) = at.get(&thing) {
-                    self.things[*known].describe(new);
+                    let again = !brought.insert(*known);
+                    self.things[*known].describe(new, again);
                     continue;
                 }
                 let is_made = |other: &Self| other.get(&thing).is_some_and(|owned| owned.made);
+                brought.insert(self.things.len());
                 at.insert(thing.clone(), self.things.len());
                 self.things.push(Owned {
                     made: others.iter().any(is_made),
