@@ -48,9 +48,10 @@ impl Config {
             }
             let mut id = owned.id.clone();
             while !ids.insert(id.clone()) {
-                id = match id == owned.own_id() {
-                    false => owned.own_id(),
-                    true => format!("{id} (orphan)"),
+                id = if id == owned.id {
+                    owned.own_id()
+                } else {
+                    format!("{id} (orphan)")
                 };
             }
             let fate = match relied_on {

@@ -207,7 +207,7 @@ impl Owned {
             self.last = deeds.by.clone();
         }
         let is_there = matches!(deed.outcome, Some(Outcome::Changed | Outcome::Ok));
-        // Of a block that broke off, what had begun to be made is owned.
-        stage != Stage::Begun || is_there || (touched.is_some() && self.made)
+        // Of a block that broke off, what had begun to change is owned.
+        stage != Stage::Begun || is_there || touched.is_some()
     }
 }

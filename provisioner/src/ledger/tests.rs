@@ -219,8 +219,15 @@ fn what_leaves_is_shown_and_goes_only_when_that_is_asked_for() {
 
     let (_, _, plan) = world.plan(&file("/etc/new"), prune());
     let verdicts: Vec<_> = plan.blocks.iter().map(|block| block.verdict).collect();
-    use Verdict::{Delete, Ok, Orphan, Update};
-    assert_eq!(verdicts, [Ok, Update, Orphan, Delete]);
+    assert_eq!(
+        verdicts,
+        [
+            Verdict::Ok,
+            Verdict::Update,
+            Verdict::Orphan,
+            Verdict::Delete
+        ]
+    );
     assert_eq!(
         plan.blocks[2].summary,
         "was there before hpt, at least in part: let go, not removed"
