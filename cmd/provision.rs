@@ -32,6 +32,7 @@ Examples:
   hpt provision --plan web1.plan               what was planned, or nothing
   hpt --target web1 provision --confirm 60s firewall.toml
                                                undone if it locks you out")]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Args {
     /// Config files, executed one after another
     #[arg(value_name = "FILE")]
@@ -91,18 +92,15 @@ impl Args {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let agreed = args.plan.as_deref().map(PlanFile::read).transpose()?;
-    let (files, given) = match &agreed {
-        Some(agreed) => {
-            agreed.place(&mut context.global)?;
-            (agreed.files.clone(), agreed.given())
-        }
-        None => {
-            let given = Given {
-                prune: args.prune,
-                ..args.given.read()?
-            };
-            (args.files.clone(), given)
-        }
+    let (files, given) = if let Some(agreed) = &agreed {
+        agreed.place(&mut context.global)?;
+        (agreed.files.clone(), agreed.given())
+    } else {
+        let given = Given {
+            prune: args.prune,
+            ..args.given.read()?
+        };
+        (args.files.clone(), given)
     };
     if files.is_empty() {
         return Err(CommandError::usage("there is no config to provision")

@@ -223,6 +223,10 @@ impl Decision {
 
 /// What is to be done, in effects and in words.
 #[derive(Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a trait of few kinds, and said by its name"
+)]
 pub struct Action {
     /// Create, update, delete or run.
     pub verb: Verb,

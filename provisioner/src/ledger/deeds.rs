@@ -1,7 +1,7 @@
 //! What a run has done, as its journal tells it: what the ledger is settled by, after its end or after
 //! a crash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::By;
 use crate::report::Outcome;
@@ -31,6 +31,21 @@ impl Deeds {
     pub(super) fn of(&self, id: &str) -> Option<&Deed> {
         self.blocks.get(id)
     }
+
+    /// What it did for several blocks, one after another; it has what the best of them has come to.
+    pub(super) fn of_all<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Option<Deed> {
+        let mut all = ids.filter_map(|id| self.of(id));
+        let mut deed = all.next()?.clone();
+        for later in all {
+            deed.adds |= later.adds;
+            deed.before.extend(later.before.iter().cloned());
+            deed.outcome = match (deed.outcome, later.outcome) {
+                (Some(Outcome::Changed | Outcome::Ok), _) => deed.outcome,
+                _ => later.outcome,
+            };
+        }
+        Some(deed)
+    }
 }
 
 impl Deed {
@@ -44,17 +59,19 @@ impl Deed {
         self.touches() && self.before.iter().all(|before| before.thing().is_none())
     }
 
-    /// Whether it has made all of this that it has changed; `None` if it has changed nothing of it.
-    pub(super) fn made(&self, claims: &[String]) -> Option<bool> {
+    /// Whether it has made all of this that it has changed, but for what hpt had `made` before; `None` if
+    /// it has changed nothing of it.
+    pub(super) fn made(&self, claims: &[String], made: &BTreeSet<String>) -> Option<bool> {
         let mut first: BTreeMap<String, Option<bool>> = BTreeMap::new();
         for (key, was_there) in self.before.iter().filter_map(Before::thing) {
             let words = key.words();
             if claims.contains(&words) {
+                let was_there = was_there.map(|was_there| was_there && !made.contains(&words));
                 first.entry(words).or_insert(was_there);
             }
         }
         let known: Vec<bool> = first.values().copied().flatten().collect();
-        let made = !known.is_empty() && !known.contains(&true);
-        (!first.is_empty()).then_some(made)
+        let is_made = !known.is_empty() && !known.contains(&true);
+        (!first.is_empty()).then_some(is_made)
     }
 }

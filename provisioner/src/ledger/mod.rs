@@ -6,6 +6,8 @@ mod owned;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -50,8 +52,9 @@ impl Ledger {
             owned.stage = leaving.map_or(Stage::Held, Stage::Leaving);
         }
         let mut mask = config.mask();
-        let mut at: std::collections::HashMap<Thing, usize> = std::collections::HashMap::new();
-        at.extend(self.things.iter().map(Owned::thing).zip(0..));
+        let mut brought = BTreeSet::new();
+        let things = self.things.iter().map(Owned::thing);
+        let mut at: HashMap<Thing, usize> = things.zip(0..).collect();
         for (block, planned) in config.blocks.iter().zip(&plan.blocks) {
             for holding in block.holdings() {
                 let Some(new) = Owned::new(&holding, block, planned, config, &mut mask, by) else {
@@ -59,10 +62,12 @@ impl Ledger {
                 };
                 let thing = new.thing();
                 if let Some(known) = at.get(&thing) {
-                    self.things[*known].describe(new);
+                    let again = !brought.insert(*known);
+                    self.things[*known].describe(new, again);
                     continue;
                 }
                 let is_made = |other: &Self| other.get(&thing).is_some_and(|owned| owned.made);
+                brought.insert(self.things.len());
                 at.insert(thing.clone(), self.things.len());
                 self.things.push(Owned {
                     made: others.iter().any(is_made),
@@ -76,7 +81,16 @@ impl Ledger {
     /// Notes what the run has come to that had begun.
     pub fn settle(&mut self, deeds: &Deeds) {
         self.open = None;
-        self.things.retain_mut(|owned| owned.settle(deeds));
+        let made = self.things.iter();
+        let made = made.filter(|owned| owned.made && owned.part.is_none());
+        let mut made: BTreeSet<String> = made.map(|owned| owned.name().to_owned()).collect();
+        self.things.retain_mut(|owned| {
+            let is_owned = owned.settle(deeds, &made);
+            if owned.made && owned.part.is_none() {
+                made.insert(owned.name().to_owned());
+            }
+            is_owned
+        });
     }
 
     /// Drops what is gone already, and what is let go. Whether there was any of it.

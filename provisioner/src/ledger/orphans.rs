@@ -34,9 +34,11 @@ impl Config {
         let mut orphans = Vec::new();
         let mut ids: BTreeSet<String> = self.blocks.iter().map(|b| b.id.clone()).collect();
         for owned in mine.things.iter().rev() {
-            if claims.has(owned) {
-                continue;
-            }
+            let relied_on = match claims.of_thing(owned) {
+                Use::Kept => continue,
+                Use::InPart(claim) => Some(claim),
+                Use::None => None,
+            };
             let thing = owned.thing();
             let removal = owned.removal();
             let is_others = others.iter().any(|other| other.get(&thing).is_some());
@@ -46,12 +48,18 @@ impl Config {
             }
             let mut id = owned.id.clone();
             while !ids.insert(id.clone()) {
-                id = match id == owned.own_id() {
-                    false => owned.own_id(),
-                    true => format!("{id} (orphan)"),
+                id = if id == owned.id {
+                    owned.own_id()
+                } else {
+                    format!("{id} (orphan)")
                 };
             }
-            let fate = fate(owned, removal, self.prunes);
+            let fate = match relied_on {
+                Some(claim) => OrphanFate::Stays(format!(
+                    "left the config, and stays: a block is still about {claim}"
+                )),
+                None => fate(owned, removal, self.prunes),
+            };
             match fate {
                 OrphanFate::Removed(_) => drop(left.leaving.insert(thing, id.clone())),
                 OrphanFate::LetGo(_) => drop(left.forgotten.insert(thing)),
@@ -128,7 +136,7 @@ impl Config {
 fn fate(owned: &Owned, removal: Option<Body>, prunes: bool) -> OrphanFate {
     let why = match (&removal, owned.made) {
         (None, _) => format!("hpt does not remove what [[{}]] brings", owned.kind),
-        (Some(_), false) => "was there before hpt".to_owned(),
+        (Some(_), false) => "was there before hpt, at least in part".to_owned(),
         (Some(_), true) => String::new(),
     };
     match (removal, owned.made, prunes) {
@@ -139,6 +147,16 @@ fn fate(owned: &Owned, removal: Option<Body>, prunes: bool) -> OrphanFate {
         (_, _, true) => OrphanFate::LetGo(format!("{why}: let go, not removed")),
         (_, _, false) => OrphanFate::Stays(format!("left the config; {why}: --prune lets it go")),
     }
+}
+
+/// What the blocks of a config still make of a thing.
+enum Use {
+    /// One of them is about it, or relies on it.
+    Kept,
+    /// One is about this part of it.
+    InPart(String),
+    /// Nothing.
+    None,
 }
 
 /// What the blocks of a config are about, or rely on.
@@ -191,22 +209,28 @@ impl<'a> Claims<'a> {
         this
     }
 
-    /// Whether a thing is one of them, or one of them relies on it.
-    fn has(&self, owned: &Owned) -> bool {
+    /// What they still make of a thing.
+    fn of_thing(&self, owned: &Owned) -> Use {
         let (name, part) = owned.thing();
         if self.closed.contains(owned.id.as_str()) || self.kinds.contains(owned.kind.as_str()) {
-            return true;
+            return Use::Kept;
         }
         let begins = |claim: &String| self.begins.iter().any(|begin| claim.starts_with(begin));
         if owned.claims.iter().any(begins) {
-            return true;
+            return Use::Kept;
         }
         if part.is_some() {
             // A line is nobody else's but of who writes the whole file.
             let is_whole = name.starts_with("path:") && self.things.contains(&(name.clone(), None));
-            return is_whole || self.things.contains(&(name, part));
+            let is_kept = is_whole || self.things.contains(&(name, part));
+            return if is_kept { Use::Kept } else { Use::None };
         }
-        owned.claims.iter().any(|claim| self.relies_on(claim))
+        let mut used = owned.claims.iter().filter(|claim| self.relies_on(claim));
+        match used.next() {
+            None => Use::None,
+            Some(claim) if *claim == name => Use::Kept,
+            Some(claim) => Use::InPart(claim.clone()),
+        }
     }
 
     fn relies_on(&self, claim: &str) -> bool {

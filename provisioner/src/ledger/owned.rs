@@ -1,5 +1,7 @@
 //! One thing that a config owns on a host.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Deeds;
@@ -22,6 +24,9 @@ pub struct Owned {
     pub part: Option<String>,
     /// The block that brought it.
     pub id: String,
+    /// The blocks before it that are about the same thing, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// The word in its `[[...]]`.
     pub kind: String,
     /// The file that it stood in.
@@ -122,6 +127,7 @@ impl Owned {
             claims,
             part,
             id: block.id.clone(),
+            also: Vec::new(),
             kind: block.kind.to_owned(),
             file: planned.file.clone(),
             line: planned.line,
@@ -168,39 +174,40 @@ impl Owned {
         is_good.then_some(body)
     }
 
-    /// As its block stands in the config by now.
-    pub(super) fn describe(&mut self, now: Self) {
-        let (last, made) = (std::mem::take(&mut self.last), self.made);
-        *self = Self {
-            last,
-            made,
-            stage: Stage::Held,
-            ..now
-        };
+    /// As its block stands in the config by now; `again` if it is one more block of the same run.
+    pub(super) fn describe(&mut self, now: Self, again: bool) {
+        let was = std::mem::replace(self, now);
+        self.last = was.last;
+        self.made = was.made;
+        self.stage = was.stage;
+        if again {
+            self.also = was.also;
+            self.also.push(was.id);
+        }
     }
 
-    /// Notes what a run has done with it. Whether it is owned.
-    pub(super) fn settle(&mut self, deeds: &Deeds) -> bool {
+    /// Notes what a run has done with it. What is `made` by hpt was not there before. Whether it is owned.
+    pub(super) fn settle(&mut self, deeds: &Deeds, made: &BTreeSet<String>) -> bool {
         let stage = std::mem::take(&mut self.stage);
         if let Stage::Leaving(id) = &stage {
             let outcome = deeds.of(id).and_then(|deed| deed.outcome);
             return !matches!(outcome, Some(Outcome::Changed | Outcome::Ok));
         }
-        let deed = deeds.of(&self.id);
-        let Some(deed) = deed else {
+        let ids = self.also.iter().chain([&self.id]);
+        let Some(deed) = deeds.of_all(ids.map(String::as_str)) else {
             return stage != Stage::Begun;
         };
         let touched = match &self.part {
             Some(_) => deed.touches().then_some(deed.adds),
             None if deed.is_opaque() => Some(false),
-            None => deed.made(&self.claims),
+            None => deed.made(&self.claims, made),
         };
         if let Some(made) = touched {
             self.made |= made;
             self.last = deeds.by.clone();
         }
         let is_there = matches!(deed.outcome, Some(Outcome::Changed | Outcome::Ok));
-        // Of a block that broke off, what had begun to be made is owned.
-        stage != Stage::Begun || is_there || (touched.is_some() && self.made)
+        // Of a block that broke off, what had begun to change is owned.
+        stage != Stage::Begun || is_there || touched.is_some()
     }
 }

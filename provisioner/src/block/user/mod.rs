@@ -178,7 +178,9 @@ impl Kind for User {
             return Vec::new();
         }
         let name = ("name", self.name.to_string().into());
-        let holding = Holding::of([Key::User(self.name.clone())]);
+        // A group of its name goes with a user.
+        let group = Key::Group(self.own_group());
+        let holding = Holding::of([Key::User(self.name.clone()), group]);
         vec![holding.absent_by("user", [name])]
     }
 
