@@ -22,6 +22,7 @@ mod grants;
 pub mod guard;
 mod intake;
 pub mod journal;
+mod kept;
 pub mod lock;
 mod notes;
 mod orders;

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hpt_keystore::Letter;
-use hpt_proto::convert::to_secrets;
-use hpt_proto::wire::{ApplyRequest, Interrupted, KeptOrder, Request, RunRequest};
+use hpt_proto::wire::Interrupted;
 use hpt_proto::{Begun, BlockName, Delivery, End, Running, Told};
 use hpt_provisioner::block::Block;
 use hpt_provisioner::config::Config;
@@ -29,7 +28,8 @@ use crate::audit::{Asked, Audit, Entry, Kind};
 use crate::confirm::Confirmation;
 use crate::due::{Due, Prepared};
 use crate::guard::Guardian;
-use crate::journal::{Journals, Past, Standing, so_far};
+use crate::journal::{Journals, Past, Standing};
+use crate::kept::{keep, named};
 use crate::lock::{self, Lock, LockError};
 use crate::orders::Orders;
 use crate::recorded::{Recorded, config_hash};
@@ -270,13 +270,7 @@ impl Site {
             }
         }
         let audit = Audit::open(&self.places)?;
-        let away = config
-            .blocks
-            .iter()
-            .zip(&plan.blocks)
-            .filter(|(_, planned)| planned.verdict.is_pending())
-            .filter_map(|(block, _)| block.reboots())
-            .max();
+        let away = away(&config, &plan);
         let began = Entry::of_run(Kind::RunBegan, &order.running, &order.asked)
             .with("config", config_hash.to_hex())
             .with("plan", blake3::Hash::from_bytes(plan.digest.0).to_hex());
@@ -290,7 +284,7 @@ impl Site {
                 confirm: confirm
                     .as_ref()
                     .map_or(Duration::ZERO, |(window, _)| *window),
-                away: away.unwrap_or_default(),
+                away,
             },
             order: kept,
             so_far: None,
@@ -300,60 +294,6 @@ impl Site {
             places: self.places.clone(),
             _lock: lock,
         })))
-    }
-
-    /// Goes on with a run whose host was rebooted in its midst, at a time in unix seconds.
-    ///
-    /// # Errors
-    /// If there is no such run, or it is about other blocks by now.
-    pub(crate) fn resume(
-        &self,
-        order: Order,
-        at: u64,
-        hear: &mut dyn FnMut(Told),
-    ) -> Result<End, RunError> {
-        let run = order.running.run.clone();
-        let kept = keep(&order);
-        let lock = match Lock::take(&self.places, &order.running) {
-            Ok(lock) => lock,
-            Err(LockError::Busy(holder)) => return Ok(End::Busy(holder)),
-            Err(LockError::State(error)) => return Err(error.into()),
-        };
-        let journals = Journals::open(&self.places)?;
-        let open = Standing::unfinished(&journals)?;
-        let is_due = |open: Standing| open.running().run == run && open.ends_boot().is_some();
-        if !open.is_some_and(is_due) {
-            return Err(RunError::NoRun(run));
-        }
-        let (begun, so_far) = so_far(&journals, &run)?.ok_or(RunError::NoRun(run.clone()))?;
-        let (host, config) = self.open(order.delivery)?;
-        let config = match config {
-            Ok(config) => config,
-            Err(faults) => return Ok(End::Faults(faults)),
-        };
-        let ids = config.blocks.iter().map(|block| &block.id);
-        if !ids.eq(begun.blocks.iter().map(|block| &block.id)) {
-            return Err(RunError::OtherBlocks(run));
-        }
-        let entry = Entry {
-            time: at,
-            ..Entry::of_run(Kind::RunResumed, &order.running, &order.asked)
-        };
-        let guardian = order.confirm.filter(|_| !begun.confirm.is_zero());
-        let due = Due {
-            host,
-            recorded: Recorded::new(Audit::open(&self.places)?, entry, &order.asked),
-            order: named(kept, &config),
-            config,
-            begun,
-            guardian: guardian.map(|(_, guardian)| guardian),
-            in_doubt: BTreeSet::new(), // its journal has them
-            so_far: Some(so_far),
-            journals,
-            places: self.places.clone(),
-            _lock: lock,
-        };
-        due.perform(hear)
     }
 
     /// How long a run waits to be confirmed of which nobody said so.
@@ -394,42 +334,22 @@ impl Site {
         })?)
     }
 
-    fn open(&self, delivery: Delivery) -> Result<(Live, Result<Config, Vec<Fault>>), RunError> {
+    pub(crate) fn open(
+        &self,
+        delivery: Delivery,
+    ) -> Result<(Live, Result<Config, Vec<Fault>>), RunError> {
         let host = self.host()?.lend(delivery.contents);
         let config = delivery.request.parse(host.facts(), self.opener.clone());
         Ok((host, config))
     }
 }
 
-/// What is kept of an order: what was asked for, and by whom.
-fn keep(order: &Order) -> KeptOrder {
-    KeptOrder {
-        config: String::new(),
-        order: Some(RunRequest {
-            apply: Some(ApplyRequest {
-                request: Some(Request::from(&order.delivery)),
-                ..ApplyRequest::default()
-            }),
-            running: Some(order.running.clone().into()),
-            exec: order.exec,
-            key: order.asked.key.clone(),
-            grants: order.asked.grants.clone(),
-            ..RunRequest::default()
-        }),
-        well: true,
-    }
-}
-
-/// The same by the name of its config, with the secrets that were sealed in it.
-fn named(mut kept: KeptOrder, config: &Config) -> KeptOrder {
-    kept.config = config.name.to_string();
-    let request = kept.order.as_mut().and_then(|order| order.apply.as_mut());
-    if let Some(request) = request.and_then(|apply| apply.request.as_mut())
-        && let Some(secrets) = &config.scope.secrets
-    {
-        request.secrets = to_secrets(secrets);
-    }
-    kept
+/// How long the host may be away when a run reboots it; zero if it does not.
+fn away(config: &Config, plan: &Plan) -> Duration {
+    let blocks = config.blocks.iter().zip(&plan.blocks);
+    let pending = blocks.filter(|(_, planned)| planned.verdict.is_pending());
+    let away = pending.filter_map(|(block, _)| block.reboots()).max();
+    away.unwrap_or_default()
 }
 
 /// The value of `[secret.NAME]` in a text that was sealed for this host.

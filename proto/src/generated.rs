@@ -176,6 +176,9 @@ pub struct PlanReply {
     /// the last run, if it broke off
     #[prost(message, optional, tag = "3")]
     pub interrupted: ::core::option::Option<Interrupted>,
+    /// all is in place, and the target does not know yet that it was asked for: an apply tells it
+    #[prost(bool, tag = "4")]
+    pub unkept: bool,
     #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
     pub result: ::core::option::Option<plan_reply::Result>,
 }
