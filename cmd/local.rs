@@ -1,5 +1,6 @@
 //! This machine, or a root directory on it: planned and provisioned in this process.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) struct Local {
     name: String,
     places: Places,
     site: Site,
+    /// Whether all is in place, and what is kept here is not what was asked for.
+    unkept: Cell<bool>,
 }
 
 impl Local {
@@ -36,7 +39,12 @@ impl Local {
             Some(root) => root.display().to_string(),
             None => site.facts().hostname,
         };
-        Ok(Self { name, places, site })
+        Ok(Self {
+            name,
+            places,
+            site,
+            unkept: Cell::default(),
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -62,8 +70,8 @@ impl Local {
     }
 
     pub(crate) fn plan(&self, job: &Job) -> Result<Planned, CommandError> {
-        let plan = |site: &Site| site.plan(job.delivery().clone(), Reveal::Content);
-        match plan(&self.site) {
+        let plan = |site: &Site| site.plan_and_known(job.delivery().clone(), Reveal::Content);
+        let planned = match plan(&self.site) {
             Err(RunError::State(StateError::Io { .. })) => {
                 // A plan changes nothing, and leaves nothing behind that the next one would miss.
                 let state = tempfile::tempdir().map_err(|why| {
@@ -77,8 +85,15 @@ impl Local {
                 plan(&Site::new(places))
             }
             planned => planned,
-        }
-        .map_err(failed)
+        };
+        let (plan, unkept) = planned.map_err(failed)?;
+        self.unkept.set(unkept);
+        Ok(plan)
+    }
+
+    /// Whether all is in place, and it is not known here yet that this was asked for.
+    pub(crate) fn is_unkept(&self) -> bool {
+        self.unkept.get()
     }
 
     /// The last run, if it broke off.
@@ -245,6 +260,7 @@ mod tests {
             name: "image".into(),
             site: Site::new(places.clone()),
             places,
+            unkept: Cell::default(),
         };
         let plan = local.plan(&job).ok().unwrap().unwrap();
         assert_eq!(plan.blocks.len(), 1);

@@ -145,6 +145,14 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         }
         // What broke off is only over when a run has found all of it in place.
         if plan.is_empty() && site.interrupted().is_none() {
+            if site.is_unkept() {
+                how.bound = Some(plan.bound());
+                // It is told for `hpt drift`; where it cannot be, nothing else is amiss.
+                let told = site.apply(&job, &how, plan.blocks.len(), &mut |_| {}).await;
+                if let Err(error) = told {
+                    tracing::debug!("{} keeps nothing of it: {}", site.name(), error.exit.code());
+                }
+            }
             let report = plan.report();
             context.terminal.json(&json::Report::new(
                 site.name(),

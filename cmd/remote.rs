@@ -37,6 +37,8 @@ pub(crate) struct Remote {
     pub(crate) client: TargetClient<Channel>,
     /// The last run there, if it broke off, as the plan told.
     pub(crate) interrupted: Option<Interrupted>,
+    /// Whether all is in place there, and it does not know yet that this was asked for.
+    pub(crate) unkept: bool,
     /// The key of its signatures.
     pub(crate) signing: VerifyingKey,
     /// What was seen of its audit.
@@ -75,6 +77,7 @@ impl Remote {
             client: client.map_err(|error| unreachable(name, &error))?,
             dialer,
             interrupted: None,
+            unkept: false,
             kept: Kept::of(&context.keystore()?, &signing),
             signing,
         };
@@ -143,6 +146,7 @@ impl Remote {
             .map_err(|status| self.refused(&status))?;
         let mut reply = reply.into_inner();
         self.interrupted = reply.interrupted.take();
+        self.unkept = reply.unkept;
         plan_reply(reply, &job.files).map_err(|bad| self.bad(bad))
     }
 

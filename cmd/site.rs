@@ -23,7 +23,7 @@ use crate::terminal::Terminal;
 
 /// A host that can be planned and provisioned.
 pub(crate) enum Site {
-    Local(Local),
+    Local(Box<Local>),
     Remote(Box<Remote>),
 }
 
@@ -98,7 +98,7 @@ impl Site {
             Some(name) => Ok(Self::Remote(Box::new(
                 Remote::connect(&name, context).await?,
             ))),
-            None => Ok(Self::Local(Local::open(context)?)),
+            None => Ok(Self::Local(Box::new(Local::open(context)?))),
         }
     }
 
@@ -131,6 +131,14 @@ impl Site {
         match self {
             Self::Local(local) => local.interrupted(),
             Self::Remote(remote) => remote.interrupted.clone(),
+        }
+    }
+
+    /// Whether all is in place, and the host does not know yet that this was asked for.
+    pub(crate) fn is_unkept(&self) -> bool {
+        match self {
+            Self::Local(local) => local.is_unkept(),
+            Self::Remote(remote) => remote.unkept,
         }
     }
 

@@ -122,11 +122,16 @@ impl Orders {
 
     /// All that a config asks for is in place.
     pub(crate) fn note_in_place(&self, order: &KeptOrder) {
-        let earlier = self.read(Whose::Config(&order.config)).ok().flatten();
-        let is_known = earlier.is_some_and(|known| known.well && request(&known) == request(order));
-        if !is_known {
+        if !self.knows(order) {
             self.note_end(order);
         }
+    }
+
+    /// Whether it is what was asked for last; a part of a config need not be known.
+    pub(crate) fn knows(&self, order: &KeptOrder) -> bool {
+        let earlier = self.read(Whose::Config(&order.config)).ok().flatten();
+        let is_it = |known: KeptOrder| known.well && request(&known) == request(order);
+        is_partial(order) || earlier.is_some_and(is_it)
     }
 
     /// A run was undone: what its config asked for is not there any more.

@@ -201,8 +201,9 @@ impl Target for TargetService {
         let site = self.0.site.clone();
         let _turn = self.turn().await;
         let reply = blocking(move || {
-            let plan = site.plan(delivery, reveal)?;
+            let (plan, unkept) = site.plan_and_known(delivery, reveal)?;
             let reply = wire::PlanReply {
+                unkept,
                 interrupted: site.interrupted()?,
                 ..to_plan_reply(&plan)
             };

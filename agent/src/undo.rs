@@ -13,8 +13,9 @@ use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::ledger::Ledgers;
 use crate::lock::{Lock, LockError};
 use crate::orders::Orders;
+use crate::prepare::undecided;
 use crate::recorded::Recorded;
-use crate::run::{RunError, Site, undecided};
+use crate::run::{RunError, Site};
 
 impl Site {
     /// What an undo of this run would put back, or of the last one that has changed something; `None`

@@ -12,8 +12,9 @@ use tonic::Status;
 use crate::Places;
 use crate::journal::Journals;
 use crate::lock;
+use crate::prepare::undecided;
 use crate::refusal::{blocking, failed};
-use crate::run::{RunError, undecided};
+use crate::run::RunError;
 use crate::service::TargetService;
 
 /// From one look at who holds the host to the next.

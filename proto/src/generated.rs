@@ -197,6 +197,9 @@ pub struct PlanReply {
     /// the last run, if it broke off
     #[prost(message, optional, tag = "3")]
     pub interrupted: ::core::option::Option<Interrupted>,
+    /// all is in place, and the target does not know yet that it was asked for: an apply tells it
+    #[prost(bool, tag = "4")]
+    pub unkept: bool,
     #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
     pub result: ::core::option::Option<plan_reply::Result>,
 }
@@ -1168,6 +1171,25 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Plan"));
             self.inner.unary(req, path, codec).await
         }
+        /// What has moved on the host since configs were applied last. Changes nothing.
+        pub async fn drift(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DriftRequest>,
+        ) -> std::result::Result<tonic::Response<super::DriftReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Drift");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Drift"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Brings a config about. The stream ends with exactly one of the ends of ApplyEvent; a stream that
         /// ends without one of them was cut, and says nothing about success: the run goes on.
         pub async fn apply(
@@ -1289,25 +1311,6 @@ pub mod target_client {
             let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/PlanUndo");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "PlanUndo"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// What has moved on the host since configs were applied last. Changes nothing.
-        pub async fn drift(
-            &mut self,
-            request: impl tonic::IntoRequest<super::DriftRequest>,
-        ) -> std::result::Result<tonic::Response<super::DriftReply>, tonic::Status> {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = crate::exact::ExactCodec::default();
-            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Drift");
-            let mut req = request.into_request();
-            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Drift"));
             self.inner.unary(req, path, codec).await
         }
         /// Puts back what a run replaced, newest block first. It is a run by itself.
@@ -1455,6 +1458,11 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::PlanRequest>,
         ) -> std::result::Result<tonic::Response<super::PlanReply>, tonic::Status>;
+        /// What has moved on the host since configs were applied last. Changes nothing.
+        async fn drift(
+            &self,
+            request: tonic::Request<super::DriftRequest>,
+        ) -> std::result::Result<tonic::Response<super::DriftReply>, tonic::Status>;
         /// Server streaming response type for the Apply method.
         type ApplyStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::ApplyEvent, tonic::Status>,
@@ -1500,11 +1508,6 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::PlanUndoRequest>,
         ) -> std::result::Result<tonic::Response<super::PlanUndoReply>, tonic::Status>;
-        /// What has moved on the host since configs were applied last. Changes nothing.
-        async fn drift(
-            &self,
-            request: tonic::Request<super::DriftRequest>,
-        ) -> std::result::Result<tonic::Response<super::DriftReply>, tonic::Status>;
         /// Server streaming response type for the Undo method.
         type UndoStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::ApplyEvent, tonic::Status>,
@@ -1841,6 +1844,49 @@ pub mod target_server {
                     };
                     Box::pin(fut)
                 }
+                "/hpt.v1.Target/Drift" => {
+                    #[allow(non_camel_case_types)]
+                    struct DriftSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::DriftRequest>
+                    for DriftSvc<T> {
+                        type Response = super::DriftReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DriftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::drift(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DriftSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/hpt.v1.Target/Apply" => {
                     #[allow(non_camel_case_types)]
                     struct ApplySvc<T: Target>(pub Arc<T>);
@@ -2090,49 +2136,6 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PlanUndoSvc(inner);
-                        let codec = crate::exact::ExactCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/hpt.v1.Target/Drift" => {
-                    #[allow(non_camel_case_types)]
-                    struct DriftSvc<T: Target>(pub Arc<T>);
-                    impl<T: Target> tonic::server::UnaryService<super::DriftRequest>
-                    for DriftSvc<T> {
-                        type Response = super::DriftReply;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::DriftRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as Target>::drift(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = DriftSvc(inner);
                         let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

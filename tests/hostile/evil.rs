@@ -178,6 +178,7 @@ impl Target for Evil {
         };
         let result = Some(wire::plan_reply::Result::Plan(plan));
         Ok(Response::new(wire::PlanReply {
+            unkept: true,
             result,
             interrupted: None,
         }))

@@ -33,6 +33,7 @@ pub fn to_plan_reply(reply: &Result<Plan, Vec<Fault>>) -> wire::PlanReply {
     wire::PlanReply {
         result: Some(result),
         interrupted: None,
+        unkept: false,
     }
 }
 

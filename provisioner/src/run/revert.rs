@@ -36,8 +36,9 @@ impl Run<'_> {
     /// Puts back what the run has changed, if it has changed anything. What cannot be put back stays,
     /// and is told.
     pub(super) fn revert(&mut self) -> bool {
-        let changed = std::mem::take(&mut self.log).newest_first();
-        let (blocks, changes): (Vec<usize>, Vec<Change>) = changed
+        let log = std::mem::take(&mut self.log);
+        let (blocks, changes): (Vec<usize>, Vec<Change>) = log
+            .newest_first()
             .map(|(block, before)| {
                 let id = self.config.blocks[block].id.clone();
                 (block, Change::new(id, before))

@@ -1,5 +1,6 @@
 //! `[[check]]`: what a host must do, and a run that is reverted because it does not.
 
+use hpt_provisioner::block::Block;
 use hpt_provisioner::report::{Event, Finished};
 use hpt_provisioner::run::{Intent, Witness};
 
@@ -170,6 +171,6 @@ fn a_check_at_the_end_comes_after_the_handlers() {
             "check:true"
         ]
     );
-    let commands: Vec<_> = config.blocks.iter().map(|b| b.runs_commands()).collect();
+    let commands: Vec<_> = config.blocks.iter().map(Block::runs_commands).collect();
     assert_eq!(commands, [false, false, true, true, true]);
 }
