@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use generator::{Random, World, blocks};
+use hpt_provisioner::block::Block;
 use hpt_provisioner::config::{self, Config, File};
 use hpt_provisioner::effect::{Access, Effect, GroupEdit, Transaction, UserEdit, UserShape, Want};
 use hpt_provisioner::host::facts::Facts;
@@ -253,7 +254,7 @@ fn pruning_removes_what_hpt_made_and_nothing_else() {
             let text = blocks(&mut r, &WORLD).concat();
             let config = parse(["a", "b"][which], &text, r.chance(30));
             let takes_away = config.blocks.iter().filter(|b| b.holdings().is_empty());
-            taken.extend(takes_away.flat_map(|b| b.reads()).map(|key| key.words()));
+            taken.extend(takes_away.flat_map(Block::reads).map(|key| key.words()));
             let others = [ledgers[1 - which].clone()];
             let mut journal = Journal::default();
             if r.chance(20) {
