@@ -76,12 +76,8 @@ impl Due {
         {
             tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
         }
-        let end = End::Report {
-            run: run.clone(),
-            report,
-        };
-        let end = self.recorded.end(end, journal);
-        ledgers.end(&run, self.ledger);
-        Ok(end)
+        let ids = self.config.blocks.iter().map(|block| block.id.as_str());
+        ledgers.end(&run, self.ledger, &report, ids);
+        Ok(self.recorded.end(End::Report { run, report }, journal))
     }
 }
