@@ -109,12 +109,13 @@ impl Due {
         {
             tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
         }
+        let ids = self.config.blocks.iter().map(|block| block.id.as_str());
+        ledgers.end(&run, self.ledger, &report, ids);
         let end = End::Report {
             run: run.clone(),
             report,
         };
         let end = self.recorded.end(end, journal);
-        ledgers.end(&run, self.ledger);
         if let Err(why) = orders.forget(Whose::Run(&run)) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }

@@ -109,9 +109,20 @@ impl Ledgers {
         self.write(ledger)
     }
 
-    /// Notes what a run has come to. What cannot be written now is settled by whoever reads it next.
-    pub(crate) fn end(&self, run: &str, mut ledger: Ledger) {
-        let settled = self.deeds(run).and_then(|deeds| {
+    /// Notes what a run has come to, of whose blocks these are the ids. What cannot be written now is
+    /// settled by whoever reads it next.
+    pub(crate) fn end<'a>(
+        &self,
+        run: &str,
+        mut ledger: Ledger,
+        report: &Report,
+        ids: impl Iterator<Item = &'a str>,
+    ) {
+        let settled = self.deeds(run).and_then(|mut deeds| {
+            for (id, end) in ids.zip(&report.blocks) {
+                let deed = deeds.blocks.entry(id.to_owned()).or_default();
+                deed.outcome = Some(end.outcome);
+            }
             ledger.settle(&deeds);
             self.write(&ledger)
         });
