@@ -4,6 +4,7 @@ use hpt_proto::{Delivery, Running};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::plan::{Plan, Reveal, Verdict};
 
+use crate::journal::{Journals, Standing};
 use crate::lock;
 use crate::orders::{Orders, Whose, request};
 use crate::run::{RunError, Site};
@@ -54,7 +55,12 @@ impl Site {
     /// Why nothing can be said of the host as it is at the moment.
     fn unsettled(&self) -> Result<Option<String>, RunError> {
         if let Some(running) = lock::holder(self.places())? {
-            return Ok(Some(format!("run {} goes on", running.run)));
+            let journals = Journals::open(self.places())?;
+            let standing = Standing::read(&journals, &running.run)?;
+            // One that has told its end changes nothing any more.
+            if !standing.is_some_and(|run| run.is_over) {
+                return Ok(Some(format!("run {} goes on", running.run)));
+            }
         }
         let broken = self.interrupted()?.and_then(|broken| broken.run);
         Ok(broken.map(|broken| format!("run {} broke off; provision it first", broken.run)))

@@ -73,7 +73,8 @@ impl Due {
         if !is_resumed {
             orders.forget_runs()?;
         }
-        if !self.begun.away.is_zero() {
+        let reboots = !self.begun.away.is_zero();
+        if reboots {
             orders.keep(Whose::Run(&run), &self.order)?;
         }
         self.recorded.begin(&self.journals)?;
@@ -115,10 +116,10 @@ impl Due {
             run: run.clone(),
             report,
         };
-        let end = self.recorded.end(end, journal);
-        if let Err(why) = orders.forget(Whose::Run(&run)) {
+        // Before the end is told: whoever hears of it finds the host free.
+        if reboots && let Err(why) = orders.forget(Whose::Run(&run)) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }
-        Ok(end)
+        Ok(self.recorded.end(end, journal))
     }
 }

@@ -42,8 +42,10 @@ fn a_target_tells_what_has_moved_since_the_last_apply() {
 
     // What the next apply asks for is what counts from then on.
     place.web1(&["site.toml"]).exits(0);
-    place.web1(&["drift"]).exits(0);
-    place.web1(&["undo", "--yes"]).exits(0);
+    let told = place.web1(&["--json", "drift"]).exits(0).out;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let run = told["run"].as_str().unwrap();
+    place.web1(&["undo", "--yes", run]).exits(0);
     place
         .web1(&["drift"])
         .exits(1)

@@ -58,7 +58,8 @@ pub struct User {
     pub shell: String,
     /// Supplementary groups, sorted.
     pub groups: Vec<GroupName>,
-    /// Keyed fingerprint of the password hash in shadow, if it could be read; see [`super::Observe::fingerprint`].
+    /// Keyed fingerprint of the password hash in shadow, if it could be read; see
+    /// [`Observe::fingerprint`](super::Observe::fingerprint).
     pub password: Option<String>,
     /// Whether the password is locked (`!` in shadow).
     pub locked: bool,
