@@ -412,7 +412,7 @@ def shape():
     ):
         yield words, f'[[file]]\npath = "/etc/x"\ncontent = @@"{text}"\n'
     yield "there is no fact `nope`", '[[group]]\nname = "a"\nwhen = @@"facts.nope == 1"\n'
-    for line, words in (("confirm = @@90000", "at most 24 hours"), ("lock_wait = 60", "later version"), ("flush_on_fial = true", "unknown field"), ("x = 1", "unknown field")):
+    for line, words in (("confirm = @@90000", "at most 24 hours"), ("parallel = 4", "later version"), ("lock_wait = @@90000", "at most 24 hours"), ("flush_on_fial = true", "unknown field"), ("x = 1", "unknown field")):
         yield words, f"[settings]\n{'' if '@@' in line else '@@'}{line}\n"
     yield "in [settings]", "[settings]\nflush_on_fail = @@1\n"
     yield "in [settings]", "[settings]\nallow_no_sudoer = @@1\n"

@@ -127,9 +127,23 @@ impl<'a> Host<'a> {
         names.map(str::to_owned).collect()
     }
 
-    /// Long enough after a run that died for what it has left to be an orphan.
-    pub fn settle() {
+    /// Long enough after a run that died for what it has left to be an orphan, and for a tool that it had
+    /// started to have ended: that one outlives it by a moment.
+    pub fn settle(&self) {
         std::thread::sleep(SETTLES);
+        while self.is_busy() {
+            std::thread::sleep(SETTLES);
+        }
+    }
+
+    /// Whether a process goes on that sees these mounts, besides the one that keeps them.
+    fn is_busy(&self) -> bool {
+        let seen = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        let keeper = self.mounts.id().to_string();
+        let mounts = seen(&keeper);
+        let pids = fs::read_dir("/proc").unwrap().flatten();
+        let mut names = pids.filter_map(|entry| entry.file_name().into_string().ok());
+        names.any(|pid| pid != keeper && seen(&pid).is_some() && seen(&pid) == mounts)
     }
 
     /// Makes the one run that there was one of long ago: names of one second are in no order.

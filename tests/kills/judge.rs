@@ -59,7 +59,7 @@ impl Reference {
     pub fn judge_killed(&self, host: &Host<'_>, ran: &Ran) -> Verdict {
         let now = host.tree();
         self.whole(&now)?;
-        Host::settle();
+        host.settle();
         let next = host.provision(&[]);
         self.true_words(ran, &now, &next)?;
         self.converges(host, next)
@@ -80,7 +80,7 @@ impl Reference {
                 ));
             }
         }
-        Host::settle();
+        host.settle();
         let next = host.provision(&[]);
         self.true_words(ran, &now, &next)?;
         self.converges(host, next)
@@ -99,7 +99,7 @@ impl Reference {
             Some(_) => {}
             None => return Err(format!("it dies: {}", ran.said)),
         }
-        Host::settle();
+        host.settle();
         let next = host.provision(&[]);
         let verdicts = verdicts(&next.out);
         for id in told_changed(&ran.out) {
