@@ -97,10 +97,10 @@ pub(crate) enum Verb {
     Cancel(cancel::Args),
     /// Put back what a run replaced
     Undo(undo::Args),
-    /// Tell whose a file, user, package or unit is, and what runs made of it
-    Why(why::Args),
     /// Show what has moved since configs were applied
     Drift(drift::Args),
+    /// Tell whose a file, user, package or unit is, and what runs made of it
+    Why(why::Args),
     /// Show who did what on a target
     Log(log::Args),
     /// Verify that nothing was taken from an audit or changed in it

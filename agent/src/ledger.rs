@@ -4,9 +4,8 @@
 //! beside its journal as `runs/ID.NAME.ledger`, until the journal goes: an undo of the run begins with it.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use hpt_provisioner::ledger::{Deeds, Ledger};
@@ -14,7 +13,7 @@ use hpt_provisioner::report::{Outcome, Report};
 
 use crate::Places;
 use crate::journal::{Doings, Journals, Past};
-use crate::state::private_dir;
+use crate::state::replace;
 
 /// How the file of a ledger ends.
 const JSON: &str = ".json";
@@ -86,17 +85,9 @@ impl Ledgers {
 
     /// Puts a ledger in the place of the one that there is.
     pub(crate) fn write(&self, ledger: &Ledger) -> io::Result<()> {
-        private_dir(&self.dir).map_err(io::Error::other)?;
-        let temp = self.dir.join(format!("{}.new", ledger.name));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&temp)?;
         let mut text = serde_json::to_vec(ledger).expect("texts and numbers");
         text.push(b'\n');
-        file.write_all(&text)?;
-        file.sync_data()?;
-        fs::rename(&temp, self.path(&ledger.name))?;
-        File::open(&self.dir)?.sync_all()
+        replace(&self.path(&ledger.name), &text)
     }
 
     /// Keeps the ledger that is there for an undo of this run, and writes the one that it begins with.

@@ -5,9 +5,8 @@
 //! key that is derived from the host's own key of fingerprints and new for each writing: no content of it
 //! is on a disk as it is, and no file stands in for another (S1). All of it is for root alone.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -18,7 +17,7 @@ use prost::Message;
 use zeroize::Zeroizing;
 
 use crate::Places;
-use crate::state::{State, StateError, private_dir};
+use crate::state::{State, StateError, replace};
 
 /// What the key is derived for.
 const PURPOSE: &str = "hpt 2026-11-21 orders that are kept on a target";
@@ -56,7 +55,6 @@ impl Orders {
 
     /// Keeps an order, in the place of an earlier one. It is on disk, whole, when this returns.
     pub(crate) fn keep(&self, whose: Whose<'_>, order: &KeptOrder) -> io::Result<()> {
-        private_dir(&self.dir).map_err(io::Error::other)?;
         let name = file_name(whose);
         let plain = Zeroizing::new(order.encode_to_vec());
         let mut salt = [0; SALT];
@@ -69,14 +67,8 @@ impl Orders {
             },
         );
         let sealed = sealed.expect("ChaCha20-Poly1305 seals a message");
-        let temp = self.dir.join(format!("{name}.new"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&temp)?;
-        file.write_all(&[&MAGIC[..], &salt, &sealed].concat())?;
-        file.sync_data()?;
-        fs::rename(&temp, self.dir.join(&name))?;
-        File::open(&self.dir)?.sync_all()
+        let bytes = [&MAGIC[..], &salt, &sealed].concat();
+        replace(&self.dir.join(&name), &bytes)
     }
 
     /// The order; `None` if none is kept.
@@ -311,7 +303,7 @@ mod tests {
         }
         let elsewhere = tempfile::tempdir().unwrap();
         let other = orders(elsewhere.path());
-        private_dir(&other.dir).unwrap();
+        crate::state::private_dir(&other.dir).unwrap();
         fs::write(other.dir.join(file_name(Whose::Config("web"))), whole).unwrap();
         assert!(other.read(Whose::Config("web")).is_err());
     }

@@ -144,6 +144,23 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), StateError> {
     })
 }
 
+/// Puts a file of ours in the place of the one that is there, if one is. It is on disk, whole, when this
+/// returns; where that fails the old one stays.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    private_dir(dir).map_err(io::Error::other)?;
+    let temp = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let replaced = options.open(&temp).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        fs::rename(&temp, path)?;
+        File::open(dir)?.sync_all()
+    });
+    replaced.inspect_err(|_| drop(fs::remove_file(&temp)))
+}
+
 /// What is synced in a directory is lost with it if its own name was not.
 fn make_lasting(path: &Path) -> io::Result<()> {
     let make = || DirBuilder::new().mode(0o700).create(path);
