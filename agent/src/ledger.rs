@@ -13,7 +13,7 @@ use hpt_provisioner::report::{Outcome, Report};
 
 use crate::Places;
 use crate::journal::{Doings, Journals, Past};
-use crate::state::replace;
+use crate::state::{replace, sweep};
 
 /// How the file of a ledger ends.
 const JSON: &str = ".json";
@@ -61,6 +61,11 @@ impl Ledgers {
             ledger.settle(&self.deeds(&run)?);
         }
         Ok(ledger)
+    }
+
+    /// Removes what a run has left of one that died as it was written.
+    pub(crate) fn sweep(&self) -> io::Result<()> {
+        sweep(&self.dir)
     }
 
     /// Those of a config and of all others.

@@ -17,7 +17,7 @@ use prost::Message;
 use zeroize::Zeroizing;
 
 use crate::Places;
-use crate::state::{State, StateError, replace};
+use crate::state::{State, StateError, replace, sweep};
 
 /// What the key is derived for.
 const PURPOSE: &str = "hpt 2026-11-21 orders that are kept on a target";
@@ -69,6 +69,11 @@ impl Orders {
         let sealed = sealed.expect("ChaCha20-Poly1305 seals a message");
         let bytes = [&MAGIC[..], &salt, &sealed].concat();
         replace(&self.dir.join(&name), &bytes)
+    }
+
+    /// Removes what a run has left of one that died as it was written.
+    pub(crate) fn sweep(&self) -> io::Result<()> {
+        sweep(&self.dir)
     }
 
     /// The order; `None` if none is kept.

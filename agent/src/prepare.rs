@@ -54,6 +54,9 @@ impl Site {
         if let Some(holder) = rebooting(&journals, &host)? {
             return Ok(Prepared::Over(End::Busy(holder)));
         }
+        let ledgers = Ledgers::of(self.places(), journals.clone());
+        ledgers.sweep().map_err(RunError::Ledger)?;
+        Orders::open(self.places())?.sweep()?;
         let (mut books, left) = self.adopt(&mut config, &host)?;
         let asker = Asker {
             reveal: Reveal::Outline,

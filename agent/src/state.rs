@@ -161,6 +161,21 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replaced.inspect_err(|_| drop(fs::remove_file(&temp)))
 }
 
+/// Removes what a process that died has left of [`replace`] in a directory. Only for who holds the host.
+pub(crate) fn sweep(dir: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "new") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// What is synced in a directory is lost with it if its own name was not.
 fn make_lasting(path: &Path) -> io::Result<()> {
     let make = || DirBuilder::new().mode(0o700).create(path);

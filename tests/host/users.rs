@@ -102,7 +102,10 @@ fn a_users_units_are_seen_to_by_that_users_own_systemd() {
     site.ok(&["--target", "web1", "provision", &config]);
     assert_eq!(show("UnitFileState", "app"), "disabled");
     let last = look();
-    assert!(last.contains("1 in place, 6 orphans, nothing to do"), "{last}");
+    assert!(
+        last.contains("1 in place, 6 orphans, nothing to do"),
+        "{last}"
+    );
     // No bridge is left behind.
     let bridges = "for i in $(seq 50); do systemctl list-units --all --no-legend 'hpt-bridge-*' | \
                    grep -q . || exit 0; sleep 0.1; done; systemctl list-units --all 'hpt-bridge-*'; exit 1";

@@ -1,8 +1,9 @@
 //! A disk that loses what was not synced: the order in which a run changed it and had it synced, and
 //! what it may hold if the power goes at some moment of that.
 //!
-//! Only what `fsync` and `syncfs` promise is relied on: an entry is there for sure when its directory
-//! was synced, a content and its mode when the file was.
+//! An entry is there for sure when its directory was synced, a content and its mode when the file was.
+//! Of the rest all may be lost; or names and modes are there up to some moment, for a journal keeps their
+//! order, and contents are there, torn or gone as it comes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -70,7 +71,8 @@ pub enum Loss {
     Contents,
     /// All up to some moment.
     Tail,
-    /// Of each node all up to a moment of its own, and half of its last write.
+    /// Names and modes up to some moment; of each content all up to a moment of its own, and half of its
+    /// last write.
     Torn,
 }
 
@@ -166,15 +168,16 @@ impl Disk {
             let Step::Change(change) = step else {
                 continue;
             };
+            let cut = change.content_of().map(|node| cuts[node]);
             let survives = match loss {
                 Loss::All => false,
-                Loss::Contents => !matches!(change, Change::Write(..) | Change::Length(..)),
+                Loss::Contents => cut.is_none(),
                 Loss::Tail => at < kept,
-                Loss::Torn => change.nodes().iter().all(|node| at < cuts[*node]),
+                Loss::Torn => at < cut.unwrap_or(kept),
             };
             if survives || self.is_synced(change, &steps[at..]) {
                 change.make(&mut bodies, 1);
-            } else if loss == Loss::Torn && change.nodes().iter().all(|node| at == cuts[*node]) {
+            } else if loss == Loss::Torn && cut == Some(at) {
                 change.make(&mut bodies, 2);
             }
         }
@@ -208,6 +211,14 @@ impl Change {
             | Self::Owner(node, ..) => vec![*node],
             Self::Move { from, to } if from.0 == to.0 => vec![from.0],
             Self::Move { from, to } => vec![from.0, to.0],
+        }
+    }
+
+    /// The file whose content it changes.
+    fn content_of(&self) -> Option<Node> {
+        match self {
+            Self::Write(node, ..) | Self::Length(node, _) => Some(*node),
+            _ => None,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::process::{Command, Stdio};
 
 use crate::lab::{HPT, Lab};
@@ -102,9 +103,13 @@ impl Host<'_> {
         assert!(output.status.success(), "{}: {output:?}", self.name);
     }
 
-    /// `hpt --json WORDS` on a config; one object a line.
+    /// `hpt --json WORDS` on a config; one object a line. Each config goes by a name of its own, so that
+    /// none is asked for what another has left.
     pub fn hpt(&self, words: &[&str], config: &str) -> Vec<serde_json::Value> {
-        let file = self.fleet.dir.path().join(format!("{}.toml", self.name));
+        let mut hasher = DefaultHasher::new();
+        (&self.name, config).hash(&mut hasher);
+        let file = format!("{:016x}.toml", hasher.finish());
+        let file = self.fleet.dir.path().join(file);
         fs::write(&file, config).unwrap();
         let line = format!(
             "HPT_KEYSTORE={dir}/client.db {HPT} --target {name} --json {words} {file}",
