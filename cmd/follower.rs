@@ -227,11 +227,16 @@ impl<'a> Follower<'a> {
         if rest > 0 && !self.all {
             self.terminal.say(format_args!("not run  {rest} more"));
         }
+        // An orphan that stays is no block of the config.
+        let stays =
+            |end: &Finished| end.outcome == Outcome::Skipped && self.orphans.contains(&end.block);
+        let mut report = report.clone();
+        report.blocks.retain(|end| !stays(end));
         self.terminal
-            .json(&json::Report::new(self.lines.target, run, report, time));
+            .json(&json::Report::new(self.lines.target, run, &report, time));
         self.terminal.say(format_args!(
             "\n{}",
-            summary(self.lines.target, report, time)
+            summary(self.lines.target, &report, time)
         ));
     }
 }

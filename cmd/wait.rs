@@ -49,7 +49,12 @@ impl Patience {
             terminal.note(format_args!(
                 "{} is waited for, {} at most: run {run} of {by} has held it for {since}",
                 visible(site.name()),
-                span(left.as_secs()),
+                span(
+                    left.as_millis()
+                        .div_ceil(1000)
+                        .try_into()
+                        .unwrap_or(u64::MAX)
+                ),
             ));
             terminal.json(&json::Waiting::new(site.name(), running));
             self.told = Some(running.clone());

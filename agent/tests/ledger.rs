@@ -162,7 +162,10 @@ async fn a_ledger_that_cannot_be_used_stops_a_run() {
     let error = apply(&mut client, &delivery(&file("/b", "1")))
         .await
         .unwrap_err();
-    assert!(error.message().contains("did not begin"), "{error}");
+    assert!(
+        error.message().contains("nothing was done, for the ledger"),
+        "{error}"
+    );
     assert!(!server.root().join("b").exists());
     fs::remove_dir(dir.join("site.new")).unwrap();
     drop(

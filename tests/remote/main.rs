@@ -12,6 +12,7 @@ mod runs;
 mod secrets;
 #[path = "../serving/mod.rs"]
 mod serving;
+mod waiting;
 
 use serving::Place;
 
