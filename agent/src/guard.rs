@@ -72,12 +72,15 @@ impl Guardian {
     }
 
     /// Has each run looked after that is not decided, if nobody does: whoever did may have been killed.
+    /// One that goes on may be about to see to that itself.
     pub(crate) fn watch_all(&self, places: &Places) {
         let open = Journals::open(places).map_err(io::Error::other);
         let open = open.and_then(|journals| Confirmation::open(&journals));
         let watched = open.and_then(|open| {
+            let holder = lock::holder(places).map_err(io::Error::other)?;
+            let goes_on = |run: &str| holder.as_ref().is_some_and(|holder| holder.run == run);
             open.iter().try_for_each(|open| {
-                if open.is_guarded()? {
+                if goes_on(open.run()) || open.is_guarded()? {
                     Ok(())
                 } else {
                     self.watch(places, open.run())
