@@ -5,12 +5,11 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use hpt_proto::wire::KeptOrder;
 use hpt_proto::{Begun, BlockName, End, Running};
 use hpt_provisioner::block::Block;
 use hpt_provisioner::config::Config;
 use hpt_provisioner::host::live::Live;
-use hpt_provisioner::ledger::{By, Left};
+use hpt_provisioner::ledger::By;
 use hpt_provisioner::plan::{Asker, Bound, Plan, Planned, Reveal, expect};
 use hpt_provisioner::undo::Change;
 
@@ -56,7 +55,8 @@ impl Site {
         }
         let ledgers = Ledgers::of(self.places(), journals.clone());
         ledgers.sweep().map_err(RunError::Ledger)?;
-        Orders::open(self.places())?.sweep()?;
+        let orders = Orders::open(self.places())?;
+        orders.sweep()?;
         let (mut books, left) = self.adopt(&mut config, &host)?;
         let asker = Asker {
             reveal: Reveal::Outline,
@@ -68,8 +68,15 @@ impl Site {
             return Ok(Prepared::Over(end));
         }
         if plan.is_empty() {
-            let end = self.in_place(&config, &plan, journals, books, &left, &kept);
-            return end.map(Prepared::Over);
+            // Whatever broke off before, all is in place; commands stay in doubt.
+            journals.put_away(None)?;
+            if config.prunes && books.mine.forget(&left) {
+                ledgers.write(&books.mine).map_err(RunError::Ledger)?;
+            }
+            orders.note_in_place(&kept);
+            let run = String::new();
+            let report = plan.report();
+            return Ok(Prepared::Over(End::Report { run, report }));
         }
         if let Some(holder) = undecided(&journals, None)? {
             return Ok(Prepared::Over(End::Busy(holder)));
@@ -120,29 +127,6 @@ impl Site {
             places: self.places().clone(),
             _lock: lock,
         })))
-    }
-
-    /// Nothing is to be done: what is remembered of the config is brought up to date.
-    fn in_place(
-        &self,
-        config: &Config,
-        plan: &Plan,
-        journals: Journals,
-        mut books: Books,
-        left: &Left,
-        kept: &KeptOrder,
-    ) -> Result<End, RunError> {
-        // Whatever broke off before, all is in place; commands stay in doubt.
-        journals.put_away(None)?;
-        if config.prunes && books.mine.forget(left) {
-            let ledgers = Ledgers::of(self.places(), journals);
-            ledgers.write(&books.mine).map_err(RunError::Ledger)?;
-        }
-        Orders::open(self.places())?.note_in_place(kept);
-        Ok(End::Report {
-            run: String::new(),
-            report: plan.report(),
-        })
     }
 
     /// How long a run waits to be confirmed of which nobody said so.

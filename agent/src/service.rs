@@ -197,7 +197,7 @@ impl Target for TargetService {
         self.see_to_guardians().await?;
         let request = request.into_inner();
         let delivery = delivery(request.request)?;
-        let reveal = reveal_to(&caller, request.reveal);
+        let reveal = reveal(&caller, request.reveal);
         let site = self.0.site.clone();
         let _turn = self.turn().await;
         let reply = blocking(move || {
@@ -312,8 +312,11 @@ impl Target for TargetService {
         request: Request<wire::DriftRequest>,
     ) -> Result<Response<wire::DriftReply>, Status> {
         let caller = caller(&request)?;
-        let wire::DriftRequest { config, reveal } = request.into_inner();
-        let reveal = reveal_to(&caller, reveal);
+        let wire::DriftRequest {
+            config,
+            reveal: asked,
+        } = request.into_inner();
+        let reveal = reveal(&caller, asked);
         let site = self.0.site.clone();
         let _turn = self.turn().await;
         let drifts = blocking(move || site.drift(&config, reveal)).await?;
@@ -403,15 +406,6 @@ impl Target for TargetService {
             }
         });
         Ok(Response::new(ReceiverStream::new(told)))
-    }
-}
-
-/// What a caller sees who asks for all that it may.
-fn reveal_to(caller: &Caller, asked: bool) -> Reveal {
-    if asked && caller.may_see_content() {
-        Reveal::Content
-    } else {
-        Reveal::Outline
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use hpt_provisioner::host::authorities::authorities;
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 use super::{Found, keep};
@@ -12,13 +13,6 @@ use crate::error::{CommandError, Exit};
 /// How long to wait for a connection, for an answer's beginning, and for each of its parts.
 const PATIENCE: Duration = Duration::from_secs(30);
 const REDIRECTS: u32 = 5;
-
-/// Where systems keep the authorities that they trust.
-const BUNDLES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
 
 /// Fetches a URL. A redirect never leaves https.
 pub(super) fn get_https(url: &str, sha256: Option<&str>) -> Found {
@@ -53,7 +47,9 @@ pub(super) fn open(agent: &Agent, url: &str, name: &str) -> Result<Body, Command
 
 /// An agent that speaks https only, or plain http too where the caller knows the wire.
 pub(super) fn agent(https_only: bool, redirects: u32) -> Agent {
-    let tls = TlsConfig::builder().root_certs(roots()).build();
+    let named = env(Variable::SSL_CERT_FILE);
+    let roots = authorities(named.as_deref());
+    let tls = TlsConfig::builder().root_certs(roots).build();
     let config = Agent::config_builder()
         .https_only(https_only)
         .max_redirects(redirects)
@@ -63,27 +59,4 @@ pub(super) fn agent(https_only: bool, redirects: u32) -> Agent {
         .user_agent(concat!("hpt/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls);
     Agent::new_with_config(config.build())
-}
-
-/// The authorities that this system trusts, else those that browsers do.
-fn roots() -> RootCerts {
-    let named = env(Variable::SSL_CERT_FILE);
-    let bundle = named
-        .iter()
-        .map(String::as_str)
-        .chain(BUNDLES)
-        .find_map(|path| std::fs::read(path).ok());
-    let certificates: Vec<_> = bundle
-        .iter()
-        .flat_map(|pem| parse_pem(pem))
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        RootCerts::WebPki
-    } else {
-        RootCerts::new_with_certs(&certificates)
-    }
 }

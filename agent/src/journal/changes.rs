@@ -21,11 +21,7 @@ pub(crate) struct Past {
 impl Past {
     /// Of this run; `None` if there is no such run.
     pub(crate) fn of(journals: &Journals, id: &str) -> io::Result<Option<Self>> {
-        let Some(file) = journals.find(id)? else {
-            return Ok(None);
-        };
-        let mut reader = Reader::new(file);
-        let Some((_, begun)) = reader.header()? else {
+        let Some((mut reader, _, begun)) = Reader::of(journals, id)? else {
             return Ok(None);
         };
         let bad = |why| io::Error::new(io::ErrorKind::InvalidData, why);

@@ -32,11 +32,7 @@ pub(crate) struct Doing {
 impl Doings {
     /// Of this run; `None` if there is no such run.
     pub(crate) fn of(journals: &Journals, run: &str) -> io::Result<Option<Self>> {
-        let Some(file) = journals.find(run)? else {
-            return Ok(None);
-        };
-        let mut reader = Reader::new(file);
-        let Some((header, begun)) = reader.header()? else {
+        let Some((mut reader, header, begun)) = Reader::of(journals, run)? else {
             return Ok(None);
         };
         let mut done: BTreeMap<u32, (Vec<String>, Deed)> = BTreeMap::new();

@@ -36,6 +36,22 @@ impl Reader {
         }
     }
 
+    /// Of this run, behind what every journal begins with; `None` if there is no such run, or it never
+    /// began.
+    pub(super) fn of(journals: &Journals, id: &str) -> io::Result<Option<(Self, Header, Begun)>> {
+        let Some(file) = journals.find(id)? else {
+            return Ok(None);
+        };
+        let mut reader = Self::new(file);
+        let header = reader.header()?;
+        Ok(header.map(|(header, begun)| (reader, header, begun)))
+    }
+
+    /// When something was written down last.
+    fn written(&self) -> io::Result<Option<SystemTime>> {
+        Ok(self.file.metadata()?.modified().ok())
+    }
+
     /// The next record; `None` if there is no more of it yet.
     pub(super) fn next(&mut self) -> io::Result<Option<Kind>> {
         loop {
@@ -85,17 +101,12 @@ pub(crate) struct Standing {
 impl Standing {
     /// Reads a journal to its end.
     pub(crate) fn read(journals: &Journals, id: &str) -> io::Result<Option<Self>> {
-        let Some(file) = journals.find(id)? else {
-            return Ok(None);
-        };
-        let written = file.metadata()?.modified().ok();
-        let mut reader = Reader::new(file);
-        let Some((header, begun)) = reader.header()? else {
+        let Some((mut reader, header, begun)) = Reader::of(journals, id)? else {
             return Ok(None);
         };
         let mut this = Self {
             reboot: None,
-            written,
+            written: reader.written()?,
             begun,
             done: BTreeSet::new(),
             doubted: BTreeMap::new(),

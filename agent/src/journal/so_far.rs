@@ -14,11 +14,7 @@ use super::read::Reader;
 
 /// How far a run had got that has rebooted its host; `None` if it has not.
 pub(crate) fn so_far(journals: &Journals, id: &str) -> io::Result<Option<(Begun, SoFar)>> {
-    let Some(file) = journals.find(id)? else {
-        return Ok(None);
-    };
-    let mut reader = Reader::new(file);
-    let Some((_, begun)) = reader.header()? else {
+    let Some((mut reader, _, begun)) = Reader::of(journals, id)? else {
         return Ok(None);
     };
     let bad = |why| io::Error::new(io::ErrorKind::InvalidData, why);

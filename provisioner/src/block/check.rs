@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::block::{Decision, Kind};
+use crate::block::{Decision, Kind, program};
 use crate::effect::{Command, Program};
 use crate::host::HostError;
 use crate::host::probe::{Expect, Probe, Target};
@@ -109,15 +109,7 @@ impl Kind for Check {
         {
             complain("http", why.to_owned());
         }
-        if let Some(cmd) = &self.cmd
-            && AbsPath::parse(cmd.expose()).is_err()
-        {
-            let what = "`cmd` is a program's absolute path; a shell's words go into `script`";
-            complain("cmd", what.to_owned());
-        }
-        if self.cmd.is_none() && !self.args.is_empty() {
-            complain("args", "`args` belong to a `cmd`".to_owned());
-        }
+        program::check(self.cmd.as_ref(), &self.args, complain);
         if self.user.is_some() && !self.runs_commands() {
             complain("user", "`user` goes with `cmd` or `script`".to_owned());
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::block::unit::manager;
-use crate::block::{Action, Decision, Kind, Verb};
+use crate::block::{Action, Decision, Kind, Verb, program};
 use crate::effect::{Command, Effect, Program, UnitJob};
 use crate::host::overlay::Fate;
 use crate::host::{HostError, Key};
@@ -103,15 +103,7 @@ impl Kind for Handler {
             let what = "[[handler]] needs one of `reload`, `restart`, `script` and `cmd`";
             complain("", what.to_owned());
         }
-        if let Some(cmd) = &self.cmd
-            && AbsPath::parse(cmd.expose()).is_err()
-        {
-            let what = "`cmd` is a program's absolute path; a shell's words go into `script`";
-            complain("cmd", what.to_owned());
-        }
-        if self.cmd.is_none() && !self.args.is_empty() {
-            complain("args", "`args` belong to a `cmd`".to_owned());
-        }
+        program::check(self.cmd.as_ref(), &self.args, complain);
         if self.scope != UnitScope::System && self.job().is_none() {
             complain(
                 "scope",

@@ -34,6 +34,7 @@ pub mod package;
 pub mod package_repo;
 pub mod packages;
 mod placed;
+mod program;
 pub mod reboot;
 pub mod service;
 mod sudo;

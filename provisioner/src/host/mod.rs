@@ -1,6 +1,7 @@
 //! What a host is: [`Observe`] reads it, [`Mutate`] changes it. Real, rooted and in-memory hosts.
 
 mod archive;
+pub mod authorities;
 pub mod facts;
 mod key;
 pub mod live;

@@ -3,10 +3,11 @@
 use std::io::Read;
 use std::time::Duration;
 
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 
 use super::Live;
 use crate::effect::Command;
+use crate::host::authorities::authorities;
 use crate::host::probe::{Expect, Probe, Target};
 use crate::host::{HostError, Progress};
 
@@ -17,13 +18,6 @@ const BODY: u64 = 1 << 20;
 /// As much of what a command wrote last is repeated, in bytes.
 const LAST_WORDS: usize = 400;
 
-/// Where systems keep the authorities that they trust.
-const BUNDLES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
-
 /// Why it is not as expected, if it is not.
 pub(super) fn look(host: &Live, probe: &Probe, most: Duration) -> Result<(), String> {
     match &probe.at {
@@ -33,7 +27,7 @@ pub(super) fn look(host: &Live, probe: &Probe, most: Duration) -> Result<(), Str
 }
 
 fn get(url: &str, expect: &Expect, most: Duration) -> Result<(), String> {
-    let tls = TlsConfig::builder().root_certs(roots()).build();
+    let tls = TlsConfig::builder().root_certs(authorities(None)).build();
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -58,23 +52,6 @@ fn get(url: &str, expect: &Expect, most: Duration) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The authorities that this host trusts, else those that browsers do.
-fn roots() -> RootCerts {
-    let bundle = BUNDLES.iter().find_map(|path| std::fs::read(path).ok());
-    let items = bundle.iter().flat_map(|pem| parse_pem(pem));
-    let certificates: Vec<_> = items
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        RootCerts::WebPki
-    } else {
-        RootCerts::new_with_certs(&certificates)
-    }
 }
 
 fn run(host: &Live, command: &Command, expect: &Expect) -> Result<(), String> {
