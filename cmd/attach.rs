@@ -34,8 +34,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     };
     let began = Instant::now();
     let run = args.run.as_deref().unwrap_or_default();
-    runtime()?.block_on(async {
-        let mut remote = Remote::connect(&name, context).await?;
+    runtime()?.block_on(Remote::with(&name, context, async |remote, context| {
+        remote.heed(&mut context.terminal).await;
         let verbose = context.is_verbose();
         let mut follower =
             Follower::of_run(name.as_str(), args.all, verbose, &mut context.terminal);
@@ -53,8 +53,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         if let Some(waiting) = waiting {
             // As whoever began it would; of one that is being undone it tells which run did it.
             let left = Duration::from_secs(waiting.left.into());
-            confirm(&mut remote, &run, left, &mut context.terminal).await?;
+            confirm(remote, &run, left, &mut context.terminal).await?;
         }
         Ok(Exit::of(&report))
-    })
+    }))
 }

@@ -92,39 +92,44 @@ fn verify_file(
 fn verify_remote(name: &TargetName, context: &mut Context) -> Result<Exit, CommandError> {
     let broken =
         |why: &dyn std::fmt::Display| CommandError::new(Exit::Failed, format!("{name}: {why}"));
-    let (head, known) = runtime()?.block_on(async {
-        let mut remote = Remote::connect(name, context).await?;
-        let known = known(&remote.kept)?;
-        let mut head = Head::default();
-        let mut each = |line: &str| {
-            head.read(line).map_err(|why| broken(&why))?;
-            match known {
-                Some(known) if known.seq == head.seq => head.is(&known).map_err(|why| broken(&why)),
-                _ => Ok(()),
+    let (head, known) =
+        runtime()?.block_on(Remote::with(name, context, async |remote, context| {
+            remote.heed(&mut context.terminal).await;
+            let known = known(&remote.audit.kept)?;
+            let mut head = Head::default();
+            let mut each = |line: &str| {
+                head.read(line).map_err(|why| broken(&why))?;
+                match known {
+                    Some(known) if known.seq == head.seq => {
+                        head.is(&known).map_err(|why| broken(&why))
+                    }
+                    _ => Ok(()),
+                }
+            };
+            let signed = remote.log(LogRequest::default(), &mut each).await?;
+            let end = signed.map_or(Head::default(), |signed| signed.head);
+            if let Some(known) = known.filter(|known| known.seq > head.seq) {
+                let (next, seen) = (head.seq + 1, known.seq);
+                let what = format!("record {next} is missing: record {seen} was there earlier");
+                return Err(broken(&what));
             }
-        };
-        let signed = remote.log(LogRequest::default(), &mut each).await?;
-        let end = signed.map_or(Head::default(), |signed| signed.head);
-        if let Some(known) = known.filter(|known| known.seq > head.seq) {
-            let (next, seen) = (head.seq + 1, known.seq);
-            let what = format!("record {next} is missing: record {seen} was there earlier");
-            return Err(broken(&what));
-        }
-        if end != head {
-            return Err(broken(&"its records do not end where it says"));
-        }
-        if let Some(signed) = &signed {
-            remote.keep(signed);
-        }
-        Ok((head, known))
-    })?;
+            if end != head {
+                return Err(broken(&"its records do not end where it says"));
+            }
+            if let Some(signed) = &signed {
+                remote.audit.keep(signed);
+            }
+            Ok((head, known))
+        }))?;
     show(name.as_str(), head, known, context);
     Ok(Exit::Done)
 }
 
 fn accept(name: &TargetName, context: &mut Context) -> Result<Exit, CommandError> {
-    let head = runtime()?
-        .block_on(async { Remote::connect(name, context).await?.accept_audit().await })?;
+    let head = runtime()?.block_on(Remote::with(name, context, async |remote, context| {
+        remote.heed(&mut context.terminal).await;
+        remote.accept_audit().await
+    }))?;
     match head {
         Some(head) => show(name.as_str(), head, None, context),
         None => context

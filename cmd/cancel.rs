@@ -32,8 +32,9 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             .hint("`hpt --target NAME cancel`"));
     };
     let run = args.run.as_deref().unwrap_or_default();
-    let running =
-        runtime()?.block_on(async { Remote::connect(&name, context).await?.cancel(run).await })?;
+    let running = runtime()?.block_on(Remote::with(&name, context, async |remote, _| {
+        remote.cancel(run).await
+    }))?;
     let (run, by) = (visible(&running.run), visible(&running.by));
     context.terminal.say(format_args!(
         "{name}: run {run} of {by} stops before its next block"

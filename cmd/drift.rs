@@ -56,11 +56,10 @@ struct Moved<'a> {
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let asked = args.config.as_deref().unwrap_or_default();
-    let (name, drifts) = runtime()?.block_on(async {
-        let mut site = Site::open(context).await?;
+    let (name, drifts) = runtime()?.block_on(Site::with(context, async |site, _| {
         let drifts = site.drift(asked).await?;
         Ok::<_, CommandError>((site.name().to_owned(), drifts))
-    })?;
+    }))?;
     if drifts.is_empty() {
         let what = match asked {
             "" => format!("{name}: no config has been applied that it could have moved from"),

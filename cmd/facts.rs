@@ -21,14 +21,13 @@ struct Facts<'a> {
 }
 
 pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let (name, json) = runtime()?.block_on(async {
-        let mut site = Site::open(context).await?;
-        let json = match &mut site {
+    let (name, json) = runtime()?.block_on(Site::with(context, async |site, _| {
+        let json = match site {
             Site::Local(local) => local.facts_json(),
             Site::Remote(remote) => remote.facts_json().await?,
         };
         Ok::<_, CommandError>((site.name().to_owned(), json))
-    })?;
+    }))?;
     let facts: Map<String, Value> = serde_json::from_str(&json).map_err(|_| {
         CommandError::new(
             Exit::Failed,

@@ -17,6 +17,7 @@ pub(crate) struct Signed {
 }
 
 /// Where that of one target is: a file that is named by its key.
+#[derive(Clone)]
 pub(crate) struct Kept {
     path: PathBuf,
 }

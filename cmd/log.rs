@@ -96,11 +96,11 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         terminal.json(&Object::new(&name, &record));
         Ok(())
     };
-    let end = runtime()?.block_on(async {
-        let mut remote = Remote::connect(&name, context).await?;
+    let end = runtime()?.block_on(Remote::with(&name, context, async |remote, context| {
+        remote.heed(&mut context.terminal).await;
         let mut each = |line: &str| show(line, &mut context.terminal);
         remote.log(request, &mut each).await
-    })?;
+    }))?;
     let end = end.map(|signed| signed.head);
     if chain.is_some() && end != chain {
         let what = format!("{name}: its log does not end where the target says");

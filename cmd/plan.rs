@@ -59,12 +59,11 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     };
     let config = context.read_config(&args.files, given.clone())?;
     let job = Job::new(config, context)?;
-    let plan = runtime()?.block_on(async {
-        let mut site = Site::open(context).await?;
-        let plan = ask(&mut site, &job, context).await?;
-        show(&mut site, &job, &plan, args.all, began, context).await;
+    let plan = runtime()?.block_on(Site::with(context, async |site, context| {
+        let plan = ask(site, &job, context).await?;
+        show(site, &job, &plan, args.all, began, context).await;
         Ok::<_, CommandError>(plan)
-    })?;
+    }))?;
     if let Some(path) = &args.output {
         let file = PlanFile::new(&context.global, &args.files, &given, &job.files, &plan);
         file.write(path)?;
@@ -90,6 +89,7 @@ pub(crate) async fn ask(
         .terminal
         .passing(format_args!("planning {}", site.name()));
     let plan = site.plan(job).await?;
+    site.heed(&mut context.terminal).await;
     if let Some(broken) = site.interrupted() {
         context.terminal.note(interrupted::line(&broken));
         if let Some(broken) = json::BrokeOff::new(site.name(), &broken) {

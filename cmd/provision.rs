@@ -128,20 +128,19 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         agreed.same_texts(&config.files)?;
     }
     let job = Job::new(config, context)?;
-    runtime()?.block_on(async {
-        let mut site = Site::open(context).await?;
-        let plan = ask(&mut site, &job, context).await?;
+    runtime()?.block_on(Site::with(context, async |site, context| {
+        let plan = ask(site, &job, context).await?;
         if let Some(agreed) = agreed.as_ref().filter(|agreed| agreed.has_moved(&plan)) {
             // The host says why: it was applied before, or the host has changed.
             how.bound = Some(agreed.bound());
             let began = Instant::now();
-            return apply(&mut site, &job, &plan, &how, args.all, began, context).await;
+            return apply(site, &job, &plan, &how, args.all, began, context).await;
         }
         let asks = !args.yes && agreed.is_none() && Terminal::can_ask();
         // Nobody agrees to what was not shown.
         let is_hushed = context.global.quiet && !asks && !plan.is_empty();
         if !is_hushed || context.terminal.is_json() {
-            show(&mut site, &job, &plan, args.all, began, context).await;
+            show(site, &job, &plan, args.all, began, context).await;
         }
         // What broke off is only over when a run has found all of it in place.
         if plan.is_empty() && site.interrupted().is_none() {
@@ -181,8 +180,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         if !context.global.quiet {
             context.terminal.say("");
         }
-        apply(&mut site, &job, &plan, &how, args.all, began, context).await
-    })
+        apply(site, &job, &plan, &how, args.all, began, context).await
+    }))
 }
 
 async fn apply(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hpt_agent::drift::Drift;
-use hpt_keystore::{TargetName, VerifyingKey};
+use hpt_keystore::TargetName;
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
@@ -17,14 +17,15 @@ use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::Plan;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
 use hpt_transport::{DialError, Dialer, LocalKey};
+use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::address::HostPort;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::heads::Kept;
 use crate::print::plural;
+use crate::remote_audit::{Alarm, Watch};
 use crate::site::{Job, Planned};
 use crate::terminal::{Terminal, visible};
 use crate::upload;
@@ -39,14 +40,26 @@ pub(crate) struct Remote {
     pub(crate) interrupted: Option<Interrupted>,
     /// Whether all is in place there, and it does not know yet that this was asked for.
     pub(crate) unkept: bool,
-    /// The key of its signatures.
-    pub(crate) signing: VerifyingKey,
-    /// What was seen of its audit.
-    pub(crate) kept: Kept,
+    /// Its audit, and what was seen of it before.
+    pub(crate) audit: Watch,
+    /// The look at its audit, until somebody has heeded what it found.
+    pub(crate) look: Option<JoinHandle<Result<(), Alarm>>>,
 }
 
 impl Remote {
-    /// Reads the keys for a target and dials it.
+    /// Does this with a target. Its audit is held meanwhile against what was seen of it before.
+    pub(crate) async fn with<T>(
+        name: &TargetName,
+        context: &mut Context,
+        act: impl AsyncFnOnce(&mut Self, &mut Context) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let mut remote = Self::connect(name, context).await?;
+        let done = act(&mut remote, context).await;
+        remote.heed(&mut context.terminal).await;
+        done
+    }
+
+    /// Reads the keys for a target, dials it, and has its audit looked at.
     pub(crate) async fn connect(
         name: &TargetName,
         context: &mut Context,
@@ -69,22 +82,19 @@ impl Remote {
             target.identity.channel,
             Arc::new(target.psk),
         );
-        let signing = target.identity.signing;
+        let audit = Watch::of(&context.keystore()?, target.identity.signing);
         let client = dial(&dialer).await;
-        let mut remote = Self {
+        let client = client.map_err(|error| unreachable(name, &error))?;
+        Ok(Self {
             name: name.clone(),
             address,
-            client: client.map_err(|error| unreachable(name, &error))?,
             dialer,
             interrupted: None,
             unkept: false,
-            kept: Kept::of(&context.keystore()?, &signing),
-            signing,
-        };
-        if let Err(alarm) = remote.see_audit().await {
-            alarm.show(&remote.name, &mut context.terminal);
-        }
-        Ok(remote)
+            look: Some(tokio::spawn(audit.clone().look(client.clone()))),
+            audit,
+            client,
+        })
     }
 
     /// Dials anew, with a new handshake.

@@ -1,13 +1,17 @@
 //! The audit of a target: its head, held against the one that was seen before, and its records.
 
+use std::path::Path;
+
 use hpt_agent::audit::Head;
-use hpt_keystore::TargetName;
+use hpt_keystore::{TargetName, VerifyingKey};
+use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{self, AuditHeadRequest, LogRequest};
 use serde::Serialize;
 use tonic::Code;
+use tonic::transport::Channel;
 
 use crate::error::CommandError;
-use crate::heads::Signed;
+use crate::heads::{Kept, Signed};
 use crate::print::style::FAILED;
 use crate::remote::Remote;
 use crate::terminal::{Terminal, visible};
@@ -40,10 +44,23 @@ impl Alarm {
     }
 }
 
-impl Remote {
+/// The audit of one target: the key that signs it, and where its head is kept.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    signing: VerifyingKey,
+    pub(crate) kept: Kept,
+}
+
+impl Watch {
+    /// Of the target with this key, for the clients of a keystore.
+    pub(crate) fn of(keystore: &Path, signing: VerifyingKey) -> Self {
+        let kept = Kept::of(keystore, &signing);
+        Self { signing, kept }
+    }
+
     /// Holds the head of the target's audit against the one that was seen before, and keeps it. A
-    /// target that does not answer at all is left to the call that follows.
-    pub(crate) async fn see_audit(&mut self) -> Result<(), Alarm> {
+    /// target that does not answer at all is left to the other calls.
+    pub(crate) async fn look(self, mut client: TargetClient<Channel>) -> Result<(), Alarm> {
         let kept = self.kept.read().map_err(|why| {
             let path = self.kept.path().display();
             Alarm(format!(
@@ -53,7 +70,7 @@ impl Remote {
         let request = AuditHeadRequest {
             known: kept.map_or(0, |head| head.seq),
         };
-        let reply = match self.client.audit_head(request).await {
+        let reply = match client.audit_head(request).await {
             Ok(reply) => reply.into_inner(),
             Err(status) if status.code() == Code::Unimplemented && kept.is_some() => {
                 return Err(Alarm("it is not there any more".to_owned()));
@@ -83,6 +100,36 @@ impl Remote {
         Ok(())
     }
 
+    /// Keeps a head as the one that was seen last.
+    pub(crate) fn keep(&self, signed: &Signed) {
+        if let Err(why) = self.kept.keep(signed) {
+            let path = self.kept.path().display();
+            tracing::warn!("{path}: cannot keep the head of the audit: {why}");
+        }
+    }
+
+    fn signed(&self, told: &wire::Head) -> Result<Signed, Alarm> {
+        let bad = || Alarm("its head is not signed with the key that is pinned here".to_owned());
+        let hash: [u8; 32] = told.hash[..].try_into().map_err(|_| bad())?;
+        let signature: [u8; 64] = told.signature[..].try_into().map_err(|_| bad())?;
+        let (seq, hash) = (told.seq, hash.into());
+        let head = Head { seq, hash };
+        head.verify(&self.signing, &signature).map_err(|_| bad())?;
+        Ok(Signed { head, signature })
+    }
+}
+
+impl Remote {
+    /// Warns, once, if the look at the target's audit found that it is not what it was.
+    pub(crate) async fn heed(&mut self, terminal: &mut Terminal) {
+        let Some(look) = self.look.take() else {
+            return;
+        };
+        if let Ok(Err(alarm)) = look.await {
+            alarm.show(&self.name, terminal);
+        }
+    }
+
     /// Keeps the head as it is now, whatever was seen before.
     pub(crate) async fn accept_audit(&mut self) -> Result<Option<Head>, CommandError> {
         let reply = self.client.audit_head(AuditHeadRequest::default()).await;
@@ -90,8 +137,11 @@ impl Remote {
         let Some(head) = reply.head else {
             return Ok(None);
         };
-        let signed = self.signed(&head).map_err(|alarm| self.alarmed(&alarm))?;
-        self.keep(&signed);
+        let signed = self
+            .audit
+            .signed(&head)
+            .map_err(|alarm| self.alarmed(&alarm))?;
+        self.audit.keep(&signed);
         Ok(Some(signed.head))
     }
 
@@ -116,29 +166,12 @@ impl Remote {
                 each(&reply.record)?;
             }
         }
-        let head = head.map(|head| self.signed(&head)).transpose();
+        let head = head.map(|head| self.audit.signed(&head)).transpose();
         head.map_err(|alarm| self.alarmed(&alarm))
-    }
-
-    pub(crate) fn keep(&self, signed: &Signed) {
-        if let Err(why) = self.kept.keep(signed) {
-            let path = self.kept.path().display();
-            tracing::warn!("{path}: cannot keep the head of the audit: {why}");
-        }
     }
 
     pub(crate) fn alarmed(&self, alarm: &Alarm) -> CommandError {
         let what = format!("{}: {}", self.name, visible(&alarm.0));
         CommandError::new(crate::error::Exit::Failed, what)
-    }
-
-    fn signed(&self, told: &wire::Head) -> Result<Signed, Alarm> {
-        let bad = || Alarm("its head is not signed with the key that is pinned here".to_owned());
-        let hash: [u8; 32] = told.hash[..].try_into().map_err(|_| bad())?;
-        let signature: [u8; 64] = told.signature[..].try_into().map_err(|_| bad())?;
-        let (seq, hash) = (told.seq, hash.into());
-        let head = Head { seq, hash };
-        head.verify(&self.signing, &signature).map_err(|_| bad())?;
-        Ok(Signed { head, signature })
     }
 }

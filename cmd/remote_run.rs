@@ -168,7 +168,7 @@ impl Remote {
             match self.hear(&mut hearing, &mut events).await {
                 Ok(end) => {
                     // What is wrong with it is told at the next contact.
-                    let _ = self.see_audit().await;
+                    let _ = self.audit.clone().look(self.client.clone()).await;
                     return Ok(end);
                 }
                 Err(Broken::Said(error)) => return Err(error),

@@ -92,13 +92,25 @@ impl Job {
 }
 
 impl Site {
-    /// The host that the command line names: keys are read and the target is dialled.
-    pub(crate) async fn open(context: &mut Context) -> Result<Self, CommandError> {
-        match context.global.target.clone() {
-            Some(name) => Ok(Self::Remote(Box::new(
-                Remote::connect(&name, context).await?,
-            ))),
-            None => Ok(Self::Local(Box::new(Local::open(context)?))),
+    /// Does this with the host that the command line names: keys are read and the target is dialled.
+    pub(crate) async fn with<T>(
+        context: &mut Context,
+        act: impl AsyncFnOnce(&mut Self, &mut Context) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let mut site = match context.global.target.clone() {
+            Some(name) => Self::Remote(Box::new(Remote::connect(&name, context).await?)),
+            None => Self::Local(Box::new(Local::open(context)?)),
+        };
+        let done = act(&mut site, context).await;
+        site.heed(&mut context.terminal).await;
+        done
+    }
+
+    /// Warns, once, if the host's audit is not what it was.
+    pub(crate) async fn heed(&mut self, terminal: &mut Terminal) {
+        match self {
+            Self::Local(_) => {}
+            Self::Remote(remote) => remote.heed(terminal).await,
         }
     }
 

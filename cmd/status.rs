@@ -82,8 +82,9 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
     let Some(name) = context.global.target.clone() else {
         return Err(CommandError::usage("whose status?").hint("`hpt --target NAME status`"));
     };
-    let reply =
-        runtime()?.block_on(async { Remote::connect(&name, context).await?.status().await })?;
+    let reply = runtime()?.block_on(Remote::with(&name, context, async |remote, _| {
+        remote.status().await
+    }))?;
     let time = began.elapsed();
     let running = reply.running.as_ref();
     let broken = reply.interrupted.as_ref();

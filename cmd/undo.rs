@@ -65,8 +65,7 @@ struct Block<'a> {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let asked = args.run.as_deref().unwrap_or_default();
-    runtime()?.block_on(async {
-        let mut site = Site::open(context).await?;
+    runtime()?.block_on(Site::with(context, async |site, context| {
         let plan = site.plan_undo(asked).await?;
         let running: Running = plan.run.clone().unwrap_or_default().into();
         let name = site.name().to_owned();
@@ -89,8 +88,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
                 .undo(&running.run, &mut |heard| follower.hear(&heard))
                 .await?;
             match &end {
-                End::Busy(holder)
-                    if patience.wait(&mut site, holder, follower.terminal).await? => {}
+                End::Busy(holder) if patience.wait(site, holder, follower.terminal).await? => {}
                 _ => break end,
             }
         };
@@ -109,7 +107,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
                 Err(CommandError::new(Exit::Failed, what))
             }
         }
-    })
+    }))
 }
 
 fn show(name: &str, running: &Running, blocks: &[Undoing], terminal: &mut Terminal) {

@@ -36,11 +36,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let what = thing(&args.what)?;
-    let (name, reply) = runtime()?.block_on(async {
-        let mut site = Site::open(context).await?;
+    let (name, reply) = runtime()?.block_on(Site::with(context, async |site, _| {
         let reply = site.why(&what).await?;
         Ok::<_, CommandError>((site.name().to_owned(), reply))
-    })?;
+    }))?;
     let WhyReply { owned, versions } = reply;
     let terminal = &mut context.terminal;
     if owned.is_empty() && versions.is_empty() {
