@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hpt_proto::wire::KeptOrder;
+use hpt_proto::wire::{Header, KeptOrder};
 use hpt_proto::{Begun, End, Told};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::host::live::Live;
@@ -92,8 +92,12 @@ impl Due {
         let journal = if is_resumed {
             Journal::go_on(&self.journals, self.begun, cancel, hear)
         } else {
-            let key = self.recorded.key();
-            Journal::begin(&self.journals, self.begun, self.in_doubt, key, cancel, hear)
+            let of = Header {
+                in_doubt: self.in_doubt.into_iter().collect(),
+                key: self.recorded.key().to_owned(),
+                ..Header::default()
+            };
+            Journal::begin(&self.journals, self.begun, of, cancel, hear)
         };
         let mut journal = journal.map_err(|why| self.recorded.failed(why))?;
         let (config, host) = (&self.config, &mut self.host);

@@ -16,7 +16,7 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, Kept, Live};
 use hpt_provisioner::host::{HostError, Observe};
-use hpt_provisioner::ledger::Left;
+use hpt_provisioner::ledger::{By, Left};
 use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Reveal, plan};
 use hpt_provisioner::secret::Secret;
 use hpt_transport::LocalKey;
@@ -83,6 +83,18 @@ pub struct Order {
     /// In what time it must be confirmed, and who undoes it if it is not: zero for never, and `None` for
     /// what its config says. Without it nobody could confirm it.
     pub confirm: Option<(Option<Duration>, Guardian)>,
+}
+
+impl Order {
+    /// The run and who asked for it, as the ledger names them.
+    pub(crate) fn by(&self) -> By {
+        By {
+            run: self.running.run.clone(),
+            client: self.running.by.clone(),
+            key: self.asked.key.clone(),
+            time: self.running.since,
+        }
+    }
 }
 
 /// A host, and what it remembers from one plan to the next. Clones share it.

@@ -341,12 +341,12 @@ impl Target for TargetService {
         &self,
         request: Request<wire::AuditHeadRequest>,
     ) -> Result<Response<wire::AuditHeadReply>, Status> {
-        let (audit, seq) = (self.0.audit.clone(), request.get_ref().known);
-        let looked = blocking(move || Ok::<_, io::Error>((audit.head()?, audit.hash_at(seq)?)));
-        let (head, known) = looked.await?.map_err(|error| failed(&error))?;
+        let (audit, known) = (self.0.audit.clone(), request.get_ref().known);
+        let looked = blocking(move || audit.head_from(known)).await?;
+        let (head, links) = looked.map_err(|error| failed(&error))?;
         Ok(Response::new(wire::AuditHeadReply {
             head: signed(head, &self.0.signing),
-            known: known.map_or_else(Vec::new, |hash| hash.as_bytes().to_vec()),
+            links: links.iter().flat_map(|link| *link.as_bytes()).collect(),
         }))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hpt_proto::wire::{PlanUndoReply, Undoing};
+use hpt_proto::wire::{Header, PlanUndoReply, Undoing};
 use hpt_proto::{Begun, End, Running, Told};
 use hpt_provisioner::undo::{Fate, foresee, undo};
 
@@ -97,7 +97,13 @@ impl Site {
         };
         let confirmation = Confirmation::of(&journals, run);
         let waited = confirmation.filter(|waiting| waiting.stage() == Some(Stage::Armed));
-        let journal = Journal::begin(&journals, begun, in_doubt, recorded.key(), cancel, hear);
+        let of = Header {
+            in_doubt: in_doubt.into_iter().collect(),
+            key: recorded.key().to_owned(),
+            undoes: run.to_owned(),
+            ..Header::default()
+        };
+        let journal = Journal::begin(&journals, begun, of, cancel, hear);
         let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = undo(&past.changes, &mut host, &mut journal);
         ledgers.end_undo(&past, &report, owned);
