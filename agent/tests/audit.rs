@@ -257,6 +257,12 @@ fn a_full_disk_allows_no_run_that_is_not_recorded() {
     assert_eq!(began + refused, 12, "{records:#?}");
     assert!(refused > 0);
 
+    // An undo has the room that was kept: it may be what lets an operator in again.
+    let Order { running, asked, .. } = order(MOTD, "eeee");
+    let undone = site.undo("20261121-171501-0000", running, &asked, &mut |_| ());
+    undone.unwrap();
+    assert!(!dir.path().join("root/etc/first").exists());
+
     fs::remove_file(disk.0.path().join("filler")).unwrap();
     site.execute(order(MOTD, "ffff"), &mut |_| ()).unwrap();
     assert!(dir.path().join("root/etc/motd").exists());
