@@ -12,7 +12,7 @@ use crate::audit::{Entry, Kind};
 use crate::due::Prepared;
 use crate::grants::Caller;
 use crate::journal::follow::{Followed, Follower, is_end};
-use crate::journal::{Journals, cancel_path, name_run};
+use crate::journal::{Journals, name_run};
 use crate::refusal::{bad, blocking, failed, unplannable};
 use crate::run::{Order, RunError};
 use crate::runner::Runner;
@@ -186,8 +186,8 @@ impl TargetService {
                 "" => Status::not_found("no run goes on"),
                 run => Status::not_found(format!("run {run} does not go on")),
             })?;
-        let path = cancel_path(&self.0.places.run, &running.run);
-        std::fs::write(path, "").map_err(|error| failed(&error))?;
+        let stopped = self.0.site.stop(&running.run);
+        stopped.map_err(|error| failed(&error))?;
         self.0.notes.add(Entry {
             run: running.run.clone(),
             ..caller.entry(self.0.notes.now(), Kind::Cancelled)

@@ -25,7 +25,7 @@ use crate::Places;
 use crate::audit::Asked;
 use crate::due::Prepared;
 use crate::guard::Guardian;
-use crate::journal::{Journals, Standing};
+use crate::journal::{Journals, Standing, cancel_path};
 use crate::ledger::{Books, Ledgers};
 use crate::lock;
 use crate::state::{State, StateError};
@@ -202,6 +202,14 @@ impl Site {
         let still = still.filter(|run| run.running() == open.running());
         let still = still.filter(|run| !run.is_awaited());
         Ok(still.map(|run| run.interrupted()))
+    }
+
+    /// Has a run stop before its next block.
+    ///
+    /// # Errors
+    /// If that cannot be left for it to find.
+    pub fn stop(&self, run: &str) -> io::Result<()> {
+        std::fs::write(cancel_path(&self.places.run, run), "")
     }
 
     /// Brings a config about, or says why nothing was done. All that is told is in the run's journal

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::Places;
-use crate::audit::{Audit, Head};
+use crate::audit::{Audit, Entry, Head, Kind};
 use crate::blobs::Store;
 use crate::confirm::{Confirmation, Unconfirmed};
 use crate::drift::Drift;
@@ -284,14 +284,15 @@ impl Target for TargetService {
         let confirmed = blocking(move || {
             // The run may have taken away what this session was let in by.
             let caller = pins.caller_now(key, &notes);
-            if caller.is_none_or(|caller| caller.may(CONFIRM).is_err()) {
-                return Err(Unconfirmed::NotAllowed);
-            }
+            let caller = caller.filter(|caller| caller.may(CONFIRM).is_ok());
+            let caller = caller.ok_or(Unconfirmed::NotAllowed)?;
             let journals = Journals::open(&places).map_err(io::Error::other)?;
             let confirmation = Confirmation::of(&journals, &run);
-            confirmation
-                .ok_or(Unconfirmed::Unasked(run))?
-                .confirm(began.elapsed())
+            let confirmation = confirmation.ok_or_else(|| Unconfirmed::Unasked(run.clone()))?;
+            confirmation.confirm(began.elapsed())?;
+            let entry = caller.entry(notes.now(), Kind::Confirmed);
+            notes.add(Entry { run, ..entry });
+            Ok(())
         });
         let reverted_by = match confirmed.await? {
             Ok(()) => String::new(),
