@@ -16,6 +16,7 @@ use rustix::fs::FlockOperation;
 use rustix::time::ClockId;
 
 use crate::journal::{Journals, is_id};
+use crate::process;
 use crate::ruleset;
 
 /// Ends the name of the file that says why a run could not be undone yet.
@@ -146,8 +147,8 @@ impl Confirmation {
     }
 
     /// Whether somebody sees to it that it is undone in time.
-    pub(crate) fn is_guarded(&self) -> io::Result<bool> {
-        Ok(self.guard()?.is_none())
+    pub(crate) fn is_guarded(&self) -> bool {
+        fs::read_to_string(self.path("guard")).is_ok_and(|name| process::lives(&name))
     }
 
     /// What is to be said of it, if it is not decided yet.
@@ -271,11 +272,17 @@ impl Confirmation {
     /// Keeps others from guarding it for as long as the answer lives; `None` if somebody does already.
     pub(crate) fn guard(&self) -> io::Result<Option<File>> {
         let file = match private(&self.path("guard")) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => File::open(self.path("guard"))?,
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                OpenOptions::new().write(true).open(self.path("guard"))?
+            }
             made => made?,
         };
-        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        Ok(locked.is_ok().then_some(file))
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        file.set_len(0)?;
+        (&file).write_all(process::own().as_bytes())?;
+        Ok(Some(file))
     }
 
     /// Removes what there is about a run whose journal goes.

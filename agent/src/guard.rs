@@ -82,7 +82,7 @@ impl Guardian {
             let holder = lock::holder(places).map_err(io::Error::other)?;
             let goes_on = |run: &str| holder.as_ref().is_some_and(|holder| holder.run == run);
             open.iter().try_for_each(|open| {
-                if goes_on(open.run()) || open.is_guarded()? {
+                if goes_on(open.run()) || open.is_guarded() {
                     Ok(())
                 } else {
                     self.watch(places, open.run())
