@@ -11,6 +11,8 @@ use std::time::Duration;
 use hpt_proto::wire::RunRequest;
 use hpt_proto::{End, Running};
 use tokio::process::Command;
+use tokio::task::spawn_blocking;
+use tokio::time::MissedTickBehavior;
 
 use crate::Places;
 use crate::audit::Asked;
@@ -21,6 +23,8 @@ use crate::lock;
 use crate::run::{RunError, Site};
 use crate::runner::{PATH, Runner};
 
+/// From one look at whether all that are not decided are looked after to the next.
+const EACH: Duration = Duration::from_secs(1);
 /// From one look at what has become of a run to the next.
 const LOOK: Duration = Duration::from_millis(50);
 /// The time before the second try to undo a run; it doubles with each that fails, up to the longest.
@@ -91,6 +95,18 @@ impl Guardian {
         });
         if let Err(why) = watched {
             tracing::error!("a run that was not confirmed cannot be undone: {why}");
+        }
+    }
+
+    /// Sees to all of them again and again, for as long as it is polled: a host that nobody can reach
+    /// undoes what locks its operator out, whatever has become of whoever was to do it.
+    pub(crate) async fn watch_always(self, places: Places) {
+        let mut tick = tokio::time::interval(EACH);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let (guardian, places) = (self.clone(), places.clone());
+            let _ = spawn_blocking(move || guardian.watch_all(&places)).await;
         }
     }
 
