@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hpt_proto::wire::ConfirmRequest;
+use hpt_proto::wire::{ConfirmReply, ConfirmRequest};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 
@@ -17,12 +17,12 @@ const TRY: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(300);
 
 impl Remote {
-    /// Confirms a run over a new session. The id of the run that has undone it, if that came too late.
+    /// Confirms a run over a new session. How it was undone, if that came too late.
     pub(crate) async fn confirm(
         &mut self,
         run: &str,
         window: Duration,
-    ) -> Result<Option<String>, CommandError> {
+    ) -> Result<Option<ConfirmReply>, CommandError> {
         let began = Instant::now();
         loop {
             let tried = tokio::select! {
@@ -30,7 +30,7 @@ impl Remote {
                 _ = tokio::signal::ctrl_c() => return Err(self.unconfirmed(run, "interrupted")),
             };
             let why = match tried {
-                Ok(Ok(reverted_by)) => return Ok(reverted_by),
+                Ok(Ok(reverted)) => return Ok(reverted),
                 Ok(Err(why)) => why,
                 Err(_) => format!("no answer within {} s", TRY.as_secs()),
             };
@@ -42,13 +42,13 @@ impl Remote {
         }
     }
 
-    async fn try_to_confirm(&mut self, run: &str) -> Result<Option<String>, String> {
+    async fn try_to_confirm(&mut self, run: &str) -> Result<Option<ConfirmReply>, String> {
         self.reconnect().await.map_err(|why| why.to_string())?;
         let request = ConfirmRequest {
             run: run.to_owned(),
         };
         match self.client.confirm(request).await {
-            Ok(reply) => Ok(Some(reply.into_inner().reverted_by).filter(|by| !by.is_empty())),
+            Ok(reply) => Ok(Some(reply.into_inner()).filter(|by| !by.reverted_by.is_empty())),
             // A right or a pin that the run took away comes back when the run is undone.
             Err(status) => Err(match status.code() {
                 Code::FailedPrecondition | Code::NotFound => visible(status.message()).into_owned(),
@@ -61,6 +61,6 @@ impl Remote {
         let (name, run) = (&self.name, visible(run));
         let what = format!("{name}: run {run} is not confirmed: {}", visible(why));
         CommandError::new(Exit::Unreachable, what)
-            .hint("the host undoes it by itself when its time has passed")
+            .hint("the host undoes it by itself when its time has passed, and tries until it can")
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use hpt_proto::wire::ConfirmReply;
 use hpt_proto::{End, Running};
 use hpt_provisioner::config::Given;
 use hpt_provisioner::plan::{Digest, Moved, Plan};
@@ -246,24 +247,37 @@ pub(crate) async fn confirm(
     window: Duration,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let reverted_by = remote.confirm(run, window).await?;
+    let reverted = remote.confirm(run, window).await?;
     let name = remote.name();
-    let Some(by) = reverted_by else {
+    let Some(ConfirmReply { reverted_by, stays }) = reverted else {
         terminal.note("confirmed by a new session");
         terminal.json(&json::Confirmed::new(name, run));
         return Ok(());
     };
-    let (run, by) = (visible(run), visible(&by));
+    let (run, by) = (visible(run), visible(&reverted_by));
     let seconds = window.as_secs();
-    let what = format!(
+    let mut what = format!(
         "{name}: no new session confirmed run {run} within {seconds} s, and run {by} has undone it"
     );
+    if !stays.is_empty() {
+        what += &format!(", but for what cannot be put back: {}", some_of(&stays));
+    }
     let hint = format!("`hpt --target {name} attach {by}` shows what was put back");
     Err(CommandError::new(Exit::Reverted, what).hint(hint))
 }
 
-/// As many blocks as are named that have changed.
+/// As many blocks as are named.
 const NAMED: usize = 5;
+
+/// The first of these ids of blocks, and how many more there are.
+fn some_of(blocks: &[String]) -> String {
+    let ids = blocks.iter().take(NAMED).map(|id| visible(id));
+    let words = ids.collect::<Vec<_>>().join(", ");
+    match blocks.len().saturating_sub(NAMED) {
+        0 => words,
+        more => format!("{words} and {more} more"),
+    }
+}
 
 fn changed(name: &str, moved: &Moved) -> CommandError {
     let Moved {
@@ -274,12 +288,7 @@ fn changed(name: &str, moved: &Moved) -> CommandError {
     let what = format!("{name} has changed since plan {planned} was made; it is plan {now} by now");
     let mut error = CommandError::new(Exit::Failed, what);
     if !blocks.is_empty() {
-        let ids = blocks.iter().take(NAMED).map(|id| visible(id));
-        let mut words = ids.collect::<Vec<_>>().join(", ");
-        if let Some(more) = blocks.len().checked_sub(NAMED).filter(|more| *more > 0) {
-            words = format!("{words} and {more} more");
-        }
-        error = error.hint(format!("what differs: {words}"));
+        error = error.hint(format!("what differs: {}", some_of(blocks)));
     }
     error.hint("nothing was done; `hpt plan` shows the new one")
 }

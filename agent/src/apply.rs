@@ -11,6 +11,7 @@ use tonic::Status;
 use crate::audit::{Entry, Kind};
 use crate::due::Prepared;
 use crate::grants::Caller;
+use crate::guard::is_guardians;
 use crate::journal::follow::{Followed, Follower, is_end};
 use crate::journal::{Journals, name_run};
 use crate::refusal::{bad, blocking, failed, unplannable};
@@ -186,6 +187,12 @@ impl TargetService {
                 "" => Status::not_found("no run goes on"),
                 run => Status::not_found(format!("run {run} does not go on")),
             })?;
+        if is_guardians(&running) {
+            return Err(Status::failed_precondition(format!(
+                "run {} puts back what was not confirmed in time, and does so to its end",
+                running.run
+            )));
+        }
         let stopped = self.0.site.stop(&running.run);
         stopped.map_err(|error| failed(&error))?;
         self.0.notes.add(Entry {

@@ -1,8 +1,9 @@
 //! Runs that are undone unless they are confirmed in time, and what has become of each (J3).
 //!
 //! Beside its journal such a run has a file whose name says where it stands: `runs/ID.armed` from before
-//! its first effect on, then `ID.confirmed`, or `ID.reverting` and at last `ID.reverted`. Whoever renames
-//! the armed one has decided. `ID.over` says when the run ended.
+//! its first effect on, then `ID.confirmed`, or `ID.reverting` and at last `ID.reverted`, which is there
+//! only when an undo has put back all that can be put back. Whoever renames the armed one has decided.
+//! `ID.over` says when the run ended.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -15,8 +16,11 @@ use rustix::fs::FlockOperation;
 use rustix::time::ClockId;
 
 use crate::journal::{Journals, is_id};
+use crate::process;
 use crate::ruleset;
 
+/// Ends the name of the file that says why a run could not be undone yet.
+const TROUBLE: &str = "trouble";
 /// What changes with every boot.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -27,9 +31,9 @@ pub(crate) enum Stage {
     Armed,
     /// It stays.
     Confirmed,
-    /// Its time has passed.
+    /// Its time has passed, or somebody has begun to undo it: it is undone, however often that takes.
     Reverting,
-    /// It was undone.
+    /// It was undone, but for what nothing can put back.
     Reverted,
 }
 
@@ -62,12 +66,21 @@ pub(crate) enum Unconfirmed {
     GoesOn(String),
     #[error("run {0} is confirmed over a session that began after its end; this one is older")]
     OldSession(String),
-    #[error("it is too late: run {0} is being undone")]
-    Reverting(String),
-    #[error("it is too late: run {run} was undone by run {by}")]
-    Reverted { run: String, by: String },
+    #[error("it is too late: run {run} is being undone{trouble}")]
+    Reverting { run: String, trouble: String },
+    #[error("it is too late: run {} was undone by run {}", .0, .1.by)]
+    Reverted(String, Reverted),
     #[error("the confirmation cannot be kept: {0}")]
     Io(#[from] io::Error),
+}
+
+/// How a run was undone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reverted {
+    /// The run that has undone it.
+    pub(crate) by: String,
+    /// The ids of blocks of which something stays that nothing can put back.
+    pub(crate) stays: Vec<String>,
 }
 
 /// The confirmation of one run.
@@ -102,6 +115,11 @@ impl Confirmation {
         Ok(open)
     }
 
+    /// Whether it is not decided yet.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.stage(), Some(Stage::Armed | Stage::Reverting))
+    }
+
     pub(crate) fn run(&self) -> &str {
         &self.run
     }
@@ -118,11 +136,6 @@ impl Confirmation {
         self.become_of(&temp, Stage::Armed)
     }
 
-    /// As if it had never been armed, for a run that did not begin.
-    pub(crate) fn disarm(&self) {
-        let _ = fs::remove_file(self.path(Stage::Armed.suffix()));
-    }
-
     /// Keeps what is loaded into the running host, and by no file of it.
     pub(crate) fn keep_ruleset(&self) -> io::Result<()> {
         ruleset::keep(&self.path("nft"))
@@ -134,8 +147,8 @@ impl Confirmation {
     }
 
     /// Whether somebody sees to it that it is undone in time.
-    pub(crate) fn is_guarded(&self) -> io::Result<bool> {
-        Ok(self.guard()?.is_none())
+    pub(crate) fn is_guarded(&self) -> bool {
+        fs::read_to_string(self.path("guard")).is_ok_and(|name| process::lives(&name))
     }
 
     /// What is to be said of it, if it is not decided yet.
@@ -197,11 +210,14 @@ impl Confirmation {
         match self.stage() {
             None => Err(Unconfirmed::Unasked(run())),
             Some(Stage::Confirmed) => Ok(()),
-            Some(Stage::Reverting) => Err(Unconfirmed::Reverting(run())),
-            Some(Stage::Reverted) => Err(Unconfirmed::Reverted {
-                run: run(),
-                by: fs::read_to_string(self.path(Stage::Reverted.suffix()))?,
-            }),
+            Some(Stage::Reverting) => Err(self.reverting()),
+            Some(Stage::Reverted) => {
+                let text = fs::read_to_string(self.path(Stage::Reverted.suffix()))?;
+                let mut lines = text.lines().map(str::to_owned);
+                let by = lines.next().unwrap_or_default();
+                let stays = lines.collect();
+                Err(Unconfirmed::Reverted(run(), Reverted { by, stays }))
+            }
             Some(Stage::Armed) => {
                 let ended = self.ended_ago().ok_or_else(|| Unconfirmed::GoesOn(run()))?;
                 if session_age >= ended {
@@ -210,9 +226,29 @@ impl Confirmation {
                 if self.move_on(Stage::Armed, Stage::Confirmed)? {
                     return Ok(());
                 }
-                Err(Unconfirmed::Reverting(run()))
+                Err(self.reverting())
             }
         }
+    }
+
+    /// It cannot be confirmed any more; with what keeps it from being undone, if something does.
+    fn reverting(&self) -> Unconfirmed {
+        let trouble = fs::read_to_string(self.path(TROUBLE)).ok();
+        let trouble = trouble.map(|why| format!(", and that is tried again: {why}"));
+        Unconfirmed::Reverting {
+            run: self.run.clone(),
+            trouble: trouble.unwrap_or_default(),
+        }
+    }
+
+    /// Keeps for whoever asks why the run could not be undone yet.
+    pub(crate) fn note_trouble(&self, why: &str) {
+        let why = why.lines().next().unwrap_or_default();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(self.path(TROUBLE));
+        // It is in the log as well.
+        let _ = file.and_then(|mut file| file.write_all(why.as_bytes()));
     }
 
     /// Takes it upon the caller to undo the run; false if it is confirmed by then, or never was armed.
@@ -221,28 +257,38 @@ impl Confirmation {
         Ok(claimed || self.stage() == Some(Stage::Reverting))
     }
 
-    /// Notes which run has undone it.
-    pub(crate) fn reverted(&self, by: &str) -> io::Result<()> {
+    /// Notes how it was undone.
+    pub(crate) fn reverted(&self, how: &Reverted) -> io::Result<()> {
         let path = self.path(Stage::Reverting.suffix());
-        fs::write(&path, by)?;
+        let lines = [&how.by].into_iter().chain(&how.stays);
+        let lines: Vec<_> = lines.map(String::as_str).collect();
+        fs::write(&path, lines.join("\n"))?;
         File::open(&path)?.sync_data()?;
-        self.become_of(&path, Stage::Reverted)
+        self.become_of(&path, Stage::Reverted)?;
+        let _ = fs::remove_file(self.path(TROUBLE));
+        Ok(())
     }
 
     /// Keeps others from guarding it for as long as the answer lives; `None` if somebody does already.
     pub(crate) fn guard(&self) -> io::Result<Option<File>> {
         let file = match private(&self.path("guard")) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => File::open(self.path("guard"))?,
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                OpenOptions::new().write(true).open(self.path("guard"))?
+            }
             made => made?,
         };
-        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        Ok(locked.is_ok().then_some(file))
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        file.set_len(0)?;
+        (&file).write_all(process::own().as_bytes())?;
+        Ok(Some(file))
     }
 
     /// Removes what there is about a run whose journal goes.
     pub(crate) fn forget(&self) {
         let names = Stage::ALL.map(Stage::suffix).into_iter();
-        for name in names.chain(["over", "guard", "nft"]) {
+        for name in names.chain(["over", "guard", "nft", TROUBLE]) {
             let _ = fs::remove_file(self.path(name));
         }
     }

@@ -29,6 +29,7 @@ mod notes;
 mod orders;
 mod pins;
 mod prepare;
+mod process;
 mod put;
 mod recorded;
 mod refusal;

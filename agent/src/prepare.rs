@@ -49,6 +49,11 @@ impl Site {
             Err(LockError::State(error)) => return Err(error.into()),
         };
         let journals = Journals::open(self.places())?;
+        sweep_unbegun(&journals)?;
+        // Before anything is asked of the host that may take its time: whoever undoes a run waits for it.
+        if let Some(holder) = undecided(&journals, None)? {
+            return Ok(Prepared::Over(End::Busy(holder)));
+        }
         if let Some(holder) = rebooting(&journals, &host)? {
             return Ok(Prepared::Over(End::Busy(holder)));
         }
@@ -81,9 +86,6 @@ impl Site {
             let run = String::new();
             let report = plan.report();
             return Ok(Prepared::Over(End::Report { run, report }));
-        }
-        if let Some(holder) = undecided(&journals, None)? {
-            return Ok(Prepared::Over(End::Busy(holder)));
         }
         let in_doubt = match in_doubt(&journals, &plan, &order.rerun)? {
             Ok(others) => others,
@@ -204,11 +206,20 @@ fn in_doubt(
 /// `but` may go ahead.
 pub(crate) fn undecided(journals: &Journals, but: Option<&str>) -> io::Result<Option<Running>> {
     let open = Confirmation::open(journals)?;
-    let Some(open) = open.iter().find(|open| Some(open.run()) != but) else {
-        return Ok(None);
-    };
-    let standing = Standing::read(journals, open.run())?;
-    Ok(standing.map(|run| run.running()))
+    let mut others = open.iter().filter(|open| Some(open.run()) != but);
+    others
+        .find_map(|open| Standing::running_of(journals, open.run()).transpose())
+        .transpose()
+}
+
+/// Forgets runs that were armed and never began; for who holds the host, as nobody else is about to begin.
+pub(crate) fn sweep_unbegun(journals: &Journals) -> io::Result<()> {
+    for open in Confirmation::open(journals)? {
+        if Standing::running_of(journals, open.run())?.is_none() {
+            open.forget();
+        }
+    }
+    Ok(())
 }
 
 fn name_of(planned: Planned) -> BlockName {

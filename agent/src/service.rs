@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use crate::Places;
 use crate::audit::{Audit, Entry, Head, Kind};
 use crate::blobs::Store;
-use crate::confirm::{Confirmation, Unconfirmed};
+use crate::confirm::{Confirmation, Reverted, Unconfirmed};
 use crate::drift::Drift;
 use crate::fit::{fit, fit_drift};
 use crate::grants::Caller;
@@ -294,9 +294,9 @@ impl Target for TargetService {
             notes.add(Entry { run, ..entry });
             Ok(())
         });
-        let reverted_by = match confirmed.await? {
-            Ok(()) => String::new(),
-            Err(Unconfirmed::Reverted { by, .. }) => by,
+        let reverted = match confirmed.await? {
+            Ok(()) => Reverted::default(),
+            Err(Unconfirmed::Reverted(_, reverted)) => reverted,
             Err(error @ Unconfirmed::NotAllowed) => {
                 return Err(Status::permission_denied(error.to_string()));
             }
@@ -305,7 +305,10 @@ impl Target for TargetService {
             }
             Err(error) => return Err(failed(&error)),
         };
-        Ok(Response::new(wire::ConfirmReply { reverted_by }))
+        Ok(Response::new(wire::ConfirmReply {
+            reverted_by: reverted.by,
+            stays: reverted.stays,
+        }))
     }
 
     async fn drift(

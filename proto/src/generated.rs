@@ -414,6 +414,9 @@ pub struct ConfirmReply {
     /// the id of the run that has undone it, if this came too late
     #[prost(string, tag = "1")]
     pub reverted_by: ::prost::alloc::string::String,
+    /// ids of blocks of which something stays that cannot be put back
+    #[prost(string, repeated, tag = "2")]
+    pub stays: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A plan that an apply is bound to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

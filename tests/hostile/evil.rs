@@ -268,6 +268,7 @@ impl Target for Evil {
     ) -> Result<Response<wire::ConfirmReply>, Status> {
         Ok(Response::new(wire::ConfirmReply {
             reverted_by: EVIL.to_owned(),
+            stays: vec![EVIL.to_owned()],
         }))
     }
 

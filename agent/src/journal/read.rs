@@ -124,6 +124,12 @@ impl Standing {
         Ok(Some(this))
     }
 
+    /// Which run it is, from the first of its journal; `None` if there is none, or it never began.
+    pub(crate) fn running_of(journals: &Journals, id: &str) -> io::Result<Option<Running>> {
+        let header = Reader::of(journals, id)?;
+        Ok(header.map(|(_, _, begun)| begun.run.unwrap_or_default().into()))
+    }
+
     /// Of the newest run.
     pub(crate) fn last(journals: &Journals) -> io::Result<Option<Self>> {
         Ok(Self::newest(journals)?.map(|(_, run)| run))
