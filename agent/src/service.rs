@@ -2,9 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hpt_keystore::SigningKey;
+use hpt_keystore::{PublicKey, SigningKey};
 use hpt_proto::convert::{hashes, to_hashes, to_plan_reply};
 use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
@@ -40,6 +40,9 @@ use crate::wait::Beginning;
 const JUDGED_AT_ONCE: usize = 4;
 /// How many logs are read at once: a client that is slow to hear one keeps a thread.
 const READ_AT_ONCE: usize = 4;
+/// How long the note that a run has ended may take that has told its end, and from one look to the next.
+const LINGERS: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_millis(5);
 /// The call by which a run is confirmed.
 const CONFIRM: &str = "/hpt.v1.Target/Confirm";
 /// Events of a run that wait for a client.
@@ -115,6 +118,27 @@ impl TargetService {
     pub(crate) async fn see_to_guardians(&self) -> Result<(), Status> {
         let (guardian, places) = (self.0.guardian.clone(), self.0.places.clone());
         blocking(move || guardian.watch_all(&places)).await
+    }
+
+    /// Confirms a run over a session that began then, of who has this key. May block.
+    fn confirm_run(&self, run: &str, began: Instant, key: PublicKey) -> Result<(), Unconfirmed> {
+        // The run may have taken away what this session was let in by.
+        let caller = self.0.pins.caller_now(key, &self.0.notes);
+        if caller.is_none_or(|caller| caller.may(CONFIRM).is_err()) {
+            return Err(Unconfirmed::NotAllowed);
+        }
+        let journals = Journals::open(&self.0.places).map_err(io::Error::other)?;
+        let confirmation = Confirmation::of(&journals, run);
+        let confirmed = confirmation
+            .ok_or_else(|| Unconfirmed::Unasked(run.to_owned()))?
+            .confirm(began.elapsed());
+        confirmed.map_err(|why| match why {
+            Unconfirmed::GoesOn { run, .. } => {
+                let told = journals.has_ended(&run);
+                Unconfirmed::GoesOn { run, told }
+            }
+            why => why,
+        })
     }
 
     pub(crate) async fn running(&self) -> Result<Option<Running>, Status> {
@@ -278,22 +302,21 @@ impl Target for TargetService {
         request: Request<wire::ConfirmRequest>,
     ) -> Result<Response<wire::ConfirmReply>, Status> {
         let session = request.extensions().get::<Peer>().ok_or_else(bug)?;
-        let (began, key, pins) = (session.began, session.key, Arc::clone(&self.0.pins));
-        let (places, run) = (self.0.places.clone(), request.into_inner().run);
-        let notes = Arc::clone(&self.0.notes);
-        let confirmed = blocking(move || {
-            // The run may have taken away what this session was let in by.
-            let caller = pins.caller_now(key, &notes);
-            if caller.is_none_or(|caller| caller.may(CONFIRM).is_err()) {
-                return Err(Unconfirmed::NotAllowed);
+        let (began, key) = (session.began, session.key);
+        let run = request.into_inner().run;
+        let asked = Instant::now();
+        let confirmed = loop {
+            let (service, run) = (self.clone(), run.clone());
+            let confirmed = blocking(move || service.confirm_run(&run, began, key)).await?;
+            match confirmed {
+                // Its end is told already, and noted in a moment.
+                Err(Unconfirmed::GoesOn { told: true, .. }) if asked.elapsed() < LINGERS => {
+                    tokio::time::sleep(SOON).await;
+                }
+                confirmed => break confirmed,
             }
-            let journals = Journals::open(&places).map_err(io::Error::other)?;
-            let confirmation = Confirmation::of(&journals, &run);
-            confirmation
-                .ok_or(Unconfirmed::Unasked(run))?
-                .confirm(began.elapsed())
-        });
-        let reverted = match confirmed.await? {
+        };
+        let reverted = match confirmed {
             Ok(()) => Reverted::default(),
             Err(Unconfirmed::Reverted(_, reverted)) => reverted,
             Err(error @ Unconfirmed::NotAllowed) => {
