@@ -60,6 +60,8 @@ impl Stage {
 pub(crate) enum Unconfirmed {
     #[error("this key is not pinned here any more, or without the grant apply")]
     NotAllowed,
+    #[error("hpt cannot start again as it does now: {0}")]
+    Keystore(String),
     #[error("there is no run {0} that has to be confirmed")]
     Unasked(String),
     #[error("run {run} has not ended yet")]

@@ -124,6 +124,7 @@ impl TargetService {
     fn confirm_run(&self, run: &str, began: Instant, key: PublicKey) -> Result<(), Unconfirmed> {
         // The run may have taken away what this session was let in by.
         let caller = self.0.pins.caller_now(key, &self.0.notes);
+        let caller = caller.map_err(Unconfirmed::Keystore)?;
         if caller.is_none_or(|caller| caller.may(CONFIRM).is_err()) {
             return Err(Unconfirmed::NotAllowed);
         }

@@ -6,6 +6,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -180,6 +181,21 @@ async fn a_key_that_is_not_pinned_any_more_confirms_nothing() {
     common::keystore(other.path(), &[TestClient::new("other").pin(EVERYTHING)]);
     fs::copy(other.path().join("keystore.db"), server.keystore()).unwrap();
     confirm(&mut new, &run).await.unwrap_err();
+    until("an undo", || stage(&server, &run, "reverted").exists()).await;
+}
+
+/// What hpt could not start again with confirms nothing, though it serves still by what it read before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keystore_that_cannot_be_read_again_confirms_nothing() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let (_, run) = apply(&mut client, CONFIG, 1).await;
+    let mut new = server.connect(&laptop).await;
+    fs::set_permissions(server.keystore(), fs::Permissions::from_mode(0o666)).unwrap();
+    let refused = confirm(&mut new, &run).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("keystore.db"), "{refused:?}");
     until("an undo", || stage(&server, &run, "reverted").exists()).await;
 }
 
