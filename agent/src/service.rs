@@ -34,7 +34,7 @@ use crate::run::{RunError, Site};
 use crate::runner::Runner;
 use crate::state::StateError;
 use crate::systemd::own_unit;
-use crate::wait::Beginning;
+use crate::wait::{Beginning, Seen};
 
 /// How many requests are judged at once: each may hold its config several times.
 const JUDGED_AT_ONCE: usize = 4;
@@ -67,6 +67,7 @@ pub(crate) struct Shared {
     started: Instant,
     judging: Semaphore,
     pub(crate) beginning: Beginning,
+    pub(crate) seen: Seen,
     reading: Arc<Semaphore>,
 }
 
@@ -96,6 +97,7 @@ impl TargetService {
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
             beginning: Beginning::default(),
+            seen: Seen::default(),
             reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
         })))
     }
