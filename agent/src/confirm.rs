@@ -3,7 +3,7 @@
 //! Beside its journal such a run has a file whose name says where it stands: `runs/ID.armed` from before
 //! its first effect on, then `ID.confirmed`, or `ID.reverting` and at last `ID.reverted`, which is there
 //! only when an undo has put back all that can be put back. Whoever renames the armed one has decided.
-//! `ID.over` says when the run ended.
+//! `ID.over` says since when its end is told: its time begins then.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -60,10 +60,16 @@ impl Stage {
 pub(crate) enum Unconfirmed {
     #[error("this key is not pinned here any more, or without the grant apply")]
     NotAllowed,
+    #[error("hpt cannot start again as it does now: {0}")]
+    Keystore(String),
     #[error("there is no run {0} that has to be confirmed")]
     Unasked(String),
-    #[error("run {0} has not ended yet")]
-    GoesOn(String),
+    #[error("run {run} has not ended yet")]
+    GoesOn {
+        run: String,
+        /// It has told its end, and that is noted in a moment.
+        told: bool,
+    },
     #[error("run {0} is confirmed over a session that began after its end; this one is older")]
     OldSession(String),
     #[error("it is too late: run {run} is being undone{trouble}")]
@@ -177,9 +183,11 @@ impl Confirmation {
         Stage::ALL.into_iter().find(is_there)
     }
 
-    /// Notes that the run has ended now; the first to do so is right.
-    pub(crate) fn note_end(&self) -> io::Result<()> {
-        let text = format!("{} {}\n", now().as_nanos(), boot()?);
+    /// Notes that the run's end is told now, from when on it can be confirmed, and that it has done
+    /// nothing since `rested`, a time since boot; the first to do so is right.
+    pub(crate) fn note_end(&self, rested: Duration) -> io::Result<()> {
+        let (told, rested) = (now().as_nanos(), rested.as_nanos());
+        let text = format!("{told} {}\n{rested}\n", boot()?);
         // A name that nobody else has: two that note it do not meet.
         let temp = self.path(&format!("tmp-{}", std::process::id()));
         let _ = fs::remove_file(&temp);
@@ -192,16 +200,23 @@ impl Confirmation {
         })
     }
 
-    /// How long ago the run ended, in this boot; `None` if nobody has noted it.
+    /// How long ago the run's end was told, in this boot; `None` if nobody has noted it.
     pub(crate) fn ended_ago(&self) -> Option<Duration> {
-        let nanos: u64 = self.in_this_boot("over")?;
+        let (nanos, _) = self.in_this_boot("over")?;
+        Some(now().saturating_sub(Duration::from_nanos(nanos)))
+    }
+
+    /// For how long it has done nothing any more, if its end was told in this boot.
+    fn rests_for(&self) -> Option<Duration> {
+        let (_, rested) = self.in_this_boot("over")?;
+        let nanos = rested.parse().ok()?;
         Some(now().saturating_sub(Duration::from_nanos(nanos)))
     }
 
     /// How long it waits after the run's end: not at all after a boot.
     pub(crate) fn window(&self) -> Duration {
-        let seconds = self.in_this_boot(Stage::Armed.suffix());
-        Duration::from_secs(seconds.unwrap_or_default())
+        let armed = self.in_this_boot(Stage::Armed.suffix());
+        Duration::from_secs(armed.map_or(0, |(seconds, _)| seconds))
     }
 
     /// Confirms the run, if the session that says so began this long ago, and after the run's end.
@@ -219,8 +234,11 @@ impl Confirmation {
                 Err(Unconfirmed::Reverted(run(), Reverted { by, stays }))
             }
             Some(Stage::Armed) => {
-                let ended = self.ended_ago().ok_or_else(|| Unconfirmed::GoesOn(run()))?;
-                if session_age >= ended {
+                let rests = self.rests_for().ok_or_else(|| Unconfirmed::GoesOn {
+                    run: run(),
+                    told: false,
+                })?;
+                if session_age >= rests {
                     return Err(Unconfirmed::OldSession(run()));
                 }
                 if self.move_on(Stage::Armed, Stage::Confirmed)? {
@@ -309,11 +327,16 @@ impl Confirmation {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// The number in a file that was written since the host was booted.
-    fn in_this_boot(&self, suffix: &str) -> Option<u64> {
+    /// The number in a file that was written since the host was booted, and the line below.
+    fn in_this_boot(&self, suffix: &str) -> Option<(u64, String)> {
         let text = fs::read_to_string(self.path(suffix)).ok()?;
-        let (number, then) = text.trim_end().split_once(' ')?;
-        (then == boot().ok()?).then(|| number.parse().ok())?
+        let mut lines = text.lines();
+        let (number, then) = lines.next()?.split_once(' ')?;
+        let number = number
+            .parse()
+            .ok()
+            .filter(|_| boot().is_ok_and(|now| now == then))?;
+        Some((number, lines.next().unwrap_or_default().to_owned()))
     }
 }
 
@@ -328,7 +351,7 @@ pub(crate) fn boot() -> io::Result<String> {
 }
 
 /// The time since the host was booted, the same in all processes.
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     let now = rustix::time::clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())

@@ -12,7 +12,7 @@ use hpt_provisioner::run::{SoFar, apply, apply_bound, go_on};
 use hpt_provisioner::secret::Secret;
 
 use crate::Places;
-use crate::confirm::Confirmation;
+use crate::confirm::{self, Confirmation};
 use crate::guard::Guardian;
 use crate::journal::{Journal, Journals, cancel_path};
 use crate::ledger::Ledgers;
@@ -106,14 +106,9 @@ impl Due {
             Start::Bound(_, expected) => apply_bound(config, expected, host, &mut journal),
             Start::Resumed(so_far) => go_on(config, host, &mut journal, so_far),
         };
+        let rested = confirm::now();
         self.order.well = report.succeeded();
         orders.note_end(&self.order);
-        if self.guardian.is_some()
-            && let Some(confirmation) = Confirmation::of(&self.journals, &run)
-            && let Err(why) = confirmation.note_end()
-        {
-            tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
-        }
         let ids = self.config.blocks.iter().map(|block| block.id.as_str());
         ledgers.end(&run, self.ledger, &report, ids);
         let end = End::Report {
@@ -124,6 +119,14 @@ impl Due {
         if reboots && let Err(why) = orders.forget(Whose::Run(&run)) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }
-        Ok(self.recorded.end(end, journal))
+        let end = self.recorded.end(end, journal);
+        // Last, as the time runs from here on in which it can be confirmed.
+        if self.guardian.is_some()
+            && let Some(confirmation) = Confirmation::of(&self.journals, &run)
+            && let Err(why) = confirmation.note_end(rested)
+        {
+            tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
+        }
+        Ok(end)
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 use crate::Places;
 use crate::audit::Asked;
 use crate::child::{ChildError, places_of, read_order};
-use crate::confirm::{Confirmation, Reverted, Stage};
+use crate::confirm::{Confirmation, Reverted, Stage, now};
 use crate::journal::{Journals, Standing, name_run};
 use crate::lock;
 use crate::run::{RunError, Site};
@@ -174,7 +174,7 @@ fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> 
                 // A host that goes down ends this process too, and the run goes on when it is back.
                 if is_held || is_awaited(places, confirmation.run()) {
                     sleep(LOOK);
-                } else if let Err(why) = confirmation.note_end() {
+                } else if let Err(why) = confirmation.note_end(now()) {
                     // Its process could not say so either; nobody can confirm it then.
                     tracing::error!("the end of the run cannot be noted: {why}");
                     sleep(confirmation.window());

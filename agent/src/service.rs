@@ -2,9 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hpt_keystore::SigningKey;
+use hpt_keystore::{PublicKey, SigningKey};
 use hpt_proto::convert::{hashes, to_hashes, to_plan_reply};
 use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
@@ -34,12 +34,15 @@ use crate::run::{RunError, Site};
 use crate::runner::Runner;
 use crate::state::StateError;
 use crate::systemd::own_unit;
-use crate::wait::Beginning;
+use crate::wait::{Beginning, Seen};
 
 /// How many requests are judged at once: each may hold its config several times.
 const JUDGED_AT_ONCE: usize = 4;
 /// How many logs are read at once: a client that is slow to hear one keeps a thread.
 const READ_AT_ONCE: usize = 4;
+/// How long the note that a run has ended may take that has told its end, and from one look to the next.
+const LINGERS: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_millis(5);
 /// The call by which a run is confirmed.
 const CONFIRM: &str = "/hpt.v1.Target/Confirm";
 /// Events of a run that wait for a client.
@@ -64,6 +67,7 @@ pub(crate) struct Shared {
     started: Instant,
     judging: Semaphore,
     pub(crate) beginning: Beginning,
+    pub(crate) seen: Seen,
     reading: Arc<Semaphore>,
 }
 
@@ -93,6 +97,7 @@ impl TargetService {
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
             beginning: Beginning::default(),
+            seen: Seen::default(),
             reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
         })))
     }
@@ -115,6 +120,32 @@ impl TargetService {
     pub(crate) async fn see_to_guardians(&self) -> Result<(), Status> {
         let (guardian, places) = (self.0.guardian.clone(), self.0.places.clone());
         blocking(move || guardian.watch_all(&places)).await
+    }
+
+    /// Confirms a run over a session that began then, of who has this key. May block.
+    fn confirm_run(&self, run: &str, began: Instant, key: PublicKey) -> Result<(), Unconfirmed> {
+        // The run may have taken away what this session was let in by.
+        let caller = self.0.pins.caller_now(key, &self.0.notes);
+        let caller = caller.map_err(Unconfirmed::Keystore)?;
+        let caller = caller.filter(|caller| caller.may(CONFIRM).is_ok());
+        let caller = caller.ok_or(Unconfirmed::NotAllowed)?;
+        let journals = Journals::open(&self.0.places).map_err(io::Error::other)?;
+        let confirmation = Confirmation::of(&journals, run);
+        let confirmed = confirmation
+            .ok_or_else(|| Unconfirmed::Unasked(run.to_owned()))?
+            .confirm(began.elapsed());
+        confirmed.map_err(|why| match why {
+            Unconfirmed::GoesOn { run, .. } => {
+                let told = journals.has_ended(&run);
+                Unconfirmed::GoesOn { run, told }
+            }
+            why => why,
+        })?;
+        self.0.notes.add(Entry {
+            run: run.to_owned(),
+            ..caller.entry(self.0.notes.now(), Kind::Confirmed)
+        });
+        Ok(())
     }
 
     pub(crate) async fn running(&self) -> Result<Option<Running>, Status> {
@@ -278,23 +309,21 @@ impl Target for TargetService {
         request: Request<wire::ConfirmRequest>,
     ) -> Result<Response<wire::ConfirmReply>, Status> {
         let session = request.extensions().get::<Peer>().ok_or_else(bug)?;
-        let (began, key, pins) = (session.began, session.key, Arc::clone(&self.0.pins));
-        let (places, run) = (self.0.places.clone(), request.into_inner().run);
-        let notes = Arc::clone(&self.0.notes);
-        let confirmed = blocking(move || {
-            // The run may have taken away what this session was let in by.
-            let caller = pins.caller_now(key, &notes);
-            let caller = caller.filter(|caller| caller.may(CONFIRM).is_ok());
-            let caller = caller.ok_or(Unconfirmed::NotAllowed)?;
-            let journals = Journals::open(&places).map_err(io::Error::other)?;
-            let confirmation = Confirmation::of(&journals, &run);
-            let confirmation = confirmation.ok_or_else(|| Unconfirmed::Unasked(run.clone()))?;
-            confirmation.confirm(began.elapsed())?;
-            let entry = caller.entry(notes.now(), Kind::Confirmed);
-            notes.add(Entry { run, ..entry });
-            Ok(())
-        });
-        let reverted = match confirmed.await? {
+        let (began, key) = (session.began, session.key);
+        let run = request.into_inner().run;
+        let asked = Instant::now();
+        let confirmed = loop {
+            let (service, run) = (self.clone(), run.clone());
+            let confirmed = blocking(move || service.confirm_run(&run, began, key)).await?;
+            match confirmed {
+                // Its end is told already, and noted in a moment.
+                Err(Unconfirmed::GoesOn { told: true, .. }) if asked.elapsed() < LINGERS => {
+                    tokio::time::sleep(SOON).await;
+                }
+                confirmed => break confirmed,
+            }
+        };
+        let reverted = match confirmed {
             Ok(()) => Reverted::default(),
             Err(Unconfirmed::Reverted(_, reverted)) => reverted,
             Err(error @ Unconfirmed::NotAllowed) => {

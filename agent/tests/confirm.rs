@@ -6,6 +6,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -188,6 +189,21 @@ async fn a_key_that_is_not_pinned_any_more_confirms_nothing() {
     until("an undo", || stage(&server, &run, "reverted").exists()).await;
 }
 
+/// What hpt could not start again with confirms nothing, though it serves still by what it read before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keystore_that_cannot_be_read_again_confirms_nothing() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let (_, run) = apply(&mut client, CONFIG, 1).await;
+    let mut new = server.connect(&laptop).await;
+    fs::set_permissions(server.keystore(), fs::Permissions::from_mode(0o666)).unwrap();
+    let refused = confirm(&mut new, &run).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("keystore.db"), "{refused:?}");
+    until("an undo", || stage(&server, &run, "reverted").exists()).await;
+}
+
 /// What the config says counts where the client says nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_says_what_must_be_confirmed() {
@@ -299,6 +315,41 @@ async fn a_run_that_cannot_be_undone_yet_is_undone_when_it_can() {
     assert!(!reply.reverted_by.is_empty());
     assert_eq!(reply.stays, [""; 0], "all is as it was");
     until("no trouble", || !stage(&server, &run, "trouble").exists()).await;
+}
+
+/// The time in which a run can be confirmed begins when somebody can know that it has ended, however
+/// slow the disk is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_begins_when_the_end_is_told() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
+    let dir = tempfile::tempdir().unwrap();
+    let [at, go] = ["at", "go"].map(|name| dir.path().join(name));
+    let text = file_and_command(dir.path(), "true").replace(
+        "script = \"true\"",
+        &format!(
+            "script = \"touch {}; while [ ! -e {} ]; do sleep 0.01; done\"",
+            at.display(),
+            go.display()
+        ),
+    );
+    let mut client = server.connect(&laptop).await;
+    let applied = tokio::spawn(async move { apply(&mut client, &text, 1).await });
+    until("the command", || at.exists()).await;
+    // Nothing can be recorded for longer than the time that the run has.
+    let audit = server.places().state;
+    let audit = walk(&audit)
+        .into_iter()
+        .find(|path| path.ends_with("audit.jsonl"));
+    let audit = fs::File::open(audit.unwrap()).unwrap();
+    rustix::fs::flock(&audit, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    fs::write(go, "").unwrap();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    drop(audit);
+    let (_, run) = applied.await.unwrap();
+    let mut new = server.connect(&laptop).await;
+    assert_eq!(confirm(&mut new, &run).await.unwrap(), "");
+    assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "new\n");
 }
 
 /// What nothing can put back keeps no run from being undone, and is told.
