@@ -9,6 +9,7 @@ use hpt_agent::audit::Asked;
 use hpt_agent::blobs::Store;
 use hpt_agent::drift::Drift;
 use hpt_agent::journal::name_run;
+use hpt_agent::kept::Looked;
 use hpt_agent::run::{Order, RunError, Site};
 use hpt_agent::state::StateError;
 use hpt_proto::wire::{Interrupted, PlanUndoReply, WhyReply};
@@ -70,7 +71,7 @@ impl Local {
     }
 
     pub(crate) fn plan(&self, job: &Job) -> Result<Planned, CommandError> {
-        let plan = |site: &Site| site.plan_and_known(job.delivery().clone(), Reveal::Content);
+        let plan = |site: &Site| site.look(job.delivery().clone(), Reveal::Content);
         let planned = match plan(&self.site) {
             Err(RunError::State(StateError::Io { .. })) => {
                 // A plan changes nothing, and leaves nothing behind that the next one would miss.
@@ -86,7 +87,7 @@ impl Local {
             }
             planned => planned,
         };
-        let (plan, unkept) = planned.map_err(failed)?;
+        let Looked { plan, unkept, .. } = planned.map_err(failed)?;
         self.unkept.set(unkept);
         Ok(plan)
     }
@@ -190,7 +191,7 @@ fn running(places: &Places) -> Running {
 fn pass_on(hear: &mut dyn FnMut(Heard)) -> impl FnMut(Told) {
     move |told| match told {
         Told::Begun(begun) => hear(Heard::Begun(begun)),
-        Told::Event(event) => hear(Heard::Event(event)),
+        Told::Event(event) => hear(Heard::Event(event, None)),
         Told::End(_) => {} // it is what the call gives back
     }
 }

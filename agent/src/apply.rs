@@ -1,6 +1,8 @@
 //! Runs as the server sees them: an apply is judged here, and performed by a process of its own if
 //! there is anything to do; whoever wants to hear of a run follows its journal.
 
+use std::fs;
+
 use hpt_keystore::ClientName;
 use hpt_proto::convert::to_secrets;
 use hpt_proto::wire::{ApplyEvent, ApplyRequest, RunRequest};
@@ -187,7 +189,11 @@ impl TargetService {
                 run => Status::not_found(format!("run {run} does not go on")),
             })?;
         let path = cancel_path(&self.0.places.run, &running.run);
-        std::fs::write(path, "").map_err(|error| failed(&error))?;
+        // Its run reads who it was as soon as it is there.
+        let whole = path.with_extension("tmp");
+        let written = fs::write(&whole, caller.name.as_str());
+        let written = written.and_then(|()| fs::rename(&whole, &path));
+        written.map_err(|error| failed(&error))?;
         self.0.notes.add(Entry {
             run: running.run.clone(),
             ..caller.entry(self.0.notes.now(), Kind::Cancelled)

@@ -229,6 +229,11 @@ impl Confirmation {
         self.become_of(&path, Stage::Reverted)
     }
 
+    /// The id of the run that has undone it, if one has.
+    pub(crate) fn reverted_by(&self) -> Option<String> {
+        fs::read_to_string(self.path(Stage::Reverted.suffix())).ok()
+    }
+
     /// Keeps others from guarding it for as long as the answer lives; `None` if somebody does already.
     pub(crate) fn guard(&self) -> io::Result<Option<File>> {
         let file = match private(&self.path("guard")) {

@@ -1,5 +1,6 @@
 //! The RPCs, each a translation: a message in, a question to the host, a message out.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +26,7 @@ use crate::fit::{fit, fit_drift};
 use crate::grants::Caller;
 use crate::guard::Guardian;
 use crate::intake::receive;
-use crate::journal::{Journals, Standing};
+use crate::journal::{Journals, Standing, cancel_path};
 use crate::lock;
 use crate::notes::Notes;
 use crate::pins::Pins;
@@ -34,6 +35,7 @@ use crate::run::{RunError, Site};
 use crate::runner::Runner;
 use crate::state::StateError;
 use crate::systemd::own_unit;
+use crate::undone::undone;
 use crate::wait::Beginning;
 
 /// How many requests are judged at once: each may hold its config several times.
@@ -135,19 +137,25 @@ impl Target for TargetService {
         self.see_to_guardians().await?;
         let looked = blocking(move || {
             let running = lock::holder(&places)?;
-            let confirming = confirming(&places)?;
-            Ok::<_, RunError>((site.facts(), running, site.interrupted()?, confirming))
+            let doing = match &running {
+                Some(running) => doing(&places, &running.run)?,
+                None => None,
+            };
+            let waits = confirming(&places)?;
+            let now = (running.map(Into::into), doing, waits);
+            Ok::<_, RunError>((site.facts(), now, site.interrupted()?))
         });
         let looked = looked.await?.map_err(|error| failed(&error))?;
-        let (facts, running, interrupted, confirming) = looked;
+        let (facts, (running, doing, confirming), interrupted) = looked;
         Ok(Response::new(wire::StatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: facts.hostname,
             system: facts.os_name,
             uptime: self.0.started.elapsed().as_secs(),
-            running: running.map(Into::into),
+            running,
             interrupted,
             confirming,
+            doing,
         }))
     }
 
@@ -201,11 +209,13 @@ impl Target for TargetService {
         let site = self.0.site.clone();
         let _turn = self.turn().await;
         let reply = blocking(move || {
-            let (plan, unkept) = site.plan_and_known(delivery, reveal)?;
+            let looked = site.look(delivery, reveal)?;
+            let confirm = looked.confirm.as_secs();
             let reply = wire::PlanReply {
-                unkept,
+                unkept: looked.unkept,
                 interrupted: site.interrupted()?,
-                ..to_plan_reply(&plan)
+                confirm: u32::try_from(confirm).unwrap_or(u32::MAX),
+                ..to_plan_reply(&looked.plan)
             };
             Ok::<_, RunError>(fit(reply))
         });
@@ -281,7 +291,7 @@ impl Target for TargetService {
         let (began, key, pins) = (session.began, session.key, Arc::clone(&self.0.pins));
         let (places, run) = (self.0.places.clone(), request.into_inner().run);
         let notes = Arc::clone(&self.0.notes);
-        let confirmed = blocking(move || {
+        let told = blocking(move || {
             // The run may have taken away what this session was let in by.
             let caller = pins.caller_now(key, &notes);
             if caller.is_none_or(|caller| caller.may(CONFIRM).is_err()) {
@@ -289,13 +299,14 @@ impl Target for TargetService {
             }
             let journals = Journals::open(&places).map_err(io::Error::other)?;
             let confirmation = Confirmation::of(&journals, &run);
-            confirmation
-                .ok_or(Unconfirmed::Unasked(run))?
-                .confirm(began.elapsed())
+            let confirmation = confirmation.ok_or_else(|| Unconfirmed::Unasked(run.clone()))?;
+            match confirmation.confirm(began.elapsed()) {
+                Err(Unconfirmed::Reverted { .. }) => Ok(undone(&journals, &run)?),
+                confirmed => confirmed.map(|()| None),
+            }
         });
-        let reverted_by = match confirmed.await? {
-            Ok(()) => String::new(),
-            Err(Unconfirmed::Reverted { by, .. }) => by,
+        let undone = match told.await? {
+            Ok(undone) => undone.map(wire::Undone::from).unwrap_or_default(),
             Err(error @ Unconfirmed::NotAllowed) => {
                 return Err(Status::permission_denied(error.to_string()));
             }
@@ -304,7 +315,10 @@ impl Target for TargetService {
             }
             Err(error) => return Err(failed(&error)),
         };
-        Ok(Response::new(wire::ConfirmReply { reverted_by }))
+        Ok(Response::new(wire::ConfirmReply {
+            reverted_by: undone.by,
+            stays: undone.stays,
+        }))
     }
 
     async fn drift(
@@ -421,6 +435,16 @@ fn to_wire(drift: Drift) -> wire::Drift {
         plan,
         unknown,
     }
+}
+
+/// What the run does that goes on.
+fn doing(places: &Places, run: &str) -> Result<Option<wire::Doing>, RunError> {
+    let standing = Standing::read(&Journals::open(places)?, run)?;
+    let cancelled_by = fs::read_to_string(cancel_path(&places.run, run));
+    Ok(standing.map(|standing| wire::Doing {
+        cancelled_by: cancelled_by.unwrap_or_default(),
+        ..standing.doing()
+    }))
 }
 
 /// The run that is not decided yet.

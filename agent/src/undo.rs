@@ -94,6 +94,8 @@ impl Site {
             blocks: past.blocks.clone(),
             confirm: Duration::ZERO,
             away: Duration::ZERO,
+            config: String::new(),
+            undoes: run.to_owned(),
         };
         let confirmation = Confirmation::of(&journals, run);
         let waited = confirmation.filter(|waiting| waiting.stage() == Some(Stage::Armed));
@@ -108,7 +110,13 @@ impl Site {
             tracing::error!("the packet filter's rules cannot be loaded again: {why}");
         }
         let id_of_undo = id.clone();
-        let end = recorded.end(End::Report { run: id, report }, journal);
+        let end = End::Report {
+            run: id,
+            report,
+            undone: None,
+            cancelled_by: journal.cancelled_by(),
+        };
+        let end = recorded.end(end, journal);
         if let Err(why) = Orders::open(self.places())?.undone(run) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }

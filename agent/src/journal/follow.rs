@@ -15,6 +15,7 @@ use super::read::Reader;
 use super::{Journals, Standing};
 use crate::Places;
 use crate::lock;
+use crate::undone;
 
 /// How soon a journal is looked at again that had more to tell, and one that is silent: the pause
 /// doubles from the one to the other, where it is also looked whether the run still has a process.
@@ -61,10 +62,13 @@ impl Follower {
         loop {
             while let Some(kind) = reader.next()? {
                 pause = SOON;
-                let Kind::Told(event) = kind else { continue };
+                let Kind::Told(mut event) = kind else {
+                    continue;
+                };
                 let ended = is_end(&event);
                 if ended {
                     put_away(&journals, places, run).await?;
+                    undone::add(&journals, run, &mut event)?;
                 }
                 if !ended && self.from > 0 {
                     self.from -= 1;
@@ -115,6 +119,7 @@ fn is_awaited(journals: &Journals, run: &str) -> io::Result<bool> {
 fn opening(begun: Begun) -> ApplyEvent {
     ApplyEvent {
         event: Some(Event::Begun(begun)),
+        at: None,
     }
 }
 
@@ -127,7 +132,8 @@ pub(crate) fn is_end(event: &ApplyEvent) -> bool {
             | Event::Moved(_)
             | Event::Missing(_)
             | Event::InDoubt(_)
-            | Event::Used(_),
+            | Event::Used(_)
+            | Event::Unable(_),
         ) => true,
         Some(
             Event::Begun(_)
