@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use hpt_proto::End;
-
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
-use crate::follower::Follower;
-use crate::provision::confirm;
+use crate::follower::{Ended, Follower, no_report};
+use crate::provision::{finish, is_undone};
 use crate::remote::Remote;
+use crate::terminal::visible;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -42,19 +41,24 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         let end = remote
             .attach(run, &mut |heard| follower.hear(&heard))
             .await?;
-        let End::Report { run, report } = end else {
-            let what = format!("{name} tells no report; is the hpt there of another version?");
-            return Err(CommandError::new(Exit::Failed, what));
+        // A run that is over took the time that it says, and not that of telling it again.
+        let time = follower.age().unwrap_or(began.elapsed());
+        let Ok(ended) = Ended::of(end, time) else {
+            return Err(no_report(name.as_str()));
         };
-        follower.finish(&run, &report, began.elapsed());
+        if let Some(undone) = &ended.undone {
+            follower.finish(&ended);
+            follower.tell_end(&ended);
+            let (run, by) = (visible(&ended.run), visible(&undone.by));
+            let what = format!("run {run} was undone by run {by}, as no new session confirmed it");
+            return Err(is_undone(name.as_str(), &what, undone));
+        }
         let waiting = remote.status().await.ok();
         let waiting = waiting.and_then(|status| status.confirming);
-        let waiting = waiting.filter(|of| of.run.as_ref().is_some_and(|it| it.run == run));
-        if let Some(waiting) = waiting {
-            // As whoever began it would; of one that is being undone it tells which run did it.
-            let left = Duration::from_secs(waiting.left.into());
-            confirm(remote, &run, left, &mut context.terminal).await?;
-        }
-        Ok(Exit::of(&report))
+        let waiting = waiting.filter(|of| of.run.as_ref().is_some_and(|it| it.run == ended.run));
+        // As whoever began it would; of one that is being undone it tells which run did it.
+        let left = waiting.map(|waiting| Duration::from_secs(waiting.left.into()));
+        let remote = left.is_some().then_some(remote);
+        finish(remote, ended, left.unwrap_or_default(), &mut follower).await
     }))
 }

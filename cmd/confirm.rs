@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hpt_proto::Undone;
 use hpt_proto::wire::{ConfirmReply, ConfirmRequest};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
@@ -17,12 +18,12 @@ const TRY: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(300);
 
 impl Remote {
-    /// Confirms a run over a new session. How it was undone, if that came too late.
+    /// Confirms a run over a new session. What has become of it, if that came too late.
     pub(crate) async fn confirm(
         &mut self,
         run: &str,
         window: Duration,
-    ) -> Result<Option<ConfirmReply>, CommandError> {
+    ) -> Result<Option<Undone>, CommandError> {
         let began = Instant::now();
         loop {
             let tried = tokio::select! {
@@ -30,7 +31,7 @@ impl Remote {
                 _ = tokio::signal::ctrl_c() => return Err(self.unconfirmed(run, "interrupted")),
             };
             let why = match tried {
-                Ok(Ok(reverted)) => return Ok(reverted),
+                Ok(Ok(undone)) => return Ok(undone),
                 Ok(Err(why)) => why,
                 Err(_) => format!("no answer within {} s", TRY.as_secs()),
             };
@@ -42,13 +43,17 @@ impl Remote {
         }
     }
 
-    async fn try_to_confirm(&mut self, run: &str) -> Result<Option<ConfirmReply>, String> {
+    async fn try_to_confirm(&mut self, run: &str) -> Result<Option<Undone>, String> {
         self.reconnect().await.map_err(|why| why.to_string())?;
         let request = ConfirmRequest {
             run: run.to_owned(),
         };
         match self.client.confirm(request).await {
-            Ok(reply) => Ok(Some(reply.into_inner()).filter(|by| !by.reverted_by.is_empty())),
+            Ok(reply) => {
+                let ConfirmReply { reverted_by, stays } = reply.into_inner();
+                let by = reverted_by;
+                Ok((!by.is_empty()).then_some(Undone { by, stays }))
+            }
             // A right or a pin that the run took away comes back when the run is undone.
             Err(status) => Err(match status.code() {
                 Code::FailedPrecondition | Code::NotFound => visible(status.message()).into_owned(),

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use hpt_proto::{Begun, BlockName, Running};
+use hpt_proto::{Begun, BlockName, End, Running, Undone};
 use hpt_provisioner::plan::{Plan, Verdict};
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 
 use crate::context::now;
+use crate::error::{CommandError, Exit};
 use crate::print::report::{Lines, summary};
-use crate::print::{json, span};
+use crate::print::{json, listed, span};
 use crate::remote_run::Heard;
 use crate::terminal::{Terminal, visible};
 
@@ -20,6 +21,72 @@ const KEPT: usize = 64 << 10;
 /// Blocks that did not run are listed up to here, and counted beyond.
 const NOT_RUN: usize = 5;
 
+/// What a run has come to.
+pub(crate) struct Ended {
+    pub(crate) run: String,
+    pub(crate) report: Report,
+    /// What became of it since, if nobody has confirmed it in time.
+    pub(crate) undone: Option<Undone>,
+    /// The client that had it stop.
+    pub(crate) cancelled_by: Option<String>,
+    /// How long it took.
+    pub(crate) time: Duration,
+}
+
+impl Ended {
+    /// After this time.
+    ///
+    /// # Errors
+    /// An end of another sort, as it is.
+    pub(crate) fn of(end: End, time: Duration) -> Result<Self, Box<End>> {
+        match end {
+            End::Report {
+                run,
+                report,
+                undone,
+                cancelled_by,
+            } => Ok(Self {
+                run,
+                report,
+                undone,
+                cancelled_by,
+                time,
+            }),
+            other => Err(Box::new(other)),
+        }
+    }
+}
+
+/// That a run ended as this hpt does not know.
+pub(crate) fn no_report(name: &str) -> CommandError {
+    let what = format!("{name} tells no report; is the hpt there of another version?");
+    CommandError::new(Exit::Failed, what)
+}
+
+/// A moment of a run.
+#[derive(Clone, Copy)]
+struct Moment {
+    /// By this machine's clock, which tells when it was heard.
+    here: Instant,
+    /// So long after the run began, if the run says so.
+    there: Option<Duration>,
+}
+
+impl Moment {
+    fn now(there: Option<Duration>) -> Self {
+        let here = Instant::now();
+        Self { here, there }
+    }
+
+    /// From this one to a later one.
+    fn until(self, later: Self) -> Duration {
+        match (self.there, later.there) {
+            (Some(began), Some(ended)) => ended.saturating_sub(began),
+            _ => later.here.duration_since(self.here),
+        }
+    }
+}
+
 /// Shows what a run tells, as it tells it.
 pub(crate) struct Follower<'a> {
     blocks: Vec<BlockName>,
@@ -27,9 +94,13 @@ pub(crate) struct Follower<'a> {
     verbose: bool,
     lines: Lines<'a>,
     pub(crate) terminal: &'a mut Terminal,
-    /// When blocks began, by this machine's clock, and whether they are one batch with others, whose
-    /// time then says nothing about any of them.
-    began: HashMap<usize, (Instant, bool)>,
+    /// When blocks began, and whether they are one batch with others, whose time then says nothing about
+    /// any of them.
+    began: HashMap<usize, (Moment, bool)>,
+    /// How long the run had gone on at the last event, if it says so.
+    age: Option<Duration>,
+    /// Whether the run undoes another.
+    is_undo: bool,
     /// The last output of blocks that are not over yet.
     output: HashMap<usize, Vec<u8>>,
     not_run: usize,
@@ -65,6 +136,8 @@ impl<'a> Follower<'a> {
             lines: Lines::new(name, ids),
             terminal,
             began: HashMap::new(),
+            age: None,
+            is_undo: false,
             output: HashMap::new(),
             not_run: 0,
             orphans: orphans.map(|(index, _)| index).collect(),
@@ -85,7 +158,7 @@ impl<'a> Follower<'a> {
     pub(crate) fn hear(&mut self, heard: &Heard) {
         match heard {
             Heard::Begun(begun) => self.begun(begun),
-            Heard::Event(event) => self.event(event),
+            Heard::Event(event, at) => self.event(event, Moment::now(*at)),
             Heard::Lost => self.terminal.note(format_args!(
                 "the session with {} was lost, and the run goes on there; trying for a new one",
                 self.lines.target
@@ -98,7 +171,13 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// How long the run had gone on at its last event, as it says; `None` if it does not.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.age
+    }
+
     fn begun(&mut self, begun: &Begun) {
+        self.is_undo = !begun.undoes.is_empty();
         self.terminal
             .json(&json::Begun::new(self.lines.target, begun));
         if self.blocks.is_empty() {
@@ -120,7 +199,8 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &Event, now: Moment) {
+        self.age = now.there.or(self.age);
         let (Event::Started { block }
         | Event::Output { block, .. }
         | Event::Note { block, .. }
@@ -133,26 +213,27 @@ impl<'a> Follower<'a> {
                 self.began
                     .values_mut()
                     .for_each(|(_, beside)| *beside = true);
-                self.began.insert(*block, (Instant::now(), shared));
-                self.tell(id, event, None);
+                self.began.insert(*block, (now, shared));
+                self.tell(id, event, now, None);
                 self.terminal
                     .passing(format_args!("running  {}", visible(id)));
             }
             Event::Output { block, bytes, .. } => {
-                self.tell(id, event, None);
+                self.tell(id, event, now, None);
                 self.output(*block, bytes);
             }
             Event::Note { text, .. } => {
-                self.tell(id, event, None);
+                self.tell(id, event, now, None);
                 self.terminal.note(self.lines.note(id, text));
             }
-            Event::Finished(end) => self.finished(id, end, event),
+            Event::Finished(end) => self.finished(id, end, event, now),
         }
     }
 
-    fn tell(&mut self, id: &str, event: &Event, time: Option<Duration>) {
+    fn tell(&mut self, id: &str, event: &Event, now: Moment, time: Option<Duration>) {
+        let (target, at) = (self.lines.target, now.there);
         self.terminal
-            .json(&json::Event::new(self.lines.target, id, event, time));
+            .json(&json::Event::new(target, id, event, at, time));
     }
 
     /// Keeps the end of what a command writes; with `-v` its lines are shown at once.
@@ -181,12 +262,12 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn finished(&mut self, id: &str, end: &Finished, event: &Event) {
+    fn finished(&mut self, id: &str, end: &Finished, event: &Event, now: Moment) {
         let began = self.began.remove(&end.block);
         let time = began
             .filter(|(_, shared)| !shared)
-            .map(|(began, _)| began.elapsed());
-        self.tell(id, event, time);
+            .map(|(began, _)| began.until(now));
+        self.tell(id, event, now, time);
         let output = self.output.remove(&end.block).unwrap_or_default();
         match end.outcome {
             Outcome::Ok if !self.all => return,
@@ -222,21 +303,50 @@ impl<'a> Follower<'a> {
         }
     }
 
-    pub(crate) fn finish(&mut self, run: &str, report: &Report, time: Duration) {
+    /// Says what the run has come to.
+    pub(crate) fn finish(&mut self, ended: &Ended) {
         let rest = self.not_run.saturating_sub(NOT_RUN);
         if rest > 0 && !self.all {
             self.terminal.say(format_args!("not run  {rest} more"));
         }
-        // An orphan that stays is no block of the config.
+        let by = ended.cancelled_by.as_deref();
+        let summary = summary(self.lines.target, &self.counted(ended), by, ended.time);
+        self.terminal.say(format_args!("\n{summary}"));
+        let stays = self.stays(ended);
+        if !stays.is_empty() {
+            let stays = listed(stays.iter().map(|id| visible(id)));
+            self.terminal.say(format_args!("not put back: {stays}"));
+        }
+    }
+
+    /// The same for programs, and what has become of the run since.
+    pub(crate) fn tell_end(&mut self, ended: &Ended) {
+        let report = self.counted(ended);
+        let stays = match &ended.undone {
+            Some(undone) => undone.stays.clone(),
+            None => self.stays(ended),
+        };
+        let mut object = json::Report::new(self.lines.target, &ended.run, &report, ended.time);
+        object.undone_by = ended.undone.as_ref().map(|undone| undone.by.as_str());
+        object.cancelled_by = ended.cancelled_by.as_deref();
+        object.stays = stays;
+        self.terminal.json(&object);
+    }
+
+    /// An orphan that stays is no block of the config.
+    fn counted(&self, ended: &Ended) -> Report {
         let stays =
             |end: &Finished| end.outcome == Outcome::Skipped && self.orphans.contains(&end.block);
-        let mut report = report.clone();
+        let mut report = ended.report.clone();
         report.blocks.retain(|end| !stays(end));
-        self.terminal
-            .json(&json::Report::new(self.lines.target, run, &report, time));
-        self.terminal.say(format_args!(
-            "\n{}",
-            summary(self.lines.target, &report, time)
-        ));
+        report
+    }
+
+    /// The ids of what an undo has not put back, or not wholly.
+    fn stays(&self, ended: &Ended) -> Vec<String> {
+        let is_back = |end: &Finished| matches!(end.outcome, Outcome::Reverted | Outcome::Ok);
+        let blocks = self.blocks.iter().zip(&ended.report.blocks);
+        let stays = blocks.filter(|(_, end)| self.is_undo && !is_back(end));
+        stays.map(|(block, _)| block.id.clone()).collect()
     }
 }

@@ -11,6 +11,7 @@ use hpt_agent::audit::Asked;
 use hpt_agent::blobs::Store;
 use hpt_agent::drift::Drift;
 use hpt_agent::journal::name_run;
+use hpt_agent::kept::Looked;
 use hpt_agent::run::{Order, RunError, Site};
 use hpt_agent::state::StateError;
 use hpt_proto::wire::{Interrupted, PlanUndoReply, WhyReply};
@@ -27,6 +28,9 @@ use crate::error::{CommandError, Exit};
 use crate::remote_run::Heard;
 use crate::site::{How, Job, Planned};
 use crate::terminal::{Form, Terminal};
+
+/// Whoever provisions a host without a network, as its journals call them.
+const LOCAL: &str = "local";
 
 /// A host that is provisioned without a network.
 pub(crate) struct Local {
@@ -76,7 +80,7 @@ impl Local {
     }
 
     pub(crate) fn plan(&self, job: &Job) -> Result<Planned, CommandError> {
-        let plan = |site: &Site| site.plan_and_known(job.delivery().clone(), Reveal::Content);
+        let plan = |site: &Site| site.look(job.delivery().clone(), Reveal::Content);
         let planned = match plan(&self.site) {
             Err(RunError::State(StateError::Io { .. })) => {
                 // A plan changes nothing, and leaves nothing behind that the next one would miss.
@@ -92,7 +96,7 @@ impl Local {
             }
             planned => planned,
         };
-        let (plan, unkept) = planned.map_err(failed)?;
+        let Looked { plan, unkept, .. } = planned.map_err(failed)?;
         self.unkept.set(unkept);
         Ok(plan)
     }
@@ -157,7 +161,7 @@ impl StopsAtInterrupt {
         let watch = async move {
             let mut interrupts = signal(SignalKind::interrupt())?;
             tokio::select! {
-                _ = interrupts.recv() => site.stop(&run)?,
+                _ = interrupts.recv() => site.stop(&run, LOCAL)?,
                 _ = &mut run_is_over => return Ok(()),
             }
             Terminal::new(Form::Words, false)
@@ -221,7 +225,7 @@ fn running(places: &Places) -> Running {
     let now = now();
     Running {
         run: name_run(now, places),
-        by: "local".into(),
+        by: LOCAL.into(),
         since: now,
     }
 }
@@ -229,7 +233,7 @@ fn running(places: &Places) -> Running {
 fn pass_on(hear: &mut dyn FnMut(Heard)) -> impl FnMut(Told) {
     move |told| match told {
         Told::Begun(begun) => hear(Heard::Begun(begun)),
-        Told::Event(event) => hear(Heard::Event(event)),
+        Told::Event(event) => hear(Heard::Event(event, None)),
         Told::End(_) => {} // it is what the call gives back
     }
 }

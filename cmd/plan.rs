@@ -1,7 +1,7 @@
 //! `hpt plan`: what a config would change.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hpt_provisioner::config::Given;
 use hpt_provisioner::plan::{Plan, Verdict};
@@ -11,8 +11,9 @@ use crate::error::{CommandError, Exit};
 use crate::given;
 use crate::plan_file::PlanFile;
 use crate::print::plan::{Heading, plan as plan_words};
-use crate::print::{interrupted, json};
+use crate::print::{interrupted, json, listed_up_to};
 use crate::site::{Job, Site};
+use crate::terminal::visible;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -38,6 +39,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "tags")]
     prune: bool,
 
+    /// Check this ID as `hpt provision --rerun` takes it
+    #[arg(long, value_name = "ID")]
+    rerun: Vec<String>,
+
     /// Show what is in place, and every line of every diff
     #[arg(short, long)]
     all: bool,
@@ -61,7 +66,9 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let job = Job::new(config, context)?;
     let plan = runtime()?.block_on(Site::with(context, async |site, context| {
         let plan = ask(site, &job, context).await?;
-        show(site, &job, &plan, args.all, began, context).await;
+        check_reruns(&args.rerun, site, &plan)?;
+        let window = site.window();
+        show(site, &job, &plan, args.all, window, began, context).await;
         Ok::<_, CommandError>(plan)
     }))?;
     if let Some(path) = &args.output {
@@ -91,7 +98,7 @@ pub(crate) async fn ask(
     let plan = site.plan(job).await?;
     site.heed(&mut context.terminal).await;
     if let Some(broken) = site.interrupted() {
-        context.terminal.note(interrupted::line(&broken));
+        context.terminal.note(interrupted::words(&broken));
         if let Some(broken) = json::BrokeOff::new(site.name(), &broken) {
             context.terminal.json(&broken);
         }
@@ -99,20 +106,45 @@ pub(crate) async fn ask(
     plan.map_err(|faults| job.refused(faults))
 }
 
-/// Shows a plan. The system of a host is asked for only where it is shown.
+/// As many ids are named that may have been meant.
+const NAMED: usize = 5;
+
+/// Refuses ids of blocks that there are not: what was meant would not run again.
+pub(crate) fn check_reruns(rerun: &[String], site: &Site, plan: &Plan) -> Result<(), CommandError> {
+    let ids: Vec<&str> = plan.blocks.iter().map(|block| block.id.as_str()).collect();
+    let Some(unknown) = rerun.iter().find(|id| !ids.contains(&id.as_str())) else {
+        return Ok(());
+    };
+    let unknown = visible(unknown);
+    let error = CommandError::usage(format!("--rerun {unknown}: the config has no such block"));
+    let broken = site.interrupted().unwrap_or_default();
+    let in_doubt = broken.commands.iter().map(String::as_str);
+    let in_doubt: Vec<&str> = in_doubt.filter(|id| ids.contains(id)).collect();
+    Err(if in_doubt.is_empty() {
+        error.hint(format!("it has: {}", listed_up_to(NAMED, &ids)))
+    } else {
+        error.hint(format!("in doubt: {}", listed_up_to(NAMED, &in_doubt)))
+    })
+}
+
+/// Shows a plan, and in what time the run must be confirmed that brings it about. The system of a host
+/// is asked for only where it is shown.
 pub(crate) async fn show(
     site: &mut Site,
     job: &Job,
     plan: &Plan,
     all: bool,
+    window: Duration,
     began: Instant,
     context: &mut Context,
 ) {
     let time = began.elapsed();
     let warnings = json::Fault::all(&job.files, &job.warnings);
-    context
-        .terminal
-        .json(&json::Plan::new(site.name(), plan, warnings, time));
+    let seconds = window.as_secs();
+    let must_confirm = seconds > 0 && !plan.is_empty();
+    let mut object = json::Plan::new(site.name(), plan, warnings, time);
+    object.confirm = must_confirm.then_some(seconds);
+    context.terminal.json(&object);
     if context.terminal.is_json() {
         return;
     }
@@ -126,4 +158,9 @@ pub(crate) async fn show(
         about: &about,
     };
     context.terminal.say(plan_words(&heading, plan, all, time));
+    if must_confirm {
+        context.terminal.say(format_args!(
+            "must be confirmed within {seconds} s by a new session, else it is undone"
+        ));
+    }
 }

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hpt_proto::wire::ConfirmReply;
-use hpt_proto::{End, Running};
+use hpt_proto::{End, Running, Undone};
 use hpt_provisioner::config::Given;
 use hpt_provisioner::plan::{Digest, Moved, Plan};
 
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
-use crate::follower::Follower;
+use crate::follower::{Ended, Follower};
 use crate::given;
-use crate::plan::{ask, show};
+use crate::plan::{ask, check_reruns, show};
 use crate::plan_file::PlanFile;
-use crate::print::{json, listed, span};
+use crate::print::interrupted::reruns;
+use crate::print::{json, listed, listed_up_to, span, word};
 use crate::remote::Remote;
 use crate::site::{How, Job, Site};
 use crate::terminal::{Terminal, visible};
@@ -131,6 +131,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let job = Job::new(config, context)?;
     runtime()?.block_on(Site::with(context, async |site, context| {
         let plan = ask(site, &job, context).await?;
+        check_reruns(&how.rerun, site, &plan)?;
         if let Some(agreed) = agreed.as_ref().filter(|agreed| agreed.has_moved(&plan)) {
             // The host says why: it was applied before, or the host has changed.
             how.bound = Some(agreed.bound());
@@ -141,7 +142,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         // Nobody agrees to what was not shown.
         let is_hushed = context.global.quiet && !asks && !plan.is_empty();
         if !is_hushed || context.terminal.is_json() {
-            show(site, &job, &plan, args.all, began, context).await;
+            let window = how.confirm.unwrap_or_else(|| site.window());
+            show(site, &job, &plan, args.all, window, began, context).await;
         }
         // What broke off is only over when a run has found all of it in place.
         if plan.is_empty() && site.interrupted().is_none() {
@@ -217,67 +219,78 @@ async fn apply(
             _ => break end,
         }
     };
-    match end {
-        End::Report { run, report } => {
-            follower.finish(&run, &report, began.elapsed());
+    let end = match Ended::of(end, began.elapsed()) {
+        Ok(ended) => {
             // Where there is no channel nobody waits for it.
-            if let Site::Remote(remote) = site
-                && !window.is_zero()
-            {
-                confirm(remote, &run, window, &mut context.terminal).await?;
-            }
-            Ok(Exit::of(&report))
+            let remote = match site {
+                Site::Remote(remote) if !window.is_zero() => Some(&mut **remote),
+                _ => None,
+            };
+            return finish(remote, ended, window, &mut follower).await;
         }
+        Err(end) => *end,
+    };
+    match end {
         End::InDoubt { run, blocks } => Err(in_doubt(&name, &run, &blocks)),
         End::Faults(faults) => Err(job.refused(faults)),
         End::Busy(running) => Err(busy(&name, &running)),
         End::Moved(moved) => Err(changed(&name, &moved)),
         End::Used { planned, run } => Err(used(&name, planned, &run)),
-        End::Missing(_) => Err(CommandError::new(
+        End::Missing(_) | End::Report { .. } => Err(CommandError::new(
             Exit::Failed,
             format!("{name} loses what is sent to it; is its disk full?"),
         )),
     }
 }
 
-/// Says over a new session that the host can still be reached after a run.
-pub(crate) async fn confirm(
-    remote: &mut Remote,
-    run: &str,
+/// Says what a run has come to. If there is one to confirm it on, says over a new session before that
+/// that the host can still be reached after it.
+pub(crate) async fn finish(
+    remote: Option<&mut Remote>,
+    mut ended: Ended,
     window: Duration,
-    terminal: &mut Terminal,
-) -> Result<(), CommandError> {
-    let reverted = remote.confirm(run, window).await?;
-    let name = remote.name();
-    let Some(ConfirmReply { reverted_by, stays }) = reverted else {
-        terminal.note("confirmed by a new session");
-        terminal.json(&json::Confirmed::new(name, run));
-        return Ok(());
+    follower: &mut Follower<'_>,
+) -> Result<Exit, CommandError> {
+    follower.finish(&ended);
+    let Some(remote) = remote else {
+        follower.tell_end(&ended);
+        return Ok(Exit::of(&ended.report));
     };
-    let (run, by) = (visible(run), visible(&reverted_by));
-    let seconds = window.as_secs();
-    let mut what = format!(
-        "{name}: no new session confirmed run {run} within {seconds} s, and run {by} has undone it"
-    );
-    if !stays.is_empty() {
-        what += &format!(", but for what cannot be put back: {}", some_of(&stays));
+    let confirmed = remote.confirm(&ended.run, window).await;
+    if let Ok(undone) = &confirmed {
+        ended.undone.clone_from(undone);
     }
-    let hint = format!("`hpt --target {name} attach {by}` shows what was put back");
-    Err(CommandError::new(Exit::Reverted, what).hint(hint))
+    follower.tell_end(&ended);
+    let (name, run) = (remote.name(), ended.run.as_str());
+    if let Some(undone) = confirmed? {
+        let seconds = window.as_secs();
+        let what = format!(
+            "no new session confirmed run {} within {seconds} s, and run {} has undone it",
+            visible(run),
+            visible(&undone.by)
+        );
+        return Err(is_undone(name, &what, &undone));
+    }
+    follower.terminal.note("confirmed by a new session");
+    follower.terminal.json(&json::Confirmed::new(name, run));
+    Ok(Exit::of(&ended.report))
+}
+
+/// That a run is no more, in words that end with the run that has undone it.
+pub(crate) fn is_undone(name: &str, what: &str, undone: &Undone) -> CommandError {
+    let mut what = format!("{name}: {what}");
+    if !undone.stays.is_empty() {
+        what += &format!(" but for: {}", listed_up_to(NAMED, &undone.stays));
+    }
+    let hint = format!(
+        "`hpt --target {name} attach {}` shows what was put back",
+        visible(&undone.by)
+    );
+    CommandError::new(Exit::Reverted, what).hint(hint)
 }
 
 /// As many blocks as are named.
 const NAMED: usize = 5;
-
-/// The first of these ids of blocks, and how many more there are.
-fn some_of(blocks: &[String]) -> String {
-    let ids = blocks.iter().take(NAMED).map(|id| visible(id));
-    let words = ids.collect::<Vec<_>>().join(", ");
-    match blocks.len().saturating_sub(NAMED) {
-        0 => words,
-        more => format!("{words} and {more} more"),
-    }
-}
 
 fn changed(name: &str, moved: &Moved) -> CommandError {
     let Moved {
@@ -285,10 +298,14 @@ fn changed(name: &str, moved: &Moved) -> CommandError {
         now,
         blocks,
     } = moved;
-    let what = format!("{name} has changed since plan {planned} was made; it is plan {now} by now");
+    let what = format!(
+        "{name}, or a secret or a source of the config, has changed since plan {planned} was made; \
+         it is plan {now} by now"
+    );
     let mut error = CommandError::new(Exit::Failed, what);
     if !blocks.is_empty() {
-        error = error.hint(format!("what differs: {}", some_of(blocks)));
+        let ids = listed_up_to(NAMED, blocks);
+        error = error.hint(format!("what differs: {ids}"));
     }
     error.hint("nothing was done; `hpt plan` shows the new one")
 }
@@ -307,10 +324,25 @@ fn in_doubt(name: &str, run: &Running, blocks: &[String]) -> CommandError {
         "{name}: run {run} of {by} broke off, and nobody knows whether these commands have run: {}",
         listed(blocks.iter().map(|id| visible(id)))
     );
-    let ids = blocks.iter().map(|id| format!(" --rerun {}", visible(id)));
     CommandError::new(Exit::InDoubt, what)
         .hint("nothing was done now; look at the host, then say that they may run (again):")
-        .hint(format!("`hpt provision{}`", ids.collect::<String>()))
+        .hint(format!("`{}`", typed_with(&reruns(blocks))))
+}
+
+/// The command line of this process with more options, as a shell takes it.
+fn typed_with(options: &str) -> String {
+    let words = std::env::args().skip(1);
+    let mut line = "hpt".to_owned();
+    let mut options = Some(options);
+    for typed in words {
+        if typed == "--"
+            && let Some(options) = options.take()
+        {
+            line += options;
+        }
+        line += &format!(" {}", word(&typed));
+    }
+    line + options.unwrap_or_default()
 }
 
 pub(crate) fn busy(name: &str, running: &Running) -> CommandError {

@@ -40,6 +40,9 @@ pub(crate) struct Remote {
     pub(crate) interrupted: Option<Interrupted>,
     /// Whether all is in place there, and it does not know yet that this was asked for.
     pub(crate) unkept: bool,
+    /// In what time a run that brings the plan about must be confirmed, as the plan told; zero if it
+    /// need not be.
+    pub(crate) window: Duration,
     /// Its audit, and what was seen of it before.
     pub(crate) audit: Watch,
     /// The look at its audit, until somebody has heeded what it found.
@@ -91,6 +94,7 @@ impl Remote {
             dialer,
             interrupted: None,
             unkept: false,
+            window: Duration::ZERO,
             look: Some(tokio::spawn(audit.clone().look(client.clone()))),
             audit,
             client,
@@ -157,6 +161,7 @@ impl Remote {
         let mut reply = reply.into_inner();
         self.interrupted = reply.interrupted.take();
         self.unkept = reply.unkept;
+        self.window = Duration::from_secs(reply.confirm.into());
         plan_reply(reply, &job.files).map_err(|bad| self.bad(bad))
     }
 

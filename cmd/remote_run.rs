@@ -44,8 +44,8 @@ struct Hearing<'a> {
 pub(crate) enum Heard {
     /// The run, and its blocks; also when it is another session's run that is heard from now on.
     Begun(Begun),
-    /// What it does.
-    Event(Event),
+    /// What it does, and when, if that is known: so long after the run began.
+    Event(Event, Option<Duration>),
     /// The session was lost, and a new one is tried for.
     Lost,
     /// The host reboots, and is waited for.
@@ -276,6 +276,7 @@ impl Remote {
                 }
                 Err(status) => return Err(Broken::Said(self.refused(&status))),
             };
+            let at = event.at.map(Duration::from_millis);
             let told = Told::parse(event, hearing.files, hearing.blocks);
             match told.map_err(|bad| Broken::Said(self.bad(bad)))? {
                 Told::Begun(begun) if hearing.begun.is_none() => {
@@ -287,7 +288,7 @@ impl Remote {
                 Told::Event(event) => {
                     hearing.events += 1;
                     hearing.reboots = matches!(&event, Event::Note { text, .. } if text == REBOOTS);
-                    (hearing.hear)(Heard::Event(event));
+                    (hearing.hear)(Heard::Event(event, at));
                 }
                 Told::End(end) => return Ok(end),
             }

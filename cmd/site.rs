@@ -154,6 +154,15 @@ impl Site {
         }
     }
 
+    /// In what time a run that brings the plan about must be confirmed, of which nobody says so; zero if
+    /// it need not be.
+    pub(crate) fn window(&self) -> Duration {
+        match self {
+            Self::Local(_) => Duration::ZERO, // there is no session to confirm it over
+            Self::Remote(remote) => remote.window,
+        }
+    }
+
     /// Hands over blobs that the host lacks.
     pub(crate) async fn send(
         &mut self,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hpt_proto::wire;
+use hpt_proto::wire::{self, Doing};
 use serde::Serialize;
 
 use crate::context::{Context, now, runtime};
@@ -34,6 +34,40 @@ struct Running<'a> {
     run: &'a str,
     by: &'a str,
     since: u64,
+    /// The name of its config.
+    config: &'a str,
+    /// The run that it undoes.
+    undoes: &'a str,
+    /// The block that it is at.
+    block: &'a str,
+    /// The client that wants it to stop.
+    cancelled_by: &'a str,
+}
+
+/// What the run does that goes on.
+fn doing(doing: &Doing) -> String {
+    let Doing {
+        config,
+        undoes,
+        block,
+        cancelled_by,
+    } = doing;
+    let mut words = Vec::new();
+    if !undoes.is_empty() {
+        words.push(format!("undoes run {}", visible(undoes)));
+    } else if !config.is_empty() {
+        words.push(format!("provisions {}", visible(config)));
+    }
+    if !block.is_empty() {
+        words.push(format!("is at {}", visible(block)));
+    }
+    if !cancelled_by.is_empty() {
+        words.push(format!(
+            "stops then: cancelled by {}",
+            visible(cancelled_by)
+        ));
+    }
+    listed(words)
 }
 
 /// A run that is undone unless it is confirmed in so many seconds.
@@ -97,17 +131,22 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
         visible(&reply.hostname).into_owned(),
         visible(&reply.system).into_owned(),
         format!("hpt {}", visible(&reply.version)),
-        format!("up {}", span(reply.uptime)),
+        format!("serving for {}", span(reply.uptime)),
         state,
     ];
-    let about = listed(about.into_iter().filter(|words| !words.is_empty()));
+    let doing = reply.doing.as_ref().map(doing).unwrap_or_default();
+    let about = about.into_iter().chain([doing]);
+    let about = listed(about.filter(|words| !words.is_empty()));
     let line = format!("{BOLD}{name}{BOLD:#}  {about}");
     context.terminal.say(with_time(&line, time));
     if let Some(broken) = broken {
-        context
-            .terminal
-            .say(format_args!("\n{}", interrupted::words(broken)));
+        context.terminal.say(format_args!(
+            "\n{}\n{}",
+            interrupted::words(broken),
+            interrupted::next(broken)
+        ));
     }
+    let does = reply.doing.clone().unwrap_or_default();
     let confirming = reply.confirming.as_ref().and_then(Confirming::new);
     if let Some(of) = &confirming {
         let words = of.words(name.as_str());
@@ -124,6 +163,10 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
             run: &run.run,
             by: &run.by,
             since: run.since,
+            config: &does.config,
+            undoes: &does.undoes,
+            block: &does.block,
+            cancelled_by: &does.cancelled_by,
         }),
         interrupted: broken.and_then(json::Interrupted::new),
         confirming,

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use hpt_proto::wire::Undoing;
 use hpt_proto::{End, Running};
-use hpt_provisioner::report::Outcome;
+use hpt_provisioner::report::{Finished, Outcome, Report};
 use serde::Serialize;
 
 use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
-use crate::follower::Follower;
+use crate::follower::{Ended, Follower, no_report};
 use crate::print::style::{BOLD, DIM};
 use crate::print::{plural, span};
 use crate::provision::busy;
@@ -22,7 +22,7 @@ use crate::wait::{self, Patience};
 Newest first, files get back what they held, what was made is removed, and units
 run as they did. What cannot be put back is shown before anything is done: what
 a command did that has no `undo`, a version before, the data of a removed account.
-An undo is a run and can be undone.
+Exits with 1 if more than that stays. An undo is a run and can be undone.
 
 Examples:
   hpt --target web1 undo                          the last run that changed something
@@ -92,22 +92,30 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
                 _ => break end,
             }
         };
-        match end {
-            End::Report { run, report } => {
-                follower.finish(&run, &report, began.elapsed());
-                Ok(if report.count(Outcome::Failed) == 0 {
+        match Ended::of(end, began.elapsed()) {
+            Ok(ended) => {
+                follower.finish(&ended);
+                follower.tell_end(&ended);
+                Ok(if is_kept(&plan.blocks, &ended.report) {
                     Exit::Done
                 } else {
                     Exit::Failed
                 })
             }
-            End::Busy(running) => Err(busy(&name, &running)),
-            _ => {
-                let what = format!("{name} tells no report; is the hpt there of another version?");
-                Err(CommandError::new(Exit::Failed, what))
-            }
+            Err(end) => Err(match *end {
+                End::Busy(running) => busy(&name, &running),
+                _ => no_report(&name),
+            }),
         }
     }))
+}
+
+/// Whether all was put back that was promised.
+fn is_kept(promised: &[Undoing], report: &Report) -> bool {
+    let is_back = |end: &Finished| matches!(end.outcome, Outcome::Reverted | Outcome::Ok);
+    let mut blocks = promised.iter().zip(&report.blocks);
+    let is_failed = report.count(Outcome::Failed) > 0;
+    !is_failed && blocks.all(|(block, end)| is_back(end) || !block.stays.is_empty())
 }
 
 fn show(name: &str, running: &Running, blocks: &[Undoing], terminal: &mut Terminal) {

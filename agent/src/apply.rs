@@ -193,7 +193,7 @@ impl TargetService {
                 running.run
             )));
         }
-        let stopped = self.0.site.stop(&running.run);
+        let stopped = self.0.site.stop(&running.run, caller.name.as_str());
         stopped.map_err(|error| failed(&error))?;
         self.0.notes.add(Entry {
             run: running.run.clone(),

@@ -4,8 +4,9 @@
 use std::io::{self, Read, Write};
 
 use bytes::Bytes;
+use hpt_proto::wire::apply_event::Event;
 use hpt_proto::wire::{ApplyEvent, RunRequest};
-use hpt_proto::{BadMessage, Delivery, Told};
+use hpt_proto::{BadMessage, Delivery, End, Told};
 use prost::Message;
 use rustix::fs::Mode;
 
@@ -16,6 +17,8 @@ use crate::run::{Order, RunError, Site};
 
 /// The longest message between the two processes, in bytes: a gRPC message and a little.
 const LONGEST: usize = 5 << 20;
+/// The most that is said of why a run could not begin, in characters.
+const WORDS: usize = 1000;
 
 /// Why a run was not performed.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,38 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
     // lead one already. Files that a config makes are not narrowed by the server's umask (A6).
     let _ = rustix::process::setsid();
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    // A server that is gone changes nothing about the run (J2); the rest it reads in the journal.
+    let mut answer = |message: ApplyEvent| {
+        let message = framed(&message);
+        let _ = to.write_all(&message).and_then(|()| to.flush());
+    };
+    let mut begun = false;
+    let mut hear = |told| {
+        if matches!(told, Told::Begun(_)) {
+            begun = true;
+            answer(told.into());
+        }
+    };
+    let performed = perform(from, &mut hear);
+    if !begun {
+        answer(match &performed {
+            Ok(end) => Told::End(end.clone()).into(),
+            Err(why) => unable(why),
+        });
+    }
+    performed.map(drop)
+}
+
+/// Why the run could not begin, for the server's log and its client.
+fn unable(why: &ChildError) -> ApplyEvent {
+    let words: String = why.to_string().chars().take(WORDS).collect();
+    ApplyEvent {
+        event: Some(Event::Unable(words)),
+        at: None,
+    }
+}
+
+fn perform(from: &mut dyn Read, hear: &mut dyn FnMut(Told)) -> Result<End, ChildError> {
     let request = read_order(from).map_err(ChildError::Order)?;
     let missing = BadMessage("an order without a request");
     let places = places_of(&request);
@@ -49,19 +84,7 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
         key: request.key,
         grants: request.grants,
     };
-    // A server that is gone changes nothing about the run (J2); the rest it reads in the journal.
-    let mut answer = |told: Told| {
-        let message = framed(&ApplyEvent::from(told));
-        let _ = to.write_all(&message).and_then(|()| to.flush());
-    };
-    let mut begun = false;
-    let mut hear = |told| {
-        if matches!(told, Told::Begun(_)) {
-            begun = true;
-            answer(told);
-        }
-    };
-    let end = if request.undo.is_empty() {
+    Ok(if request.undo.is_empty() {
         let apply = request.apply.ok_or(missing)?;
         let guardian =
             Guardian::new(request.unit, request.serving).map_err(RunError::NoGuardian)?;
@@ -75,17 +98,13 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
             asked,
         };
         if request.resumed == 0 {
-            site.execute(order, &mut hear)?
+            site.execute(order, hear)?
         } else {
-            site.resume(order, request.resumed, &mut hear)?
+            site.resume(order, request.resumed, hear)?
         }
     } else {
-        site.undo(&request.undo, running, &asked, &mut hear)?
-    };
-    if !begun {
-        answer(Told::End(end));
-    }
-    Ok(())
+        site.undo(&request.undo, running, &asked, hear)?
+    })
 }
 
 pub(crate) fn places_of(order: &RunRequest) -> Places {

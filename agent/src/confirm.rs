@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hpt_proto::{Running, wire};
+use hpt_proto::{Running, Undone, wire};
 use rustix::fs::FlockOperation;
 use rustix::time::ClockId;
 
@@ -75,18 +75,9 @@ pub(crate) enum Unconfirmed {
     #[error("it is too late: run {run} is being undone{trouble}")]
     Reverting { run: String, trouble: String },
     #[error("it is too late: run {} was undone by run {}", .0, .1.by)]
-    Reverted(String, Reverted),
+    Reverted(String, Undone),
     #[error("the confirmation cannot be kept: {0}")]
     Io(#[from] io::Error),
-}
-
-/// How a run was undone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Reverted {
-    /// The run that has undone it.
-    pub(crate) by: String,
-    /// The ids of blocks of which something stays that nothing can put back.
-    pub(crate) stays: Vec<String>,
 }
 
 /// The confirmation of one run.
@@ -226,13 +217,7 @@ impl Confirmation {
             None => Err(Unconfirmed::Unasked(run())),
             Some(Stage::Confirmed) => Ok(()),
             Some(Stage::Reverting) => Err(self.reverting()),
-            Some(Stage::Reverted) => {
-                let text = fs::read_to_string(self.path(Stage::Reverted.suffix()))?;
-                let mut lines = text.lines().map(str::to_owned);
-                let by = lines.next().unwrap_or_default();
-                let stays = lines.collect();
-                Err(Unconfirmed::Reverted(run(), Reverted { by, stays }))
-            }
+            Some(Stage::Reverted) => Err(Unconfirmed::Reverted(run(), self.undone()?)),
             Some(Stage::Armed) => {
                 let rests = self.rests_for().ok_or_else(|| Unconfirmed::GoesOn {
                     run: run(),
@@ -276,7 +261,7 @@ impl Confirmation {
     }
 
     /// Notes how it was undone.
-    pub(crate) fn reverted(&self, how: &Reverted) -> io::Result<()> {
+    pub(crate) fn reverted(&self, how: &Undone) -> io::Result<()> {
         let path = self.path(Stage::Reverting.suffix());
         let lines = [&how.by].into_iter().chain(&how.stays);
         let lines: Vec<_> = lines.map(String::as_str).collect();
@@ -285,6 +270,20 @@ impl Confirmation {
         self.become_of(&path, Stage::Reverted)?;
         let _ = fs::remove_file(self.path(TROUBLE));
         Ok(())
+    }
+
+    /// How it was undone that is.
+    fn undone(&self) -> io::Result<Undone> {
+        let text = fs::read_to_string(self.path(Stage::Reverted.suffix()))?;
+        let mut lines = text.lines().map(str::to_owned);
+        let by = lines.next().unwrap_or_default();
+        let stays = lines.collect();
+        Ok(Undone { by, stays })
+    }
+
+    /// The same; `None` if it is not undone.
+    pub(crate) fn how_undone(&self) -> Option<Undone> {
+        self.undone().ok()
     }
 
     /// Keeps others from guarding it for as long as the answer lives; `None` if somebody does already.

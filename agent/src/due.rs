@@ -90,7 +90,8 @@ impl Due {
             used.map_err(|why| self.recorded.failed(why))?;
         }
         let journal = if is_resumed {
-            Journal::go_on(&self.journals, self.begun, cancel, hear)
+            let age = self.recorded.age(self.begun.running.since);
+            Journal::go_on(&self.journals, self.begun, age, cancel, hear)
         } else {
             let of = Header {
                 in_doubt: self.in_doubt.into_iter().collect(),
@@ -114,6 +115,8 @@ impl Due {
         let end = End::Report {
             run: run.clone(),
             report,
+            undone: None,
+            cancelled_by: journal.cancelled_by(),
         };
         // Before the end is told: whoever hears of it finds the host free.
         if reboots && let Err(why) = orders.forget(Whose::Run(&run)) {

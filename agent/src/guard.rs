@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use hpt_proto::wire::RunRequest;
-use hpt_proto::{End, Running};
+use hpt_proto::{End, Running, Undone};
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
@@ -17,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 use crate::Places;
 use crate::audit::Asked;
 use crate::child::{ChildError, places_of, read_order};
-use crate::confirm::{Confirmation, Reverted, Stage, now};
+use crate::confirm::{Confirmation, Stage, now};
 use crate::journal::{Journals, Standing, name_run};
 use crate::lock;
 use crate::run::{RunError, Site};
@@ -240,7 +240,7 @@ fn undo(confirmation: &Confirmation, places: &Places, serving: &str, clock: fn()
     }
 }
 
-fn note(confirmation: &Confirmation, how: &Reverted) -> Result<(), String> {
+fn note(confirmation: &Confirmation, how: &Undone) -> Result<(), String> {
     let noted = confirmation.reverted(how);
     noted.map_err(|why| format!("it cannot be noted that it was: {why}"))?;
     tracing::warn!("run {} is undone by run {}", confirmation.run(), how.by);

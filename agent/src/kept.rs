@@ -1,5 +1,7 @@
 //! What is kept of an order: what was asked for and by whom, with its secrets, by the name of its config.
 
+use std::time::Duration;
+
 use hpt_proto::Delivery;
 use hpt_proto::convert::to_secrets;
 use hpt_proto::wire::{ApplyRequest, KeptOrder, Request, RunRequest};
@@ -10,23 +12,42 @@ use hpt_provisioner::plan::{Plan, Reveal};
 use crate::orders::Orders;
 use crate::run::{Order, RunError, Site};
 
+/// What an apply would come to.
+#[derive(Debug)]
+pub struct Looked {
+    /// What it would do.
+    pub plan: Result<Plan, Vec<Fault>>,
+    /// Whether all is in place without the host knowing yet that this was asked for.
+    pub unkept: bool,
+    /// In what time it would have to be confirmed; zero if it need not be.
+    pub confirm: Duration,
+}
+
 impl Site {
-    /// What an apply would do, and whether all is in place without the host knowing yet that this was asked for.
+    /// What an apply would come to.
     ///
     /// # Errors
     /// Those of [`Site::plan`].
-    pub fn plan_and_known(
-        &self,
-        delivery: Delivery,
-        reveal: Reveal,
-    ) -> Result<(Result<Plan, Vec<Fault>>, bool), RunError> {
+    pub fn look(&self, delivery: Delivery, reveal: Reveal) -> Result<Looked, RunError> {
         let request = Request::from(&delivery);
         Ok(match self.judge(delivery, reveal)? {
             Ok((config, plan)) => {
-                let unkept = plan.is_empty() && !self.knows(request, &config)?;
-                (Ok(plan), unkept)
+                let window = || self.window(&config, &plan);
+                Looked {
+                    unkept: plan.is_empty() && !self.knows(request, &config)?,
+                    confirm: if plan.is_empty() {
+                        Duration::ZERO
+                    } else {
+                        config.confirm.unwrap_or_else(window)
+                    },
+                    plan: Ok(plan),
+                }
             }
-            Err(faults) => (Err(faults), false),
+            Err(faults) => Looked {
+                plan: Err(faults),
+                unkept: false,
+                confirm: Duration::ZERO,
+            },
         })
     }
 

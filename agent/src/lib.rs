@@ -22,7 +22,7 @@ mod grants;
 pub mod guard;
 mod intake;
 pub mod journal;
-mod kept;
+pub mod kept;
 mod ledger;
 pub mod lock;
 mod notes;

@@ -83,9 +83,8 @@ impl Site {
                 ledgers.write(mine).map_err(RunError::Ledger)?;
             }
             orders.note_in_place(&kept);
-            let run = String::new();
-            let report = plan.report();
-            return Ok(Prepared::Over(End::Report { run, report }));
+            let end = End::report(String::new(), plan.report());
+            return Ok(Prepared::Over(end));
         }
         let in_doubt = match in_doubt(&journals, &plan, &order.rerun)? {
             Ok(others) => others,
@@ -105,7 +104,6 @@ impl Site {
             .with("plan", blake3::Hash::from_bytes(plan.digest.0).to_hex());
         Ok(Prepared::Due(Box::new(Due {
             host,
-            config,
             start: match order.bound {
                 Some(bound) => Start::Bound(bound.digest, expected),
                 None => Start::Anew,
@@ -119,9 +117,12 @@ impl Site {
                     .as_ref()
                     .map_or(Duration::ZERO, |(window, _)| *window),
                 away,
+                config: config.name.to_string(),
+                undoes: String::new(),
             },
             order: kept,
             guardian: confirm.map(|(_, guardian)| guardian),
+            config,
             in_doubt,
             journals,
             places: self.places().clone(),
@@ -130,7 +131,7 @@ impl Site {
     }
 
     /// How long a run waits to be confirmed of which nobody said so.
-    fn window(&self, config: &Config, plan: &Plan) -> Duration {
+    pub(crate) fn window(&self, config: &Config, plan: &Plan) -> Duration {
         // A root that does not run cuts nobody off.
         let is_live = self.places().root == Path::new("/");
         let waits = |block: &Block| {

@@ -1,7 +1,7 @@
 //! The two records of a run in the audit: one before its first effect, one before its end is told.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hpt_proto::End;
 use hpt_provisioner::report::Outcome;
@@ -63,6 +63,11 @@ impl Recorded {
     /// The fingerprint of the key of who asked.
     pub(crate) fn key(&self) -> &str {
         &self.began.key
+    }
+
+    /// How long ago something was, in unix seconds.
+    pub(crate) fn age(&self, then: u64) -> Duration {
+        Duration::from_secs(self.began.time.saturating_sub(then)) + self.since.elapsed()
     }
 
     /// Records what a run has come to, in the audit and then in its journal, which is to tell others.

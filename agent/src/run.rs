@@ -2,6 +2,7 @@
 //! that `hpt serve` starts, and to find out that no child is needed.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,12 +205,16 @@ impl Site {
         Ok(still.map(|run| run.interrupted()))
     }
 
-    /// Has a run stop before its next block.
+    /// Has a run stop before its next block, for this client.
     ///
     /// # Errors
     /// If that cannot be left for it to find.
-    pub fn stop(&self, run: &str) -> io::Result<()> {
-        std::fs::write(cancel_path(&self.places.run, run), "")
+    pub fn stop(&self, run: &str, by: &str) -> io::Result<()> {
+        let path = cancel_path(&self.places.run, run);
+        // The run reads who it was as soon as it is there.
+        let whole = path.with_extension("tmp");
+        fs::write(&whole, by)?;
+        fs::rename(&whole, &path)
     }
 
     /// Brings a config about, or says why nothing was done. All that is told is in the run's journal

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use bytes::Bytes;
+use hpt_proto::wire::apply_event::Event;
 use hpt_proto::wire::{ApplyEvent, RunRequest};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -77,9 +78,15 @@ impl Runner {
         match answer(&mut told).await {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                 let status = child.wait().await?;
-                let words = format!("its process ended before it began ({status})");
+                let words = format!(
+                    "its process ended before it began ({status}); the log of hpt serve there may say why"
+                );
                 Err(io::Error::other(words))
             }
+            Ok(ApplyEvent {
+                event: Some(Event::Unable(why)),
+                ..
+            }) => Err(io::Error::other(why)),
             answer => answer,
         }
     }

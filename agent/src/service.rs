@@ -1,5 +1,6 @@
 //! The RPCs, each a translation: a message in, a question to the host, a message out.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use hpt_keystore::{PublicKey, SigningKey};
 use hpt_proto::convert::{hashes, to_hashes, to_plan_reply};
 use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
-use hpt_proto::{Delivery, Running};
+use hpt_proto::{Delivery, Running, Undone};
 use hpt_provisioner::plan::Reveal;
 use hpt_transport::LocalKey;
 use hpt_transport::grpc::Peer;
@@ -19,13 +20,13 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use crate::Places;
 use crate::audit::{Audit, Entry, Head, Kind};
 use crate::blobs::Store;
-use crate::confirm::{Confirmation, Reverted, Unconfirmed};
+use crate::confirm::{Confirmation, Unconfirmed};
 use crate::drift::Drift;
 use crate::fit::{fit, fit_drift};
 use crate::grants::Caller;
 use crate::guard::Guardian;
 use crate::intake::receive;
-use crate::journal::{Journals, Standing};
+use crate::journal::{Journals, Standing, cancel_path};
 use crate::lock;
 use crate::notes::Notes;
 use crate::pins::Pins;
@@ -166,19 +167,25 @@ impl Target for TargetService {
         self.see_to_guardians().await?;
         let looked = blocking(move || {
             let running = lock::holder(&places)?;
-            let confirming = confirming(&places)?;
-            Ok::<_, RunError>((site.facts(), running, site.interrupted()?, confirming))
+            let doing = match &running {
+                Some(running) => doing(&places, &running.run)?,
+                None => None,
+            };
+            let waits = confirming(&places)?;
+            let now = (running.map(Into::into), doing, waits);
+            Ok::<_, RunError>((site.facts(), now, site.interrupted()?))
         });
         let looked = looked.await?.map_err(|error| failed(&error))?;
-        let (facts, running, interrupted, confirming) = looked;
+        let (facts, (running, doing, confirming), interrupted) = looked;
         Ok(Response::new(wire::StatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: facts.hostname,
             system: facts.os_name,
             uptime: self.0.started.elapsed().as_secs(),
-            running: running.map(Into::into),
+            running,
             interrupted,
             confirming,
+            doing,
         }))
     }
 
@@ -232,11 +239,13 @@ impl Target for TargetService {
         let site = self.0.site.clone();
         let _turn = self.turn().await;
         let reply = blocking(move || {
-            let (plan, unkept) = site.plan_and_known(delivery, reveal)?;
+            let looked = site.look(delivery, reveal)?;
+            let confirm = looked.confirm.as_secs();
             let reply = wire::PlanReply {
-                unkept,
+                unkept: looked.unkept,
                 interrupted: site.interrupted()?,
-                ..to_plan_reply(&plan)
+                confirm: u32::try_from(confirm).unwrap_or(u32::MAX),
+                ..to_plan_reply(&looked.plan)
             };
             Ok::<_, RunError>(fit(reply))
         });
@@ -323,9 +332,9 @@ impl Target for TargetService {
                 confirmed => break confirmed,
             }
         };
-        let reverted = match confirmed {
-            Ok(()) => Reverted::default(),
-            Err(Unconfirmed::Reverted(_, reverted)) => reverted,
+        let undone = match confirmed {
+            Ok(()) => Undone::default(),
+            Err(Unconfirmed::Reverted(_, undone)) => undone,
             Err(error @ Unconfirmed::NotAllowed) => {
                 return Err(Status::permission_denied(error.to_string()));
             }
@@ -335,8 +344,8 @@ impl Target for TargetService {
             Err(error) => return Err(failed(&error)),
         };
         Ok(Response::new(wire::ConfirmReply {
-            reverted_by: reverted.by,
-            stays: reverted.stays,
+            reverted_by: undone.by,
+            stays: undone.stays,
         }))
     }
 
@@ -454,6 +463,16 @@ fn to_wire(drift: Drift) -> wire::Drift {
         plan,
         unknown,
     }
+}
+
+/// What the run does that goes on.
+fn doing(places: &Places, run: &str) -> Result<Option<wire::Doing>, RunError> {
+    let standing = Standing::read(&Journals::open(places)?, run)?;
+    let cancelled_by = fs::read_to_string(cancel_path(&places.run, run));
+    Ok(standing.map(|standing| wire::Doing {
+        cancelled_by: cancelled_by.unwrap_or_default(),
+        ..standing.doing()
+    }))
 }
 
 /// The run that is not decided yet.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hpt_proto::wire::{Header, PlanUndoReply, Undoing};
-use hpt_proto::{Begun, End, Running, Told};
+use hpt_proto::{Begun, End, Running, Told, Undone};
 use hpt_provisioner::report::{Outcome, Report};
 use hpt_provisioner::undo::{Fate, foresee, undo};
 
 use crate::audit::{Asked, Audit, Entry, Kind};
-use crate::confirm::{Confirmation, Reverted, Stage};
+use crate::confirm::{Confirmation, Stage};
 use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::ledger::Ledgers;
 use crate::lock::{Lock, LockError};
@@ -19,10 +19,10 @@ use crate::recorded::Recorded;
 use crate::run::{RunError, Site};
 
 /// What an undo has come to.
-pub(crate) struct Undone {
+pub(crate) struct PutBack {
     pub(crate) end: End,
     /// How the run was undone; or why it is not wholly yet, where another try may come further.
-    pub(crate) how: Result<Reverted, String>,
+    pub(crate) how: Result<Undone, String>,
 }
 
 impl Site {
@@ -99,7 +99,7 @@ impl Site {
         &self,
         waiting: &Confirmation,
         running: Running,
-    ) -> Result<Option<Undone>, RunError> {
+    ) -> Result<Option<PutBack>, RunError> {
         let run = waiting.run();
         let (_lock, journals) = match self.hold_for_undo(run, &running)? {
             Ok(held) => held,
@@ -109,7 +109,7 @@ impl Site {
                     holder.run, holder.by
                 ));
                 let end = End::Busy(holder);
-                return Ok(Some(Undone { end, how }));
+                return Ok(Some(PutBack { end, how }));
             }
         };
         if waiting.stage() != Some(Stage::Reverting) {
@@ -151,7 +151,7 @@ impl Site {
         running: Running,
         asked: &Asked,
         hear: &mut dyn FnMut(Told),
-    ) -> Result<Undone, RunError> {
+    ) -> Result<PutBack, RunError> {
         let run = past.begun.running.run.clone();
         let run = run.as_str();
         let in_doubt = match Standing::last(journals)? {
@@ -172,11 +172,12 @@ impl Site {
             blocks: past.blocks.clone(),
             confirm: Duration::ZERO,
             away: Duration::ZERO,
+            config: String::new(),
+            undoes: run.to_owned(),
         };
         let of = Header {
             in_doubt: in_doubt.into_iter().collect(),
             key: recorded.key().to_owned(),
-            undoes: run.to_owned(),
             ..Header::default()
         };
         let journal = Journal::begin(journals, begun, of, cancel, hear);
@@ -191,16 +192,22 @@ impl Site {
                 "the packet filter's rules cannot be loaded again: {why}"
             )),
         });
-        let end = recorded.end(End::Report { run: id, report }, journal);
+        let end = End::Report {
+            run: id,
+            report,
+            undone: None,
+            cancelled_by: journal.cancelled_by(),
+        };
+        let end = recorded.end(end, journal);
         if let Err(why) = Orders::open(self.places())?.undone(run) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }
-        Ok(Undone { end, how })
+        Ok(PutBack { end, how })
     }
 }
 
 /// How an undo by this run has ended: only what nothing can put back is left out of it.
-fn how(past: &Past, report: &Report, by: &str) -> Result<Reverted, String> {
+fn how(past: &Past, report: &Report, by: &str) -> Result<Undone, String> {
     let of = |outcome: Outcome| {
         let blocks = report.blocks.iter().filter(move |of| of.outcome == outcome);
         blocks.filter_map(|of| Some((past.blocks.get(of.block)?, &of.note)))
@@ -212,7 +219,7 @@ fn how(past: &Past, report: &Report, by: &str) -> Result<Reverted, String> {
         return Err(format!("it was stopped before {}", block.id));
     }
     let stays = of(Outcome::Skipped).map(|(block, _)| block.id.clone());
-    Ok(Reverted {
+    Ok(Undone {
         by: by.to_owned(),
         stays: stays.collect(),
     })

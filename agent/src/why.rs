@@ -140,6 +140,7 @@ fn to_owned(book: &Ledger, owned: &Owned) -> Wire {
         last: Some(asked(&owned.last)),
         made: owned.made,
         part: owned.part.clone().unwrap_or_default(),
+        gone: false,
     }
 }
 

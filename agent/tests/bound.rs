@@ -55,7 +55,7 @@ async fn a_run_stops_where_the_host_has_moved_since_its_plan() {
         .await
         .unwrap();
     theirs.await.unwrap();
-    let End::Report { run, report } = end else {
+    let End::Report { run, report, .. } = end else {
         panic!("{end:?}")
     };
     let outcomes: Vec<_> = report.blocks.iter().map(|block| block.outcome).collect();
@@ -108,7 +108,7 @@ async fn a_plan_is_applied_once_also_where_the_host_is_as_it_was() {
         digests.push(agreed.digest);
         let bound = Some(agreed.bound());
         let (_, end) = apply(&mut client, &motd(), bound.clone(), 1).await.unwrap();
-        let End::Report { run, report } = end else {
+        let End::Report { run, report, .. } = end else {
             panic!("{end:?}")
         };
         assert_eq!(report.count(Outcome::Changed), 1);

@@ -30,7 +30,7 @@ async fn end(
         match Told::parse(message, &[], blocks).unwrap() {
             Told::Begun(begun) => blocks = begun.blocks.len(),
             Told::Event(_) => {}
-            Told::End(End::Report { run, report }) => return Ok((run, report)),
+            Told::End(End::Report { run, report, .. }) => return Ok((run, report)),
             Told::End(end) => panic!("{end:?}"),
         }
     }

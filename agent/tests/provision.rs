@@ -55,7 +55,7 @@ async fn a_plan_an_apply_and_nothing_left_to_do() {
     let (events, end) = apply(&mut client, &config, Some(first.bound()), 2)
         .await
         .unwrap();
-    let End::Report { run, report } = end else {
+    let End::Report { run, report, .. } = end else {
         panic!("{end:?}")
     };
     assert_eq!(run.len(), 20);
@@ -72,7 +72,7 @@ async fn a_plan_an_apply_and_nothing_left_to_do() {
     let (events, end) = apply(&mut client, &config, Some(second.bound()), 2)
         .await
         .unwrap();
-    let End::Report { run, report } = end else {
+    let End::Report { run, report, .. } = end else {
         panic!("{end:?}")
     };
     assert_eq!((run.as_str(), events.len()), ("", 0), "no run was needed");

@@ -24,7 +24,7 @@ async fn end(mut stream: Streaming<wire::ApplyEvent>) -> (String, Report) {
         match Told::parse(message, &[], blocks).unwrap() {
             Told::Begun(begun) => blocks = begun.blocks.len(),
             Told::Event(_) => {}
-            Told::End(End::Report { run, report }) => return (run, report),
+            Told::End(End::Report { run, report, .. }) => return (run, report),
             Told::End(end) => panic!("{end:?}"),
         }
     }

@@ -50,6 +50,10 @@ pub(crate) struct Begun<'a> {
     run: &'a str,
     by: &'a str,
     since: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    config: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    undoes: &'a str,
 }
 
 impl<'a> Begun<'a> {
@@ -61,6 +65,8 @@ impl<'a> Begun<'a> {
             run,
             by,
             since: *since,
+            config: &begun.config,
+            undoes: &begun.undoes,
         }
     }
 }
@@ -73,6 +79,8 @@ pub(crate) struct Interrupted<'a> {
     since: u64,
     done: &'a [String],
     in_doubt: &'a [String],
+    /// What runs again only by `--rerun`.
+    commands: &'a [String],
     not_started: u32,
 }
 
@@ -86,6 +94,7 @@ impl<'a> Interrupted<'a> {
             since: run.since,
             done: &broken.done,
             in_doubt: &broken.in_doubt,
+            commands: &broken.commands,
             not_started: broken.not_started,
         })
     }
@@ -128,6 +137,9 @@ pub(crate) struct Plan<'a> {
     seconds: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Fault<'a>>,
+    /// In how many seconds a run that brings it about must be confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) confirm: Option<u64>,
     blocks: Vec<Block<'a>>,
 }
 
@@ -194,6 +206,7 @@ impl<'a> Plan<'a> {
             orphan: plan.count(Verdict::Orphan),
             seconds: time.as_secs_f64(),
             warnings,
+            confirm: None,
             blocks: plan.blocks.iter().map(Block::new).collect(),
         }
     }
@@ -226,16 +239,21 @@ pub(crate) struct Event<'a> {
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<i32>,
+    /// Seconds since the run began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
 }
 
 impl<'a> Event<'a> {
-    /// An event about the block `id`; `time` is how long it took, for one that is over.
+    /// An event about the block `id`, so long after the run began if that is known; `time` is how long
+    /// it took, for one that is over.
     pub(crate) fn new(
         target: &'a str,
         id: &'a str,
         event: &report::Event,
+        at: Option<Duration>,
         time: Option<Duration>,
     ) -> Self {
         let mut this = Self {
@@ -246,6 +264,7 @@ impl<'a> Event<'a> {
             stream: None,
             text: None,
             exit: None,
+            at: at.map(|at| at.as_secs_f64()),
             seconds: time.map(|time| time.as_secs_f64()),
         };
         match event {
@@ -343,6 +362,15 @@ pub(crate) struct Report<'a> {
     failed: usize,
     not_run: usize,
     reverted: usize,
+    /// The run that has undone it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) undone_by: Option<&'a str>,
+    /// What that, or this if it is an undo, has not put back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) stays: Vec<String>,
+    /// The client that had it stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cancelled_by: Option<&'a str>,
     seconds: f64,
 }
 
@@ -363,6 +391,9 @@ impl<'a> Report<'a> {
             failed: report.count(Outcome::Failed),
             not_run: report.count(Outcome::NotRun),
             reverted: report.count(Outcome::Reverted),
+            undone_by: None,
+            stays: Vec::new(),
+            cancelled_by: None,
             seconds: time.as_secs_f64(),
         }
     }

@@ -13,6 +13,8 @@ mod veil;
 use std::fmt::Display;
 use std::time::Duration;
 
+use crate::terminal::visible;
+
 /// How wide a line is made where something stands at its right end.
 const WIDTH: usize = 80;
 
@@ -77,6 +79,26 @@ pub(crate) fn listed(words: impl IntoIterator<Item = impl Display>) -> String {
         .join(", ")
 }
 
+/// The same of at most `most` of them: `a, b and 3 more`.
+pub(crate) fn listed_up_to(most: usize, words: &[impl AsRef<str>]) -> String {
+    let first = words.iter().take(most);
+    let line = listed(first.map(|word| visible(word.as_ref())));
+    match words.len().saturating_sub(most) {
+        0 => line,
+        more => format!("{line} and {more} more"),
+    }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn word(text: &str) -> String {
+    let text = visible(text);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// A day, as `2026-11-21`, of a time in unix seconds, in UTC.
 pub(crate) fn day(unix: u64) -> String {
     // Days to civil date, after the algorithm that Howard Hinnant has published.
@@ -113,6 +135,10 @@ mod tests {
         assert_eq!(size(1 << 30), "1.0 GiB");
         assert_eq!(size(50 << 20), "50 MiB");
         assert_eq!(plural(1, "key"), "1 key");
+        assert_eq!(word("file:/etc/motd"), "file:/etc/motd");
+        assert_eq!(word("it's"), r"'it'\''s'");
+        assert_eq!(listed_up_to(2, &["a", "b"]), "a, b");
+        assert_eq!(listed_up_to(2, &["a", "b", "c"]), "a, b and 1 more");
     }
 
     #[test]

@@ -87,8 +87,13 @@ fn word(outcome: Outcome) -> (&'static str, Style) {
     }
 }
 
-/// `web1  changed 3  in place 17  skipped 1  failed 0   2.4 s`
-pub(crate) fn summary(target: &str, report: &Report, time: Duration) -> String {
+/// `web1  changed 3  in place 17  skipped 1  failed 0   2.4 s`, and who had the run stop.
+pub(crate) fn summary(
+    target: &str,
+    report: &Report,
+    cancelled_by: Option<&str>,
+    time: Duration,
+) -> String {
     let mut line = format!("{BOLD}{target}{BOLD:#}");
     let all = [
         ("changed", Outcome::Changed, true),
@@ -108,6 +113,9 @@ pub(crate) fn summary(target: &str, report: &Report, time: Duration) -> String {
             };
             line += &format!("  {style}{word} {count}{style:#}");
         }
+    }
+    if let Some(by) = cancelled_by {
+        line += &format!("  {FAILED}cancelled by {}{FAILED:#}", visible(by));
     }
     with_time(&line, time)
 }
@@ -155,6 +163,7 @@ mod tests {
                 blocks,
                 reverted: false,
             },
+            None,
             Duration::from_millis(2400),
         ));
         assert!(

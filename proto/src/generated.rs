@@ -26,6 +26,25 @@ pub struct StatusReply {
     /// a run that is not decided yet
     #[prost(message, optional, tag = "7")]
     pub confirming: ::core::option::Option<Confirming>,
+    /// what the run does that goes on
+    #[prost(message, optional, tag = "8")]
+    pub doing: ::core::option::Option<Doing>,
+}
+/// What a run does that goes on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Doing {
+    /// the name of its config; none for an undo
+    #[prost(string, tag = "1")]
+    pub config: ::prost::alloc::string::String,
+    /// the id of the run that it undoes
+    #[prost(string, tag = "2")]
+    pub undoes: ::prost::alloc::string::String,
+    /// the id of the block that it is at
+    #[prost(string, tag = "3")]
+    pub block: ::prost::alloc::string::String,
+    /// name of the client that wants it to stop
+    #[prost(string, tag = "4")]
+    pub cancelled_by: ::prost::alloc::string::String,
 }
 /// A run that is undone unless it is confirmed in time.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -69,6 +88,9 @@ pub struct Interrupted {
     /// how many blocks were not reached
     #[prost(uint32, tag = "4")]
     pub not_started: u32,
+    /// ids of blocks whose commands may have run; they run again only by ApplyRequest.rerun
+    #[prost(string, repeated, tag = "5")]
+    pub commands: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FactsRequest {}
@@ -200,6 +222,9 @@ pub struct PlanReply {
     /// all is in place, and the target does not know yet that it was asked for: an apply tells it
     #[prost(bool, tag = "4")]
     pub unkept: bool,
+    /// seconds in which the run must be confirmed that brings this about; it need not be if 0
+    #[prost(uint32, tag = "5")]
+    pub confirm: u32,
     #[prost(oneof = "plan_reply::Result", tags = "1, 2")]
     pub result: ::core::option::Option<plan_reply::Result>,
 }
@@ -431,9 +456,12 @@ pub struct Bound {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ApplyEvent {
+    /// milliseconds since the run began
+    #[prost(uint64, optional, tag = "14")]
+    pub at: ::core::option::Option<u64>,
     #[prost(
         oneof = "apply_event::Event",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
     )]
     pub event: ::core::option::Option<apply_event::Event>,
 }
@@ -474,6 +502,9 @@ pub mod apply_event {
         /// the end: the plan was applied before, nothing was done
         #[prost(message, tag = "12")]
         Used(super::Used),
+        /// the end, for hpt serve alone: why the run could not begin, nothing was done
+        #[prost(string, tag = "13")]
+        Unable(::prost::alloc::string::String),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -557,6 +588,12 @@ pub struct Begun {
     /// seconds that the host may be away when the run reboots it; 0 if it does not
     #[prost(uint32, tag = "4")]
     pub away: u32,
+    /// the name of its config; none for an undo
+    #[prost(string, tag = "5")]
+    pub config: ::prost::alloc::string::String,
+    /// the id of the run that it undoes
+    #[prost(string, tag = "6")]
+    pub undoes: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlockName {
@@ -634,6 +671,22 @@ pub struct Report {
     /// a health gate failed, and what the run had changed was put back as far as that goes
     #[prost(bool, tag = "3")]
     pub reverted: bool,
+    /// nobody has confirmed it since; not in its journal
+    #[prost(message, optional, tag = "4")]
+    pub undone: ::core::option::Option<Undone>,
+    /// name of the client that had it stop
+    #[prost(string, tag = "5")]
+    pub cancelled_by: ::prost::alloc::string::String,
+}
+/// That a run was put back by another.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Undone {
+    /// the id of the other
+    #[prost(string, tag = "1")]
+    pub by: ::prost::alloc::string::String,
+    /// ids of blocks that it has not put back, or not wholly
+    #[prost(string, repeated, tag = "2")]
+    pub stays: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Moved {
@@ -733,6 +786,9 @@ pub struct Owned {
     /// which part of it, if not the whole: a line of a file
     #[prost(string, tag = "7")]
     pub part: ::prost::alloc::string::String,
+    /// it is not there any more
+    #[prost(bool, tag = "8")]
+    pub gone: bool,
 }
 /// Who asked for a run.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -879,9 +935,6 @@ pub struct Header {
     /// fingerprint of the key of the client that asked; none on the host itself
     #[prost(string, tag = "4")]
     pub key: ::prost::alloc::string::String,
-    /// the run that it undoes; empty if it is no undo
-    #[prost(string, tag = "5")]
-    pub undoes: ::prost::alloc::string::String,
 }
 /// What is about to be done.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -18,7 +18,7 @@ mod exact;
 #[rustfmt::skip]
 mod generated;
 
-pub use convert::{BadMessage, Begun, BlockName, Delivery, End, Running, Told};
+pub use convert::{BadMessage, Begun, BlockName, Delivery, End, Running, Told, Undone};
 
 /// The messages as they travel, and the stubs of the service.
 pub mod wire {

@@ -93,6 +93,13 @@ impl Target for Evil {
                 done: vec![text()],
                 in_doubt: vec![text()],
                 not_started: u32::MAX,
+                commands: vec![text()],
+            }),
+            doing: Some(wire::Doing {
+                config: text(),
+                undoes: text(),
+                block: text(),
+                cancelled_by: text(),
             }),
         }))
     }
@@ -181,6 +188,7 @@ impl Target for Evil {
             unkept: true,
             result,
             interrupted: None,
+            confirm: u32::MAX,
         }))
     }
 
@@ -204,6 +212,8 @@ impl Target for Evil {
             blocks: vec![block(), block()],
             confirm: 1,
             away: 1,
+            config: EVIL.to_owned(),
+            undoes: EVIL.to_owned(),
         };
         let mut events = vec![Event::Begun(begun), Event::Started(Started { block: 0 })];
         events.push(Event::Note(Note {
@@ -236,12 +246,22 @@ impl Target for Evil {
                     run: EVIL.to_owned(),
                     blocks,
                     reverted: true,
+                    undone: Some(wire::Undone {
+                        by: EVIL.to_owned(),
+                        stays: vec![EVIL.to_owned()],
+                    }),
+                    cancelled_by: EVIL.to_owned(),
                 }));
             }
         }
         let events: Vec<_> = events
             .into_iter()
-            .map(|event| Ok(ApplyEvent { event: Some(event) }))
+            .map(|event| {
+                Ok(ApplyEvent {
+                    event: Some(event),
+                    at: Some(u64::MAX),
+                })
+            })
             .collect();
         Ok(Response::new(tokio_stream::iter(events)))
     }
@@ -349,6 +369,7 @@ impl Target for Evil {
             last: Some(asked.clone()),
             made: true,
             part: EVIL.to_owned(),
+            gone: true,
         };
         let version = wire::Version {
             by: Some(asked),

@@ -7,6 +7,8 @@
 mod agreed;
 mod audit;
 mod drift;
+mod ended;
+mod interrupted;
 mod refusals;
 mod runs;
 mod secrets;

@@ -58,8 +58,12 @@ impl Place {
     }
 
     pub fn serve(&mut self) {
+        self.serve_root("root");
+    }
+
+    fn serve_root(&mut self, root: &str) {
         let port = self.port.to_string();
-        let mut command = self.command(&["serve", "--keystore", "web1.keystore", "--root", "root"]);
+        let mut command = self.command(&["serve", "--keystore", "web1.keystore", "--root", root]);
         command.args(["--state", "state", "--listen", "127.0.0.1", "--port", &port]);
         let log = fs::File::create(self.path("serve.log")).unwrap();
         self.server = Some(command.stderr(log).spawn().unwrap());
@@ -72,6 +76,13 @@ impl Place {
             );
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Keys, and `hpt serve` for this machine, where commands can run.
+    pub fn serving_live() -> Self {
+        let mut place = Self::new();
+        place.serve_root("/");
+        place
     }
 
     /// The process that serves.

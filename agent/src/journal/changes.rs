@@ -15,8 +15,6 @@ use super::read::Reader;
 /// A run that may be undone.
 pub(crate) struct Past {
     pub(crate) begun: Begun,
-    /// The run that it has undone itself; empty if it was none of those.
-    undoes: String,
     /// The blocks that have changed something, newest first.
     pub(crate) blocks: Vec<BlockName>,
     /// What each of them has changed.
@@ -26,7 +24,7 @@ pub(crate) struct Past {
 impl Past {
     /// Of this run; `None` if there is no such run.
     pub(crate) fn of(journals: &Journals, id: &str) -> io::Result<Option<Self>> {
-        let Some((mut reader, header, begun)) = Reader::of(journals, id)? else {
+        let Some((mut reader, _, begun)) = Reader::of(journals, id)? else {
             return Ok(None);
         };
         let bad = |why| io::Error::new(io::ErrorKind::InvalidData, why);
@@ -54,11 +52,10 @@ impl Past {
             }
         }
         // What an undo has put back can be undone, and what a run has put back by itself cannot.
-        if !header.undoes.is_empty() {
+        if !begun.undoes.is_empty() {
             reverted.clear();
         }
         let mut this = Self {
-            undoes: header.undoes,
             begun,
             blocks: Vec::new(),
             changes: Vec::new(),
@@ -81,8 +78,8 @@ impl Past {
             let Some(past) = Self::of(journals, id)? else {
                 continue;
             };
-            if !past.undoes.is_empty() {
-                undone.insert(past.undoes);
+            if !past.begun.undoes.is_empty() {
+                undone.insert(past.begun.undoes);
             } else if !past.changes.is_empty() && !undone.contains(id) {
                 return Ok(Some(past));
             }

@@ -14,6 +14,7 @@ use tonic::Status;
 use super::read::Reader;
 use super::{Journals, Standing};
 use crate::Places;
+use crate::confirm::Confirmation;
 use crate::lock;
 
 /// How soon a journal is looked at again that had more to tell, and one that is silent: the pause
@@ -62,8 +63,12 @@ impl Follower {
         loop {
             while let Some(kind) = reader.next()? {
                 pause = SOON;
-                if matches!(&kind, Kind::Told(event) if is_end(event)) {
+                let mut kind = kind;
+                if let Kind::Told(event) = &mut kind
+                    && is_end(event)
+                {
                     put_away(&journals, places, run).await?;
+                    add_undone(&journals, run, event);
                 }
                 for event in held.hear(kind) {
                     let ended = is_end(&event);
@@ -148,6 +153,15 @@ async fn put_away(journals: &Journals, places: &Places, run: &str) -> io::Result
     Ok(())
 }
 
+/// Adds to the end of a run how it was undone since.
+fn add_undone(journals: &Journals, run: &str, end: &mut ApplyEvent) {
+    if let Some(Event::Report(report)) = &mut end.event {
+        let confirmation = Confirmation::of(journals, run);
+        let undone = confirmation.and_then(|of| of.how_undone());
+        report.undone = undone.map(Into::into);
+    }
+}
+
 fn holds(places: &Places, run: &str) -> io::Result<bool> {
     let holder = lock::holder(places).map_err(io::Error::other)?;
     Ok(holder.is_some_and(|holder| holder.run == run))
@@ -162,6 +176,7 @@ fn is_awaited(journals: &Journals, run: &str) -> io::Result<bool> {
 fn opening(begun: Begun) -> ApplyEvent {
     ApplyEvent {
         event: Some(Event::Begun(begun)),
+        at: None,
     }
 }
 
@@ -174,7 +189,8 @@ pub(crate) fn is_end(event: &ApplyEvent) -> bool {
             | Event::Moved(_)
             | Event::Missing(_)
             | Event::InDoubt(_)
-            | Event::Used(_),
+            | Event::Used(_)
+            | Event::Unable(_),
         ) => true,
         Some(
             Event::Begun(_)
@@ -202,7 +218,10 @@ mod tests {
     }
 
     fn told(event: Event) -> Kind {
-        Kind::Told(ApplyEvent { event: Some(event) })
+        Kind::Told(ApplyEvent {
+            event: Some(event),
+            ..ApplyEvent::default()
+        })
     }
 
     /// J1: between a record's write and the end of its sync the record can be read, and may still be lost.

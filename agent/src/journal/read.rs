@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hpt_proto::Running;
 use hpt_proto::wire::apply_event::Event;
 use hpt_proto::wire::record::Record as Kind;
-use hpt_proto::wire::{Begun, Header, Interrupted, Outcome, Reboot, Record};
+use hpt_proto::wire::{Begun, Doing, Header, Interrupted, Outcome, Reboot, Record};
 use prost::Message;
 
 use super::frame::Frames;
@@ -89,6 +89,8 @@ impl Reader {
 /// How far a run had got.
 pub(crate) struct Standing {
     begun: Begun,
+    /// The block that has begun last, until it ends.
+    at: Option<u32>,
     /// Blocks that have ended.
     done: BTreeSet<u32>,
     /// Blocks that were about to change the host, and whether by a command of their own.
@@ -113,6 +115,7 @@ impl Standing {
             reboot: None,
             written: reader.written()?,
             begun,
+            at: None,
             done: BTreeSet::new(),
             doubted: BTreeMap::new(),
             carried: header.in_doubt.into_iter().collect(),
@@ -183,8 +186,10 @@ impl Standing {
                 }
             }
             Kind::Told(told) => match told.event {
+                Some(Event::Started(started)) => self.at = Some(started.block),
                 Some(Event::Finished(end)) if end.outcome() != Outcome::NotRun => {
                     self.doubted.remove(&end.block);
+                    self.at.take_if(|block| *block == end.block);
                     self.reboot.take_if(|(block, _)| *block == end.block);
                     // A block that is passed over leaves in doubt what is.
                     if end.outcome() != Outcome::Skipped
@@ -248,6 +253,17 @@ impl Standing {
             done: ids(&mut self.done.iter()),
             in_doubt: ids(&mut self.doubted.keys()),
             not_started: u32::try_from(left).unwrap_or(u32::MAX),
+            commands: self.commands_in_doubt().into_iter().collect(),
+        }
+    }
+
+    /// What the run is and does.
+    pub(crate) fn doing(&self) -> Doing {
+        Doing {
+            config: self.begun.config.clone(),
+            undoes: self.begun.undoes.clone(),
+            block: self.at.and_then(|at| self.id(at)).unwrap_or_default(),
+            cancelled_by: String::new(),
         }
     }
 }

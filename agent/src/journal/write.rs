@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use hpt_proto::wire::record::Record as Kind;
 use hpt_proto::wire::{self, ApplyEvent, Header, Intents, Record, Settled};
@@ -34,13 +35,18 @@ pub(crate) struct Journal<'a> {
     digest: blake3::Hasher,
     open: PathBuf,
     ended: PathBuf,
-    /// What has finished and is not in the file yet.
-    held: Vec<Event>,
+    /// What has finished and is not in the file yet, and when.
+    held: Vec<(Event, u64)>,
     /// What is, and nobody is told of before it is on disk.
     untold: Vec<Event>,
     output: usize,
-    /// The file that says that the run is to stop.
+    /// The file that says that the run is to stop, and for whom.
     cancel: PathBuf,
+    /// The client that it stops for.
+    cancelled_by: Option<String>,
+    /// How old the run was when this process began to write, and when that was.
+    age: Duration,
+    since: Instant,
     listener: &'a mut dyn FnMut(Told),
 }
 
@@ -75,6 +81,9 @@ impl<'a> Journal<'a> {
             untold: Vec::new(),
             output: 0,
             cancel,
+            cancelled_by: None,
+            age: Duration::ZERO,
+            since: Instant::now(),
             listener,
         };
         let header = Header {
@@ -91,11 +100,12 @@ impl<'a> Journal<'a> {
         Ok(this)
     }
 
-    /// Goes on with the journal of a run that goes on after a reboot and holds the host. What was not
-    /// wholly written then is dropped.
+    /// Goes on with the journal of a run that goes on after a reboot and holds the host, so long after
+    /// its beginning. What was not wholly written then is dropped.
     pub(crate) fn go_on(
         journals: &Journals,
         begun: Begun,
+        age: Duration,
         cancel: PathBuf,
         listener: &'a mut dyn FnMut(Told),
     ) -> io::Result<Self> {
@@ -125,10 +135,18 @@ impl<'a> Journal<'a> {
             untold: Vec::new(),
             output: 0,
             cancel,
+            cancelled_by: None,
+            age,
+            since: Instant::now(),
             listener,
         };
         (this.listener)(Told::Begun(begun));
         Ok(this)
+    }
+
+    /// The client that had the run stop, if it did.
+    pub(crate) fn cancelled_by(&self) -> Option<String> {
+        self.cancelled_by.clone()
     }
 
     /// Ends the journal with the end of its run; may be tried again if it fails.
@@ -222,14 +240,21 @@ impl<'a> Journal<'a> {
 
     /// What is held, in records.
     fn held(&self) -> Vec<Kind> {
-        let told = |event: &Event| Kind::Told(ApplyEvent::from(Told::Event(event.clone())));
-        self.held.iter().map(told).collect()
+        let held = self.held.iter();
+        held.map(|(event, at)| told(event, *at)).collect()
+    }
+
+    /// How old the run is, in milliseconds.
+    fn now(&self) -> u64 {
+        let age = self.age + self.since.elapsed();
+        u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Makes records durable that begin with what was held, and then tells that.
     fn keep(&mut self, records: Vec<Kind>) -> io::Result<()> {
         self.append(records)?;
-        self.untold.append(&mut self.held);
+        let held = self.held.drain(..).map(|(event, _)| event);
+        self.untold.extend(held);
         self.sync()?;
         for event in self.untold.drain(..) {
             (self.listener)(Told::Event(event));
@@ -244,6 +269,15 @@ impl<'a> Journal<'a> {
         let _ = self.append([Kind::Settled(Settled {})]);
         Ok(())
     }
+}
+
+/// An event as it is kept, which happened then.
+fn told(event: &Event, at: u64) -> Kind {
+    let event = ApplyEvent::from(Told::Event(event.clone()));
+    Kind::Told(ApplyEvent {
+        at: Some(at),
+        ..event
+    })
 }
 
 /// Whether nobody is told of such an end before it is on disk.
@@ -283,13 +317,14 @@ impl Witness for Journal<'_> {
         if let Event::Finished(end) = &event
             && (is_kept(end.outcome) || !self.held.is_empty())
         {
-            return self.held.push(event);
+            let now = self.now();
+            return self.held.push((event, now));
         }
         let Some(event) = self.within_bounds(event) else {
             return;
         };
         // What is lost of it is not what the run has done.
-        let _ = self.append([Kind::Told(Told::Event(event.clone()).into())]);
+        let _ = self.append([told(&event, self.now())]);
         (self.listener)(Told::Event(event));
     }
 
@@ -299,7 +334,10 @@ impl Witness for Journal<'_> {
     }
 
     fn go_on(&mut self) -> bool {
-        !self.cancel.exists()
+        if self.cancelled_by.is_none() && self.cancel.exists() {
+            self.cancelled_by = Some(fs::read_to_string(&self.cancel).unwrap_or_default());
+        }
+        self.cancelled_by.is_none()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::wire;
 pub use delivery::{Delivery, to_secrets};
 pub use fault::{faults, to_faults};
 pub use plan::{detail, plan_reply, to_detail, to_plan_reply};
-pub use run::{Begun, BlockName, Running};
+pub use run::{Begun, BlockName, Running, Undone};
 pub use told::{End, Told, outcome, to_outcome};
 
 /// What a message said that it must not say.

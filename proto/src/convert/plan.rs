@@ -34,6 +34,7 @@ pub fn to_plan_reply(reply: &Result<Plan, Vec<Fault>>) -> wire::PlanReply {
         result: Some(result),
         interrupted: None,
         unkept: false,
+        confirm: 0,
     }
 }
 

@@ -30,6 +30,19 @@ pub struct Begun {
     pub confirm: Duration,
     /// How long the host may be away when the run reboots it; zero if it does not.
     pub away: Duration,
+    /// The name of its config; empty for an undo.
+    pub config: String,
+    /// The id of the run that it undoes; empty for an apply.
+    pub undoes: String,
+}
+
+/// That a run was put back by another.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// The id of the other.
+    pub by: String,
+    /// The ids of blocks that it has not put back, or not wholly.
+    pub stays: Vec<String>,
 }
 
 /// What a block is called, and where it stands.
@@ -72,6 +85,8 @@ impl TryFrom<wire::Begun> for Begun {
             blocks: blocks.collect(),
             confirm: Duration::from_secs(from.confirm.into()),
             away: Duration::from_secs(from.away.into()),
+            config: from.config,
+            undoes: from.undoes,
         })
     }
 }
@@ -88,7 +103,23 @@ impl From<Begun> for wire::Begun {
             blocks: blocks.collect(),
             confirm: seconds(from.confirm),
             away: seconds(from.away),
+            config: from.config,
+            undoes: from.undoes,
         }
+    }
+}
+
+impl From<wire::Undone> for Undone {
+    fn from(from: wire::Undone) -> Self {
+        let wire::Undone { by, stays } = from;
+        Self { by, stays }
+    }
+}
+
+impl From<Undone> for wire::Undone {
+    fn from(from: Undone) -> Self {
+        let Undone { by, stays } = from;
+        Self { by, stays }
     }
 }
 

@@ -10,7 +10,7 @@ use hpt_provisioner::plan::{Bound, Digest, Moved};
 use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 
 use super::plan::digest;
-use super::run::{Begun, Running, UNNAMED};
+use super::run::{Begun, Running, UNNAMED, Undone};
 use super::{BadMessage, faults, hashes, index, number, to_faults, to_hashes};
 use crate::wire;
 use crate::wire::apply_event::Event as Wire;
@@ -24,6 +24,10 @@ pub enum End {
         run: String,
         /// What it has come to.
         report: Report,
+        /// What became of it since, if nobody has confirmed it in time.
+        undone: Option<Undone>,
+        /// The name of the client that had it stop, if one had.
+        cancelled_by: Option<String>,
     },
     /// The config is wrong on this host.
     Faults(Vec<Fault>),
@@ -47,6 +51,18 @@ pub enum End {
         /// The run that has applied it, or has begun to.
         run: Running,
     },
+}
+
+impl End {
+    /// That a run has come to this by itself.
+    pub fn report(run: String, report: Report) -> Self {
+        Self::Report {
+            run,
+            report,
+            undone: None,
+            cancelled_by: None,
+        }
+    }
 }
 
 /// One message of an apply.
@@ -92,6 +108,8 @@ impl Told {
             Wire::Report(from) => Self::End(End::Report {
                 report: report(from.blocks, from.reverted, blocks)?,
                 run: from.run,
+                undone: from.undone.map(Into::into),
+                cancelled_by: Some(from.cancelled_by).filter(|by| !by.is_empty()),
             }),
             Wire::Faults(found) => Self::End(End::Faults(faults(found, files)?)),
             Wire::Busy(running) => Self::End(End::Busy(running.into())),
@@ -109,6 +127,7 @@ impl Told {
                 planned: digest(&used.planned)?,
                 run: used.run.ok_or(UNNAMED)?.into(),
             }),
+            Wire::Unable(_) => return Err(BadMessage("an answer that is for hpt serve")),
         })
     }
 }
@@ -120,7 +139,10 @@ impl From<Told> for wire::ApplyEvent {
             Told::Event(event) => to_event(event),
             Told::End(end) => to_end(end),
         };
-        Self { event: Some(event) }
+        Self {
+            event: Some(event),
+            at: None,
+        }
     }
 }
 
@@ -148,9 +170,16 @@ fn to_event(event: Event) -> Wire {
 
 fn to_end(end: End) -> Wire {
     match end {
-        End::Report { run, report } => Wire::Report(wire::Report {
+        End::Report {
+            run,
+            report,
+            undone,
+            cancelled_by,
+        } => Wire::Report(wire::Report {
             run,
             reverted: report.reverted,
+            undone: undone.map(Into::into),
+            cancelled_by: cancelled_by.unwrap_or_default(),
             blocks: report.blocks.into_iter().map(to_finished).collect(),
         }),
         End::Faults(faults) => Wire::Faults(to_faults(&faults)),
@@ -300,6 +329,11 @@ mod tests {
                     blocks,
                     reverted: true,
                 },
+                undone: Some(Undone {
+                    by: "50".into(),
+                    stays: vec!["exec:load".into()],
+                }),
+                cancelled_by: Some("ana".into()),
             },
             End::Faults(vec![]),
             End::Busy(Running {
@@ -373,16 +407,16 @@ mod tests {
         };
         let report = |blocks| {
             Wire::Report(wire::Report {
-                run: String::new(),
                 blocks,
-                reverted: false,
+                ..wire::Report::default()
             })
         };
         let good = || (0..5).map(|block| finished(block, 1)).collect::<Vec<_>>();
         assert!(
             Told::parse(
                 wire::ApplyEvent {
-                    event: Some(report(good()))
+                    event: Some(report(good())),
+                    at: None,
                 },
                 &[],
                 5
@@ -414,7 +448,7 @@ mod tests {
         ];
         for (case, event) in bad.into_iter().enumerate() {
             assert!(
-                Told::parse(wire::ApplyEvent { event }, &[], 5).is_err(),
+                Told::parse(wire::ApplyEvent { event, at: None }, &[], 5).is_err(),
                 "case {case}"
             );
         }
