@@ -171,6 +171,7 @@ impl Local {
                 run,
                 running(&self.places),
                 &Asked::default(),
+                None, // there is no session to confirm it over
                 &mut pass_on(hear),
             )
             .map_err(failed)

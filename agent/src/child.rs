@@ -54,6 +54,7 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
         let message = framed(&ApplyEvent::from(told));
         let _ = to.write_all(&message).and_then(|()| to.flush());
     };
+    let guardian = Guardian::new(request.unit, request.serving).map_err(RunError::NoGuardian)?;
     let mut begun = false;
     let mut hear = |told| {
         if matches!(told, Told::Begun(_)) {
@@ -63,8 +64,6 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
     };
     let end = if request.undo.is_empty() {
         let apply = request.apply.ok_or(missing)?;
-        let guardian =
-            Guardian::new(request.unit, request.serving).map_err(RunError::NoGuardian)?;
         let order = Order {
             confirm: Some((apply.window()?, guardian)),
             bound: apply.bound()?,
@@ -80,7 +79,7 @@ pub fn run_child(from: &mut dyn Read, to: &mut dyn Write) -> Result<(), ChildErr
             site.resume(order, request.resumed, &mut hear)?
         }
     } else {
-        site.undo(&request.undo, running, &asked, &mut hear)?
+        site.undo(&request.undo, running, &asked, Some(guardian), &mut hear)?
     };
     if !begun {
         answer(Told::End(end));

@@ -116,6 +116,26 @@ fn a_host_that_locks_its_operator_out_lets_him_in_again() {
     std::thread::sleep(WINDOW + Duration::from_secs(1));
     site.lab.ok("web1", &["getent", "group", "staying"]);
     attach_confirms(&site, &config);
+    an_undo_is_confirmed(&site, &config);
+}
+
+/// What may cut the way to the host is confirmed without a word about it, and so is its undo.
+fn an_undo_is_confirmed(site: &Site, config: &str) {
+    let text =
+        "[[file]]\npath = \"/etc/ssh/sshd_config.d/90-site.conf\"\ncontent = \"# nothing\\n\"\n";
+    fs::write(config, text).unwrap();
+    for verb in [&["provision", config][..], &["undo", "--yes"]] {
+        let told = site
+            .hpt(&[&["-t", "web1"], verb].concat())
+            .output()
+            .unwrap();
+        assert!(told.status.success(), "{}", words(&told));
+        let told = words(&told);
+        assert!(
+            told.contains("confirmed by a new session"),
+            "{verb:?}: {told}"
+        );
+    }
 }
 
 /// Whoever began a run is gone: anybody sees that it waits, and attaching to it confirms it.
