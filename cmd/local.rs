@@ -213,9 +213,12 @@ impl Local {
     pub(crate) fn undo(&self, run: &str, hear: &mut dyn FnMut(Heard)) -> Result<End, CommandError> {
         let running = running(&self.places);
         let _stops = StopsAtInterrupt::new(&self.site, &running.run);
+        // There is no session to confirm it over.
+        let guardian = None;
+        let asked = Asked::default();
         let undone = self
             .site
-            .undo(run, running, &Asked::default(), &mut pass_on(hear));
+            .undo(run, running, &asked, guardian, &mut pass_on(hear));
         undone.map_err(failed)
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{CommandError, Exit};
 use crate::follower::{Ended, Follower, no_report};
 use crate::print::style::{BOLD, DIM};
 use crate::print::{plural, span};
-use crate::provision::busy;
+use crate::provision::{busy, finish};
 use crate::site::Site;
 use crate::terminal::{Terminal, visible};
 use crate::wait::{self, Patience};
@@ -22,7 +22,9 @@ use crate::wait::{self, Patience};
 Newest first, files get back what they held, what was made is removed, and units
 run as they did. What cannot be put back is shown before anything is done: what
 a command did that has no `undo`, a version before, the data of a removed account.
-Exits with 1 if more than that stays. An undo is a run and can be undone.
+Exits with 1 if more than that stays. An undo is a run and can be undone. Over
+the channel one that may cut the way to the host is confirmed by a new session,
+or undone by the host itself.
 
 Examples:
   hpt --target web1 undo                          the last run that changed something
@@ -83,9 +85,13 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         let verbose = context.is_verbose();
         let mut follower = Follower::of_run(&name, false, verbose, &mut context.terminal);
         let mut patience = Patience::new(args.wait);
+        let mut window = Duration::ZERO;
         let end = loop {
             let end = site
-                .undo(&running.run, &mut |heard| follower.hear(&heard))
+                .undo(&running.run, &mut |heard| {
+                    window = heard.window().unwrap_or(window);
+                    follower.hear(&heard);
+                })
                 .await?;
             match &end {
                 End::Busy(holder) if patience.wait(site, holder, follower.terminal).await? => {}
@@ -94,13 +100,13 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         };
         match Ended::of(end, began.elapsed()) {
             Ok(ended) => {
-                follower.finish(&ended);
-                follower.tell_end(&ended);
-                Ok(if is_kept(&plan.blocks, &ended.report) {
-                    Exit::Done
-                } else {
-                    Exit::Failed
-                })
+                let is_kept = is_kept(&plan.blocks, &ended.report);
+                let remote = match site {
+                    Site::Remote(remote) if !window.is_zero() => Some(&mut **remote),
+                    _ => None,
+                };
+                finish(remote, ended, window, &mut follower).await?;
+                Ok(if is_kept { Exit::Done } else { Exit::Failed })
             }
             Err(end) => Err(match *end {
                 End::Busy(running) => busy(&name, &running),

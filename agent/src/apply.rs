@@ -114,6 +114,8 @@ impl TargetService {
         tracing::info!("run {} of {} undoes run {run}", running.run, running.by);
         let order = RunRequest {
             undo: run,
+            unit: matches!(self.0.runner, Runner::Unit { .. }),
+            serving: own_unit(),
             ..self.0.places.order(&running, &caller.asked())
         };
         self.run(order, &running, begin, tell).await

@@ -84,10 +84,9 @@ fn perform(from: &mut dyn Read, hear: &mut dyn FnMut(Told)) -> Result<End, Child
         key: request.key,
         grants: request.grants,
     };
+    let guardian = Guardian::new(request.unit, request.serving).map_err(RunError::NoGuardian)?;
     Ok(if request.undo.is_empty() {
         let apply = request.apply.ok_or(missing)?;
-        let guardian =
-            Guardian::new(request.unit, request.serving).map_err(RunError::NoGuardian)?;
         let order = Order {
             confirm: Some((apply.window()?, guardian)),
             bound: apply.bound()?,
@@ -103,7 +102,7 @@ fn perform(from: &mut dyn Read, hear: &mut dyn FnMut(Told)) -> Result<End, Child
             site.resume(order, request.resumed, hear)?
         }
     } else {
-        site.undo(&request.undo, running, &asked, hear)?
+        site.undo(&request.undo, running, &asked, Some(guardian), hear)?
     })
 }
 

@@ -339,6 +339,15 @@ impl Confirmation {
     }
 }
 
+/// The same for the process of the run itself; where it fails, the guardian notes it in its stead.
+pub(crate) fn note_end(journals: &Journals, run: &str, rested: Duration) {
+    let confirmation = Confirmation::of(journals, run);
+    let noted = confirmation.map_or(Ok(()), |confirmation| confirmation.note_end(rested));
+    if let Err(why) = noted {
+        tracing::error!("the end of run {run} cannot be noted: {why}");
+    }
+}
+
 fn private(path: &std::path::Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).open(path)

@@ -12,7 +12,7 @@ use hpt_provisioner::run::{SoFar, apply, apply_bound, go_on};
 use hpt_provisioner::secret::Secret;
 
 use crate::Places;
-use crate::confirm::{self, Confirmation};
+use crate::confirm::{self, note_end};
 use crate::guard::Guardian;
 use crate::journal::{Journal, Journals, cancel_path};
 use crate::ledger::Ledgers;
@@ -83,7 +83,8 @@ impl Due {
             return Err(RunError::Ledger(self.recorded.failed(why)));
         }
         if let Some(guardian) = &self.guardian {
-            guardian.arm(&self.places, &run, self.begun.confirm)?;
+            let armed = guardian.arm(&self.places, &run, self.begun.confirm);
+            armed.map_err(|why| self.recorded.failed(why))?;
         }
         if let Start::Bound(plan, _) = &self.start {
             let used = self.journals.use_plan(*plan, &run);
@@ -124,11 +125,8 @@ impl Due {
         }
         let end = self.recorded.end(end, journal);
         // Last, as the time runs from here on in which it can be confirmed.
-        if self.guardian.is_some()
-            && let Some(confirmation) = Confirmation::of(&self.journals, &run)
-            && let Err(why) = confirmation.note_end(rested)
-        {
-            tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
+        if self.guardian.is_some() {
+            note_end(&self.journals, &run, rested);
         }
         Ok(end)
     }

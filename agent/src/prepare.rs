@@ -24,7 +24,7 @@ use crate::recorded::{Recorded, config_hash};
 use crate::run::{Order, RunError, Site};
 
 /// How long a run waits to be confirmed that may have cut the way to its host.
-const WINDOW: Duration = Duration::from_mins(2);
+pub(crate) const WINDOW: Duration = Duration::from_mins(2);
 
 impl Site {
     /// A run that holds its host, or why there is none.

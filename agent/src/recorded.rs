@@ -1,6 +1,6 @@
 //! The two records of a run in the audit: one before its first effect, one before its end is told.
 
-use std::io;
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use hpt_proto::End;
@@ -53,7 +53,7 @@ impl Recorded {
     }
 
     /// Records that there was no run after all.
-    pub(crate) fn failed(&self, why: io::Error) -> io::Error {
+    pub(crate) fn failed<E: Display>(&self, why: E) -> E {
         self.audit.note(&[self
             .ended()
             .with("why", format_args!("nothing was done: {why}"))]);

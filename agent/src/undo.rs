@@ -1,20 +1,22 @@
 //! Undoing a run on this host: what it would come to, and the run that does it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use hpt_proto::wire::{Header, PlanUndoReply, Undoing};
 use hpt_proto::{Begun, End, Running, Told, Undone};
 use hpt_provisioner::report::{Outcome, Report};
-use hpt_provisioner::undo::{Fate, foresee, undo};
+use hpt_provisioner::undo::{Change, Fate, foresee, undo};
 
 use crate::audit::{Asked, Audit, Entry, Kind};
-use crate::confirm::{Confirmation, Stage};
+use crate::confirm::{self, Confirmation, Stage, note_end};
+use crate::guard::Guardian;
 use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::ledger::Ledgers;
 use crate::lock::{Lock, LockError};
 use crate::orders::Orders;
-use crate::prepare::{sweep_unbegun, undecided};
+use crate::prepare::{WINDOW, sweep_unbegun, undecided};
 use crate::recorded::Recorded;
 use crate::run::{RunError, Site};
 
@@ -60,7 +62,9 @@ impl Site {
         }))
     }
 
-    /// Puts back what a run replaced, as a run of its own.
+    /// Puts back what a run replaced, as a run of its own. If that may cut the way to the host, and
+    /// there is a guardian, it must be confirmed as an apply must; but not if it puts back what was not
+    /// confirmed itself.
     ///
     /// # Errors
     /// If the host cannot be opened, or there is no such run.
@@ -69,6 +73,7 @@ impl Site {
         run: &str,
         running: Running,
         asked: &Asked,
+        guardian: Option<Guardian>,
         hear: &mut dyn FnMut(Told),
     ) -> Result<End, RunError> {
         let (lock, journals) = match self.hold_for_undo(run, &running)? {
@@ -82,7 +87,10 @@ impl Site {
             Some(waiting) if waiting.claim()? => Some(waiting),
             _ => None,
         };
-        let undone = self.put_back(&journals, &past, running, asked, hear)?;
+        let is_live = self.places().root == Path::new("/");
+        let cuts = || past.changes.iter().any(Change::is_lifeline);
+        let guardian = guardian.filter(|_| waiting.is_none() && is_live && cuts());
+        let undone = self.put_back(&journals, &past, running, asked, guardian.as_ref(), hear)?;
         if let Some(waiting) = waiting {
             match &undone.how {
                 Ok(how) => waiting.reverted(how)?,
@@ -117,7 +125,7 @@ impl Site {
         }
         let past = Past::of(&journals, run)?.ok_or_else(|| RunError::NoRun(run.to_owned()))?;
         let asked = Asked::default();
-        let undone = self.put_back(&journals, &past, running, &asked, &mut |_| {})?;
+        let undone = self.put_back(&journals, &past, running, &asked, None, &mut |_| {})?;
         Ok(Some(undone))
     }
 
@@ -150,6 +158,7 @@ impl Site {
         past: &Past,
         running: Running,
         asked: &Asked,
+        guardian: Option<&Guardian>,
         hear: &mut dyn FnMut(Told),
     ) -> Result<PutBack, RunError> {
         let run = past.begun.running.run.clone();
@@ -170,11 +179,15 @@ impl Site {
         let begun = Begun {
             running,
             blocks: past.blocks.clone(),
-            confirm: Duration::ZERO,
+            confirm: guardian.map_or(Duration::ZERO, |_| WINDOW),
             away: Duration::ZERO,
             config: String::new(),
             undoes: run.to_owned(),
         };
+        if let Some(guardian) = guardian {
+            let armed = guardian.arm(self.places(), &id, WINDOW);
+            armed.map_err(|why| recorded.failed(why))?;
+        }
         let of = Header {
             in_doubt: in_doubt.into_iter().collect(),
             key: recorded.key().to_owned(),
@@ -183,6 +196,7 @@ impl Site {
         let journal = Journal::begin(journals, begun, of, cancel, hear);
         let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = undo(&past.changes, &mut host, &mut journal);
+        let rested = confirm::now();
         ledgers.end_undo(past, &report, owned);
         let waiting = Confirmation::of(journals, run).filter(Confirmation::is_open);
         let rules = waiting.map_or(Ok(()), |waiting| waiting.restore_ruleset());
@@ -193,7 +207,7 @@ impl Site {
             )),
         });
         let end = End::Report {
-            run: id,
+            run: id.clone(),
             report,
             undone: None,
             cancelled_by: journal.cancelled_by(),
@@ -201,6 +215,9 @@ impl Site {
         let end = recorded.end(end, journal);
         if let Err(why) = Orders::open(self.places())?.undone(run) {
             tracing::warn!("what was kept of run {run} stays: {why}");
+        }
+        if guardian.is_some() {
+            note_end(journals, &id, rested);
         }
         Ok(PutBack { end, how })
     }

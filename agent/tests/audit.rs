@@ -259,7 +259,7 @@ fn a_full_disk_allows_no_run_that_is_not_recorded() {
 
     // An undo has the room that was kept: it may be what lets an operator in again.
     let Order { running, asked, .. } = order(MOTD, "eeee");
-    let undone = site.undo("20261121-171501-0000", running, &asked, &mut |_| ());
+    let undone = site.undo("20261121-171501-0000", running, &asked, None, &mut |_| ());
     undone.unwrap();
     assert!(!dir.path().join("root/etc/first").exists());
 

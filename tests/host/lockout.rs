@@ -92,7 +92,7 @@ fn a_host_that_locks_its_operator_out_lets_him_in_again() {
                 continue; // for the rest it is the firewall once more
             }
             fs::write(&config, text).unwrap();
-            let out = locked_out(&site, &config);
+            let out = locked_out(&site, &config, name == "bare");
             println!(
                 "round {round}, {name}: locked out for {:.1} s",
                 out.as_secs_f64()
@@ -116,6 +116,26 @@ fn a_host_that_locks_its_operator_out_lets_him_in_again() {
     std::thread::sleep(WINDOW + Duration::from_secs(1));
     site.lab.ok("web1", &["getent", "group", "staying"]);
     attach_confirms(&site, &config);
+    an_undo_is_confirmed(&site, &config);
+}
+
+/// What may cut the way to the host is confirmed without a word about it, and so is its undo.
+fn an_undo_is_confirmed(site: &Site, config: &str) {
+    let text =
+        "[[file]]\npath = \"/etc/ssh/sshd_config.d/90-site.conf\"\ncontent = \"# nothing\\n\"\n";
+    fs::write(config, text).unwrap();
+    for verb in [&["provision", config][..], &["undo", "--yes"]] {
+        let told = site
+            .hpt(&[&["-t", "web1"], verb].concat())
+            .output()
+            .unwrap();
+        assert!(told.status.success(), "{}", words(&told));
+        let told = words(&told);
+        assert!(
+            told.contains("confirmed by a new session"),
+            "{verb:?}: {told}"
+        );
+    }
 }
 
 /// Whoever began a run is gone: anybody sees that it waits, and attaching to it confirms it.
@@ -162,8 +182,13 @@ fn rounds() -> u32 {
     given.map_or(3, |rounds| rounds.parse().expect("HPT_ROUNDS is a number"))
 }
 
-/// Provisions a host with a config that locks its operator out; how long he was.
-fn locked_out(site: &Site, config: &str) -> Duration {
+/// Kills whoever guards a run, by the hand of the host.
+const KILL: &str = "systemctl kill --signal=KILL \
+    $(systemctl list-units --plain --no-legend 'hpt-guard-*' | cut -d' ' -f1)";
+
+/// Provisions a host with a config that locks its operator out; how long he was. The guardian may be
+/// killed on the way.
+fn locked_out(site: &Site, config: &str, is_killed: bool) -> Duration {
     let provision = ["-t", "web1", "provision", "--confirm", "5s", config];
     let mut client = site
         .hpt(&provision)
@@ -180,6 +205,9 @@ fn locked_out(site: &Site, config: &str) -> Duration {
         }
     }
     let locked = Instant::now();
+    if is_killed {
+        site.lab.ok("web1", &["sh", "-c", KILL]);
+    }
     while !is_reached(site) {
         let out = locked.elapsed();
         assert!(

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use hpt_agent::Places;
+use hpt_agent::lock::Lock;
 use hpt_keystore::{Existing, Grants, target};
-use rustix::fs::FlockOperation;
+use hpt_proto::Running;
 
 use super::serving::Place;
 use super::site;
@@ -38,10 +40,16 @@ fn a_host_that_is_held_is_busy() {
     let place = Place::serving();
     site(&place);
     place.web1(&["plan", "site.toml"]).exits(0);
-    let lock = place.path("state/run/lock");
-    place.write("state/run/lock", "4f2a\nlaptop\n1795240000\n");
-    let file = fs::File::open(&lock).unwrap();
-    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let places = Places {
+        run: place.path("state/run"),
+        ..Places::default()
+    };
+    let running = Running {
+        run: "4f2a".to_owned(),
+        by: "laptop".to_owned(),
+        since: 1_795_240_000,
+    };
+    let lock = Lock::take(&places, &running).unwrap();
     let busy = place.web1(&["provision", "site.toml"]).exits(6);
     busy.says("run 4f2a of laptop has held it for")
         .says("nothing was done");
@@ -50,7 +58,7 @@ fn a_host_that_is_held_is_busy() {
         .web1(&["plan", "site.toml"])
         .exits(0)
         .says("3 to create");
-    drop(file);
+    drop(lock);
     place.web1(&["provision", "site.toml"]).exits(0);
 }
 

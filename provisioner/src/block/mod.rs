@@ -21,7 +21,7 @@ mod holding;
 pub mod hostname;
 pub mod hosts;
 pub mod kmod;
-mod lifeline;
+pub(crate) mod lifeline;
 pub mod limits;
 pub mod line;
 pub mod locale;

@@ -154,7 +154,9 @@ impl Block {
 
     /// Whether it is about what an operator reaches the host by.
     pub fn is_lifeline(&self) -> bool {
-        self.kind == "firewall" || self.about().is_some_and(|key| lifeline::is(&key))
+        self.kind == "firewall"
+            || self.reads().iter().any(lifeline::is)
+            || self.about().as_ref().is_some_and(lifeline::is_account)
     }
 
     /// See [`Kind::decide`](crate::block::Kind::decide).

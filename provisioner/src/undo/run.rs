@@ -2,6 +2,7 @@
 
 use super::reverse::{Removed, Reversal, reverse};
 use super::{Before, before, replaces};
+use crate::block::lifeline;
 use crate::effect::Effect;
 use crate::host::{Mutate, Observe};
 use crate::name::AbsPath;
@@ -51,6 +52,12 @@ impl Change {
                 .iter()
                 .any(|before| before.is_of_one_thing(newer)),
         }
+    }
+
+    /// Whether it is about what an operator reaches the host by, as a block may be.
+    pub fn is_lifeline(&self) -> bool {
+        let mut things = self.before.iter().filter_map(Before::thing);
+        things.any(|(key, _)| lifeline::is(&key) || lifeline::is_account(&key))
     }
 
     /// The paths that it replaced something at.
