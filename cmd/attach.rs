@@ -11,7 +11,8 @@ use crate::terminal::visible;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-The exit code is the run's. ^C ends this command and not the run: `hpt cancel` does that.
+The exit code is the run's, or 8 if it was undone since.
+^C ends this command and not the run: `hpt cancel` does that.
 A run that waits to be confirmed is confirmed, as whoever began it would.
 
 Examples:

@@ -25,7 +25,7 @@ keystore, and says so at every contact if it is not there any more.
 
 Examples:
   hpt --target web1 audit verify              all of it, against what was seen
-  hpt audit verify audit.jsonl                a copy of one
+  hpt audit verify audit.jsonl                a copy, or what `log --from 1 --raw` wrote
   hpt --target web1 audit accept              its state was removed, and I know why")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -36,7 +36,7 @@ pub(crate) struct Args {
 enum What {
     /// Read all of it, and name the first bad record
     Verify {
-        /// A copy of `audit.jsonl`; with --target, one of that target
+        /// A copy of `audit.jsonl`, whole; with --target, one of that target
         file: Option<PathBuf>,
     },
     /// Go on from what is there now
@@ -128,13 +128,25 @@ fn verify_remote(name: &TargetName, context: &mut Context) -> Result<Exit, Comma
 fn accept(name: &TargetName, context: &mut Context) -> Result<Exit, CommandError> {
     let head = runtime()?.block_on(Remote::with(name, context, async |remote, context| {
         remote.heed(&mut context.terminal).await;
-        remote.accept_audit().await
+        let head = remote.accept_audit().await?;
+        if head.is_some() {
+            return Ok(head);
+        }
+        let kept = &remote.audit.kept;
+        let forgotten = kept.forget();
+        let forgotten =
+            forgotten.map_err(CommandError::io("forget what was seen of it", kept.path()))?;
+        let since = if forgotten {
+            ", and what was seen of an earlier one is forgotten"
+        } else {
+            ""
+        };
+        let words = format!("{name} has no audit yet{since}");
+        context.terminal.note(words);
+        Ok(None)
     }))?;
-    match head {
-        Some(head) => show(name.as_str(), head, None, context),
-        None => context
-            .terminal
-            .note(format_args!("{name} has no audit yet")),
+    if let Some(head) = head {
+        show(name.as_str(), head, None, context);
     }
     Ok(Exit::Done)
 }

@@ -9,7 +9,8 @@ use crate::terminal::visible;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-What the run has changed stays. The block that it is at comes to its end first; `hpt attach` shows it.
+What the run has changed stays.
+The block that it is at comes to its end first; `hpt attach` shows it.
 
 Example:
   hpt --target web1 cancel")]

@@ -16,19 +16,21 @@ use crate::terminal::visible;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-A host keeps what the last apply of each config has asked for, sealed. It is held
-against the host as it is now, and nothing is changed. What acts in each run, such
-as a command that nothing guards, is no drift.
+A host keeps, sealed, what the last apply of each config has asked for.
+The host as it is now is held against that, and nothing is changed.
+What acts in each run, such as a command that nothing guards, is no drift.
 
-For monitors: exit code 0 if nothing has moved, 2 if something has, 1 if it cannot
-be told.
+For monitors, the exit code:
+  0  nothing has moved
+  2  something has
+  1  it cannot be told
 
 Examples:
   hpt --target web1 drift            all configs of web1
   hpt --target web1 drift site       the one with this `name`, or of site.toml
   sudo hpt drift                     on this host")]
 pub(crate) struct Args {
-    /// The config's `name`, or else its file without `.toml`; all if it is not given
+    /// The config's `name`, or its file without `.toml` [default: all]
     config: Option<String>,
 
     /// Show what is in place, and every line of every diff

@@ -56,6 +56,14 @@ impl Kept {
         Ok(Some(Head { seq, hash }))
     }
 
+    /// Forgets it. Whether there was one.
+    pub(crate) fn forget(&self) -> io::Result<bool> {
+        match fs::remove_file(&self.path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true),
+        }
+    }
+
     /// Keeps a head in the place of the one before, durably.
     pub(crate) fn keep(&self, signed: &Signed) -> io::Result<()> {
         let place = self.path.parent().expect("it is in a directory");

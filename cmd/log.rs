@@ -16,16 +16,23 @@ use crate::terminal::{Terminal, visible};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Oldest first; times are in UTC. A long hash is shown by its first digits, and whole with --json.
+Oldest first; times are in UTC.
+A long hash is shown by its first digits, and whole with --json.
 `hpt audit verify` checks all of it.
 
 Examples:
   hpt --target web1 log                 the last 20 records
-  hpt --target web1 log --from 1        all of them")]
+  hpt --target web1 log --from 1        all of them
+  hpt --target web1 log --from 1 --raw > web1.jsonl
+                                        a copy that can be verified")]
 pub(crate) struct Args {
     /// Begin with this record [default: the last 20]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     from: Option<u64>,
+
+    /// Print the records as they are, for `hpt audit verify FILE`
+    #[arg(long)]
+    raw: bool,
 }
 
 /// Records that are shown if it is not said which.
@@ -68,6 +75,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let Some(name) = context.global.target.clone() else {
         return Err(CommandError::usage("whose log?").hint("`hpt --target NAME log`"));
     };
+    if args.raw && context.terminal.is_json() {
+        return Err(CommandError::usage(
+            "--raw prints records as they are, and --json as objects of hpt's",
+        )
+        .hint("leave out `--raw` or `--json`"));
+    }
     let request = match args.from {
         Some(from) => LogRequest { from, limit: 0 },
         None => LogRequest {
@@ -92,7 +105,11 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         let mut head = chain.or_else(before).unwrap_or_default();
         head.read(line).map_err(|why| broken(&why))?;
         chain = Some(head);
-        terminal.say(words(&record));
+        if args.raw {
+            terminal.say(visible(line));
+        } else {
+            terminal.say(words(&record));
+        }
         terminal.json(&Object::new(&name, &record));
         Ok(())
     };

@@ -19,12 +19,17 @@ use crate::wait::{self, Patience};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Newest first, files get back what they held, what was made is removed, and units
-run as they did. What cannot be put back is shown before anything is done: what
-a command did that has no `undo`, a version before, the data of a removed account.
-Exits with 1 if more than that stays. An undo is a run and can be undone. Over
-the channel one that may cut the way to the host is confirmed by a new session,
-or undone by the host itself.
+Files get back what they held, what was made is removed, units run as they did.
+The newest change is put back first. An undo is a run and can be undone.
+
+What cannot be put back is shown before anything is done, such as:
+  what a command did that has no `undo`
+  the version of a package that was there before
+  the data of an account that was removed
+Exits with 1 if more than that stays.
+
+Over the channel an undo that may cut the way to the host is confirmed by a new
+session, or undone by the host itself.
 
 Examples:
   hpt --target web1 undo                          the last run that changed something

@@ -53,6 +53,11 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             "{BOLD}{}{BOLD:#}  nothing that hpt did has to do with {words}",
             visible(&name)
         ));
+        if !what.contains(':') {
+            terminal.note(
+                "no block has this id; a path is absolute, others are user:ana, package:nginx",
+            );
+        }
         return Ok(Exit::Failed);
     }
     let title = format!("{BOLD}{}{BOLD:#}  {}", visible(&name), visible(&args.what));
@@ -89,11 +94,8 @@ fn thing(what: &str) -> Result<String, CommandError> {
     }
     match what.split_once(':') {
         Some(("unit", name)) if !name.contains('.') => Ok(format!("{what}.service")),
-        Some(_) => Ok(what.to_owned()),
-        None => Err(
-            CommandError::usage(format!("`{}` names nothing", visible(what)))
-                .hint("a path is absolute; others are such as user:ana, package:nginx"),
-        ),
+        // Or a block that its config calls so.
+        _ => Ok(what.to_owned()),
     }
 }
 
@@ -114,6 +116,9 @@ fn owner(owned: &Owned) -> String {
         "not made by hpt, or only in part"
     };
     text += &format!("\n          {made}");
+    if owned.gone {
+        text += "\n          it is not there any more";
+    }
     let (run, by, when) = asked(owned.last.as_ref());
     text + &if run.is_empty() {
         format!("\nsince     {by} asked for it, {when}, and it was in place")
@@ -198,6 +203,7 @@ struct Ownership<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     part: &'a str,
     made: bool,
+    gone: bool,
     last: By,
 }
 
@@ -212,6 +218,7 @@ impl<'a> Ownership<'a> {
             line: owned.line,
             part: &owned.part,
             made: owned.made,
+            gone: owned.gone,
             last: By::new(owned.last.as_ref()),
         }
     }
@@ -260,9 +267,10 @@ mod tests {
             ("unit:nginx", "unit:nginx.service"),
             ("unit:a.timer", "unit:a.timer"),
             ("file:/etc/motd", "file:/etc/motd"),
+            ("named1", "named1"),
         ] {
             assert_eq!(thing(said).ok().as_deref(), Some(named));
         }
-        assert!(thing("etc/motd").is_err());
+        assert!(thing("/etc/../motd").is_err());
     }
 }

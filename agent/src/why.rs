@@ -10,7 +10,7 @@ use hpt_provisioner::describe::Detail;
 use hpt_provisioner::diff;
 use hpt_provisioner::host::{Hash, Observe};
 use hpt_provisioner::ledger::{By, Ledger, Owned};
-use hpt_provisioner::name::AbsPath;
+use hpt_provisioner::name::{AbsPath, GroupName, UserName};
 use hpt_provisioner::plan::Reveal;
 use hpt_provisioner::undo::{Before, Lay};
 
@@ -39,6 +39,7 @@ impl Site {
             ids: BTreeSet::new(),
         };
         let mut reveal = reveal;
+        let mut names = Vec::new();
         for book in &books {
             for owned in &book.things {
                 if owned.id != what && !owned.claims.iter().any(|claim| claim == what) {
@@ -48,7 +49,14 @@ impl Site {
                     reveal = Reveal::Outline;
                 }
                 about.ids.insert(owned.id.clone());
+                names.push(owned.name().to_owned());
                 reply.owned.push(to_owned(book, owned));
+            }
+        }
+        // Who asks without any state here is told of nothing anyhow.
+        if let Some(host) = self.host().ok().filter(|_| !reply.owned.is_empty()) {
+            for (owned, name) in reply.owned.iter_mut().zip(names) {
+                owned.gone = is_gone(&name, &host);
             }
         }
         let mut seen = Vec::new();
@@ -141,6 +149,19 @@ fn to_owned(book: &Ledger, owned: &Owned) -> Wire {
         made: owned.made,
         part: owned.part.clone().unwrap_or_default(),
         gone: false,
+    }
+}
+
+/// Whether nothing is there of a thing by this name, if that can be told.
+fn is_gone(name: &str, host: &dyn Observe) -> bool {
+    let Some((sort, name)) = name.split_once(':') else {
+        return false;
+    };
+    match sort {
+        "path" => AbsPath::parse(name).is_ok_and(|path| matches!(host.path(&path), Ok(None))),
+        "user" => UserName::parse(name).is_ok_and(|user| matches!(host.user(&user), Ok(None))),
+        "group" => GroupName::parse(name).is_ok_and(|group| matches!(host.group(&group), Ok(None))),
+        _ => false,
     }
 }
 

@@ -50,6 +50,11 @@ fn a_log_tells_who_did_what() {
     );
 
     place.web1(&["audit", "verify"]).exits(0).says("6 records");
+    let raw = place.web1(&["log", "--from", "1", "--raw"]).exits(0);
+    place.write("raw.jsonl", raw.out);
+    let raw = place.run(&["audit", "verify", "raw.jsonl"]).exits(0);
+    raw.says("6 records");
+    place.web1(&["--json", "log", "--raw"]).exits(64);
     place.write("copy.jsonl", fs::read(&file).unwrap());
     let copy = place.run(&["audit", "verify", "copy.jsonl"]).exits(0);
     assert!(copy.out.contains("6 records"), "{}", copy.out);
@@ -133,4 +138,17 @@ fn an_audit_that_was_cut_is_noticed_at_the_next_contact() {
     fs::remove_file(&file).unwrap();
     let ran = place.web1(&["status"]).exits(0);
     assert!(ran.err.contains("it ends at record 0"), "{}", ran.err);
+
+    // It is accepted that there is none, too.
+    let words = "web1 has no audit yet, and what was seen of an earlier one is forgotten";
+    place.web1(&["audit", "accept"]).exits(0).says(words);
+    let ran = place.web1(&["status"]).exits(0);
+    assert!(!ran.err.contains("warning"), "{}", ran.err);
+
+    fs::write(&file, "nothing of hpt's\n").unwrap();
+    let words = format!(
+        "{}: the last record of the audit is damaged; move this",
+        file.display()
+    );
+    place.web1(&["status"]).exits(0).says(&words);
 }

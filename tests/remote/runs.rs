@@ -240,3 +240,33 @@ fn logs_come_when_they_are_asked_for_and_on_stderr() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
     assert!(place.read("serve.log").contains("listening on 127.0.0.1"));
 }
+
+/// A block is asked for by whatever its config calls it, and what is gone is said to be gone.
+#[test]
+fn why_finds_a_block_by_its_own_name_and_says_what_is_gone() {
+    let place = Place::serving();
+    let text = "[[file]]\nid = \"named1\"\npath = \"/motd\"\ncontent = \"\"\n";
+    place.write("motd.toml", text);
+    place.web1(&["motd.toml"]).exits(0);
+    place
+        .web1(&["why", "named1"])
+        .exits(0)
+        .says("owned by  named1 of config motd");
+    let there = place.web1(&["why", "/motd"]).exits(0);
+    assert!(!there.out.contains("not there any more"), "{}", there.out);
+    fs::remove_file(place.path("root/motd")).unwrap();
+    for what in ["named1", "/motd"] {
+        place
+            .web1(&["why", what])
+            .exits(0)
+            .says("it is not there any more");
+    }
+    place
+        .web1(&["--json", "why", "/motd"])
+        .exits(0)
+        .says("\"gone\":true");
+    place
+        .web1(&["why", "nosuch"])
+        .exits(1)
+        .says("no block has this id");
+}

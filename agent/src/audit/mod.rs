@@ -80,7 +80,7 @@ impl Audit {
                 };
                 self.note(&[refused]);
             }
-            io::Error::new(why.kind(), format!("{}: {why}", self.path.display()))
+            self.named(&why)
         })
     }
 
@@ -95,7 +95,12 @@ impl Audit {
             self.release();
             self.append(entries)
         });
-        begun.map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", self.path.display())))
+        begun.map_err(|why| self.named(&why))
+    }
+
+    /// What went wrong, and in which file.
+    fn named(&self, why: &io::Error) -> io::Error {
+        io::Error::new(why.kind(), format!("{}: {why}", self.path.display()))
     }
 
     /// Records what has happened, if need be in the room of the reserve.
@@ -160,7 +165,7 @@ impl Audit {
     /// If it cannot be read, or its last record is damaged.
     pub fn head(&self) -> io::Result<Head> {
         Ok(match self.look()? {
-            Some(mut file) => tail(&mut file)?.head,
+            Some(mut file) => tail(&mut file).map_err(|why| self.named(&why))?.head,
             None => Head::default(),
         })
     }
@@ -268,7 +273,7 @@ fn tail(file: &mut File) -> io::Result<Tail> {
     (&mut *file).take(TAIL).read_to_end(&mut bytes)?;
     let damaged = || {
         let why =
-            "the last record of the audit is damaged; move the file away, and clients will tell";
+            "the last record of the audit is damaged; move this file away, and clients will tell";
         io::Error::new(ErrorKind::InvalidData, why)
     };
     let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else {
