@@ -36,7 +36,7 @@ const UNITS: [&str; 10] = [
 ];
 
 /// Whether whoever changes this may cut the way to the host.
-pub(super) fn is(key: &Key) -> bool {
+pub(crate) fn is(key: &Key) -> bool {
     match key {
         Key::Path(path) | Key::Content(path) | Key::Entries(path) | Key::Checkout(path) => {
             is_path(path)

@@ -64,6 +64,7 @@ use crate::source::{Need, Source};
 use crate::view::View;
 
 pub use self::holding::{Holding, Remnant};
+pub(crate) use self::lifeline::is as is_lifeline;
 pub use self::orphan::Orphan;
 pub(crate) use self::orphan::OrphanFate;
 pub use self::placed::{Block, Failure, Late, OnError, Part, UNTAGGED};
