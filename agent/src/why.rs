@@ -168,9 +168,11 @@ fn is_gone(name: &str, host: &dyn Observe) -> bool {
 /// The file that a secret was written to, if that is what this was.
 fn secret_file<'a>(version: &Version, before: &'a Before) -> Option<&'a AbsPath> {
     match before {
-        Before::Path {
-            path, wrote: None, ..
-        } if version.what.contains(&format!("write {path}")) => Some(path),
+        Before::Path { path, .. }
+            if before.wrote().is_none() && version.what.contains(&format!("write {path}")) =>
+        {
+            Some(path)
+        }
         _ => None,
     }
 }
@@ -184,7 +186,7 @@ fn show(seen: &mut [Seen], host: &dyn Observe) {
     let secret: BTreeSet<AbsPath> = secret.cloned().collect();
     for seen in seen.iter_mut().take(SHOWN) {
         for before in &seen.files {
-            let Before::Path { path, was, wrote } = before else {
+            let Before::Path { path, was, .. } = before else {
                 continue;
             };
             if secret.contains(path) {
@@ -195,7 +197,7 @@ fn show(seen: &mut [Seen], host: &dyn Observe) {
                 Lay::File { hash, .. } => Hash::from_hex(hash).ok().and_then(|h| kept(&h, host)),
                 _ => None,
             };
-            let wrote = wrote.as_ref().and_then(|hash| Hash::from_hex(hash).ok());
+            let wrote = before.wrote().and_then(|hash| Hash::from_hex(hash).ok());
             let new = match wrote {
                 Some(hash) if host.hash(path).ok().flatten() == Some(hash) => {
                     host.read(path).ok().flatten()

@@ -6,11 +6,14 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::Instant;
 
-use common::{TestClient, TestServer, apply_request, delivery};
+use common::{TestClient, TestServer, apply_request, delivery, plan};
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{self, PlanUndoRequest, UndoRequest};
 use hpt_proto::{End, Told};
+use hpt_provisioner::plan::Plan;
 use hpt_provisioner::report::{Outcome, Report};
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
@@ -187,4 +190,131 @@ async fn each_undo_goes_one_run_further_back() {
     // An undo that is named is undone as any run is.
     let _ = undo(&mut client, &undos[1]).await;
     assert_eq!(fs::read_to_string(&motd).unwrap(), "1\n");
+}
+
+/// Whatever a person did since the run stays, and the plan of the undo says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_did_since_stays() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let path = |name: &str| server.root().join(name);
+    fs::write(path("gone"), "old\n").unwrap();
+    fs::write(path("mode"), "").unwrap();
+    symlink("old", path("link")).unwrap();
+    let run = apply(
+        &mut client,
+        "[[file]]\npath = \"/gone\"\nabsent = true\n\
+         [[file]]\npath = \"/mode\"\ncontent = \"\"\nmode = \"0600\"\n\
+         [[file]]\npath = \"/link\"\nsymlink_to = \"new\"\n\
+         [[file]]\npath = \"/dir\"\ndir = true\n\
+         [[file]]\npath = \"/secret\"\ncontent = \"mine\"\nsensitive = true\n",
+    )
+    .await;
+    fs::write(path("gone"), "theirs\n").unwrap();
+    let mode = |mode| fs::Permissions::from_mode(mode);
+    fs::set_permissions(path("mode"), mode(0o711)).unwrap();
+    fs::remove_file(path("link")).unwrap();
+    symlink("theirs", path("link")).unwrap();
+    fs::set_permissions(path("dir"), mode(0o700)).unwrap();
+    fs::write(path("secret"), "theirs\n").unwrap();
+    let request = PlanUndoRequest { run: run.clone() };
+    let plan = client.plan_undo(request).await.unwrap().into_inner();
+    for block in &plan.blocks {
+        let stays = block.stays.join(" ");
+        assert!(stays.ends_with("has changed since the run"), "{block:?}");
+    }
+    let (_, report) = undo(&mut client, &run).await;
+    assert_eq!(report.count(Outcome::Skipped), 5, "{report:?}");
+    for name in ["gone", "secret"] {
+        assert_eq!(fs::read_to_string(path(name)).unwrap(), "theirs\n");
+    }
+    let bits = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!([bits("mode"), bits("dir")], [0o711, 0o700]);
+    let link = fs::read_link(path("link")).unwrap();
+    assert_eq!(link.to_str(), Some("theirs"));
+}
+
+/// S1: what was written as a secret is never kept in the plain, however it is replaced; nor is it shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_as_a_secret_is_not_kept() {
+    const CANARY: &str = "canary-7d20e1";
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let secret =
+        format!("[[file]]\npath = \"/a\"\ncontent = \"PW={CANARY}\\n\"\nsensitive = true\n");
+    let line = "[[line]]\npath = \"/a\"\nline = \"more\"\n";
+    let plain = "[[file]]\npath = \"/a\"\ncontent = \"plain\\n\"\n";
+    let absent = "[[file]]\npath = \"/a\"\nabsent = true\n";
+    let is_clean = |what: &str| {
+        for place in ["pre-images", "runs", "memos"] {
+            let found = holds(&server.places().state.join(place), CANARY);
+            assert!(!found, "{what}: the secret is in {place}");
+        }
+    };
+    // Its undo removes it.
+    let run = apply(&mut client, &secret).await;
+    let (_, report) = undo(&mut client, &run).await;
+    assert_eq!(report.count(Outcome::Reverted), 1, "{report:?}");
+    assert!(!server.root().join("a").exists());
+    is_clean("undone");
+    for (what, next) in [("edited", line), ("replaced", plain), ("removed", absent)] {
+        apply(&mut client, &secret).await;
+        let shown: Plan = plan(&mut client, &delivery(next), true)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(!format!("{shown:?}").contains(CANARY), "{what}: {shown:?}");
+        let run = apply(&mut client, next).await;
+        is_clean(what);
+        let (_, report) = undo(&mut client, &run).await;
+        assert_eq!(report.count(Outcome::Skipped), 1, "{what}: {report:?}");
+        is_clean(what);
+    }
+    // What has been plain ever since is kept and shown again.
+    apply(&mut client, plain).await;
+    let run = apply(&mut client, absent).await;
+    let (_, report) = undo(&mut client, &run).await;
+    assert_eq!(report.count(Outcome::Reverted), 1, "{report:?}");
+    assert_eq!(
+        fs::read_to_string(server.root().join("a")).unwrap(),
+        "plain\n"
+    );
+}
+
+/// Whether a file in a directory holds a text.
+fn holds(dir: &Path, text: &str) -> bool {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let bytes = fs::read(entry.path()).unwrap_or_default();
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    })
+}
+
+/// Files are put back together, and in seconds also where they are many.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_files_are_put_back_together() {
+    const MANY: usize = 1_500;
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let name = |n: usize| server.root().join(format!("srv/{n}"));
+    for n in 0..MANY / 2 {
+        fs::write(name(n), format!("old {n}")).unwrap();
+    }
+    let block = |n| format!("[[file]]\npath = \"/srv/{n}\"\ncontent = \"new {n}\"\n");
+    let run = apply(&mut client, &(0..MANY).map(block).collect::<String>()).await;
+    let began = Instant::now();
+    let (_, report) = undo(&mut client, &run).await;
+    println!("{MANY} files were put back in {:?}", began.elapsed());
+    assert_eq!(report.count(Outcome::Reverted), MANY);
+    for n in 0..MANY / 2 {
+        assert_eq!(fs::read_to_string(name(n)).unwrap(), format!("old {n}"));
+    }
+    assert!(!name(MANY / 2).exists() && !name(MANY - 1).exists());
 }

@@ -120,7 +120,8 @@ fn group_of(entry: &Entry) -> String {
 /// The content of a file: a diff, or for a secret fingerprints under the host's own key.
 fn content(file: &WriteFile, sensitive: bool, view: &View<'_>, reveal: Reveal) -> Detail {
     let path = file.path.to_string();
-    if sensitive || file.secret {
+    // Old and new stand side by side in a diff: it is secret if either is.
+    if sensitive || file.secret || view.is_secret(&file.path) {
         let print = |hash: &Hash| view.fingerprint(hash.as_bytes());
         let new = print(&file.content.hash());
         return Detail::Text(match view.hash(&file.path) {

@@ -7,6 +7,8 @@
 mod drift;
 mod generator;
 mod scaffold;
+#[path = "since/mod.rs"]
+mod since;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -479,7 +481,7 @@ impl Witness for Order {
     }
 }
 
-/// Whoever follows an undo hears of each block when it is put back, and of each once.
+/// Whoever follows an undo hears of each block when it is put back for good, and of each once.
 #[test]
 fn an_undo_tells_of_each_block_when_it_is_put_back() {
     let mut host = Memory::new(Facts::default());
@@ -496,10 +498,10 @@ fn an_undo_tells_of_each_block_when_it_is_put_back() {
     assert_eq!(report.count(Outcome::Reverted), 3);
     let told = [
         "remove /etc/c",
-        "0 is Reverted",
         "remove /etc/b",
-        "1 is Reverted",
         "remove /etc/a",
+        "0 is Reverted",
+        "1 is Reverted",
         "2 is Reverted",
     ];
     assert_eq!(order.0, told);

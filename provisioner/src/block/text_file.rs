@@ -81,7 +81,8 @@ pub(super) fn edit(
         content: Content::Inline(new.into_bytes().into()),
         access: Access::default(),
         verify: None,
-        secret: edit.secret,
+        // What stays of it may be the secret that was put there.
+        secret: edit.secret || view.is_secret(path),
     });
     Ok(Decision::Act(Action::new(verb, edit.summary, vec![write])))
 }

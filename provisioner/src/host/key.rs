@@ -69,6 +69,8 @@ pub enum Memo {
     Once(String),
     /// The command with this token was undone.
     Undone(String),
+    /// hpt has put a secret at this path, and nothing else since.
+    Secret(AbsPath),
     /// What a place was made into last; of all that may be remembered of one place, only the last
     /// is.
     Made {

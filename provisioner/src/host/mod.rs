@@ -267,8 +267,8 @@ impl Done {
 
 /// Changing a host. `&mut`: nobody reads while an effect runs.
 pub trait Mutate: Observe {
-    /// Performs a batch of effects of one sort (see [`Effect::sort`]), in order, and answers for
-    /// each. When this returns, what is reported done is durable. After a failure the remaining
+    /// Performs a batch of effects of one sort (see [`Effect::sort`]), or of removals, in order, and
+    /// answers for each. When this returns, what is reported done is durable. After a failure the remaining
     /// effects of the batch are not performed and have no answer.
     fn perform(
         &mut self,

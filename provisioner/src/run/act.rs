@@ -153,7 +153,7 @@ impl Run<'_> {
         // What a sensitive block replaces may be as secret as what it puts there.
         let open = pairs.filter(|(owner, _)| !self.config.blocks[**owner].sensitive);
         let replaced: Vec<_> = open
-            .filter_map(|(_, effect)| undo::replaces(effect))
+            .filter_map(|(_, effect)| undo::replaces(effect, &*self.host))
             .collect();
         let kept = self.host.keep(&replaced)?;
         let pairs = owners.iter().zip(effects);

@@ -16,8 +16,13 @@ pub enum Before {
         path: AbsPath,
         /// What lay there.
         was: Lay,
-        /// The BLAKE3 hash of the content that the change puts there, if it does.
+        /// The BLAKE3 hash of the content that the change puts there: what an earlier hpt kept of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         wrote: Option<String>,
+        /// What the changes leave there, one after another; nothing if that is not known. A run may
+        /// have ended after any of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<Lay>,
     },
     /// A package.
     Package {
@@ -43,6 +48,9 @@ pub enum Before {
         name: GroupName,
         /// Its number, and its members; `None` if there was none.
         was: Option<GroupWas>,
+        /// What the change makes of it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<GroupLeft>,
     },
     /// A user.
     User {
@@ -52,6 +60,9 @@ pub enum Before {
         was: Option<UserWas>,
         /// Whether the password's hash changes, which was not kept.
         password: bool,
+        /// What the change makes of it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<Box<UserLeft>>,
     },
     /// A unit.
     Unit {
@@ -65,6 +76,9 @@ pub enum Before {
         masked: bool,
         /// Whether it is only told to take its files anew.
         again: Option<Again>,
+        /// What the change makes of it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<UnitLeft>,
     },
     /// A setting of the running kernel or host.
     Setting {
@@ -72,6 +86,9 @@ pub enum Before {
         setting: Setting,
         /// Its value.
         was: Option<String>,
+        /// The value that the change gives it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<String>,
     },
     /// A command that says how it is undone.
     Command {
@@ -124,6 +141,19 @@ impl Before {
         }
     }
 
+    /// The BLAKE3 hash of the content that the change puts at a path, in hexadecimal digits; `None` of
+    /// a secret.
+    pub fn wrote(&self) -> Option<&str> {
+        let Self::Path { wrote, left, .. } = self else {
+            return None;
+        };
+        let hash = left.iter().rev().find_map(|left| match left {
+            Lay::File { hash, .. } => Some(hash.as_str()),
+            _ => None,
+        });
+        hash.or(wrote.as_deref())
+    }
+
     /// Which thing it is, and whether that was there; `None` of what is no
     /// thing, and for whether a unit was there, which its file decides.
     pub fn thing(&self) -> Option<(Key, Option<bool>)> {
@@ -133,9 +163,11 @@ impl Before {
                 name, installed, ..
             } => (Key::Package(name.clone()), Some(*installed)),
             Self::Held { name, .. } => (Key::Package(name.clone()), Some(true)),
-            Self::Group { name, was } => (Key::Group(name.clone()), Some(was.is_some())),
+            Self::Group { name, was, .. } => (Key::Group(name.clone()), Some(was.is_some())),
             Self::User { name, was, .. } => (Key::User(name.clone()), Some(was.is_some())),
-            Self::Setting { setting, was } => (Key::Setting(setting.clone()), Some(was.is_some())),
+            Self::Setting { setting, was, .. } => {
+                (Key::Setting(setting.clone()), Some(was.is_some()))
+            }
             Self::Unit { unit, .. } => (Key::Unit(unit.clone()), None),
             Self::Command { .. } | Self::Once { .. } | Self::Gone { .. } => return None,
         })
@@ -144,9 +176,47 @@ impl Before {
     /// Takes from a later change of the same thing what it has made of it.
     pub(super) fn adopt(&mut self, later: Self) {
         match (self, later) {
-            (Self::Path { wrote, .. }, Self::Path { wrote: last, .. }) => *wrote = last,
-            (Self::Unit { again, .. }, Self::Unit { again: last, .. }) => *again = last.or(*again),
-            (Self::User { password, .. }, Self::User { password: last, .. }) => *password |= last,
+            (
+                Self::Path { wrote, left, .. },
+                Self::Path {
+                    wrote: last,
+                    left: then,
+                    ..
+                },
+            ) => {
+                *wrote = last;
+                leave(left, then);
+            }
+            (
+                Self::Unit { again, left, .. },
+                Self::Unit {
+                    again: last,
+                    left: then,
+                    ..
+                },
+            ) => {
+                *again = last.or(*again);
+                *left = both(*left, then).map(|(left, then)| UnitLeft {
+                    running: then.running.or(left.running),
+                    enabled: then.enabled.or(left.enabled),
+                    masked: then.masked.or(left.masked),
+                });
+            }
+            (
+                Self::User { password, left, .. },
+                Self::User {
+                    password: last,
+                    left: then,
+                    ..
+                },
+            ) => {
+                *password |= last;
+                *left = both(left.take(), then).map(|(left, then)| Box::new(left.and(*then)));
+            }
+            (Self::Group { left, .. }, Self::Group { left: then, .. }) => {
+                *left = both(left.take(), then).map(|(left, then)| left.and(then));
+            }
+            (Self::Setting { left, .. }, Self::Setting { left: then, .. }) => *left = then,
             _ => {}
         }
     }
@@ -161,6 +231,26 @@ impl Before {
         serde_json::from_str(text).unwrap_or_else(|_| Self::Gone {
             why: "this hpt cannot read what was kept of it".to_owned(),
         })
+    }
+}
+
+/// What two changes of one thing make of it, if that is known of both.
+fn both<T>(left: Option<T>, then: Option<T>) -> Option<(T, T)> {
+    left.zip(then)
+}
+
+/// What lies at a path after one more change.
+fn leave(left: &mut Vec<Lay>, then: Vec<Lay>) {
+    if left.is_empty() || then.is_empty() {
+        left.clear();
+        return;
+    }
+    for lay in then {
+        let lay = match (&lay, left.last()) {
+            (Lay::Rights { access }, Some(last)) => last.with(access),
+            _ => lay,
+        };
+        left.push(lay);
     }
 }
 
@@ -194,6 +284,13 @@ pub enum Lay {
         /// Who could do what with it.
         access: Rights,
     },
+    /// A file that holds a secret.
+    Secret {
+        /// The host's own fingerprint of its content's hash.
+        print: String,
+        /// Who could do what with it.
+        access: Rights,
+    },
     /// A directory without anything in it.
     Dir {
         /// Who could do what with it.
@@ -214,6 +311,20 @@ pub enum Lay {
         /// The words: "it held other files".
         why: String,
     },
+}
+
+impl Lay {
+    /// The same with these rights.
+    fn with(&self, access: &Rights) -> Self {
+        let access = access.clone();
+        match self.clone() {
+            Self::File { hash, size, .. } => Self::File { hash, size, access },
+            Self::Secret { print, .. } => Self::Secret { print, access },
+            Self::Dir { .. } => Self::Dir { access },
+            Self::Rights { .. } => Self::Rights { access },
+            other @ (Self::Absent | Self::Home | Self::Link { .. } | Self::Lost { .. }) => other,
+        }
+    }
 }
 
 /// Owner, group and mode by number.
@@ -255,4 +366,87 @@ pub struct UserWas {
     pub locked: bool,
     /// Until when it could be used: a day, or "never"; `None` if that was not known.
     pub expires: Option<String>,
+}
+
+/// What a change makes of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GroupLeft {
+    /// Whether it is removed.
+    pub gone: bool,
+    /// The number that it gets.
+    pub gid: Option<u32>,
+    /// Who joins.
+    pub joined: Vec<UserName>,
+}
+
+impl GroupLeft {
+    fn and(mut self, then: Self) -> Self {
+        if then.gone || self.gone {
+            return then;
+        }
+        self.joined.extend(then.joined);
+        Self {
+            gid: then.gid.or(self.gid),
+            ..self
+        }
+    }
+}
+
+/// What a change makes of a user; `None` of what it leaves, or what the system picks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserLeft {
+    /// Its number.
+    pub uid: Option<u32>,
+    /// Its primary group.
+    pub group: Option<GroupName>,
+    /// GECOS.
+    pub comment: Option<String>,
+    /// Home directory.
+    pub home: Option<String>,
+    /// Login shell.
+    pub shell: Option<String>,
+    /// Supplementary groups that it joins.
+    pub joined: Vec<GroupName>,
+    /// Supplementary groups that it leaves.
+    pub parted: Vec<GroupName>,
+    /// The host's own fingerprint of the password's hash.
+    pub password: Option<String>,
+    /// Whether the password is locked.
+    pub locked: Option<bool>,
+    /// Until when it can be used: a day, or "never".
+    pub expires: Option<String>,
+}
+
+impl UserLeft {
+    fn and(mut self, then: Self) -> Self {
+        self.joined.retain(|group| !then.parted.contains(group));
+        self.parted.retain(|group| !then.joined.contains(group));
+        self.joined.extend(then.joined);
+        self.parted.extend(then.parted);
+        Self {
+            uid: then.uid.or(self.uid),
+            group: then.group.or(self.group),
+            comment: then.comment.or(self.comment),
+            home: then.home.or(self.home),
+            shell: then.shell.or(self.shell),
+            password: then.password.or(self.password),
+            locked: then.locked.or(self.locked),
+            expires: then.expires.or(self.expires),
+            ..self
+        }
+    }
+}
+
+/// What a change makes of a unit; `None` of what it leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnitLeft {
+    /// Whether it runs.
+    pub running: Option<bool>,
+    /// Whether it starts at boot.
+    pub enabled: Option<bool>,
+    /// Whether nothing can start it.
+    pub masked: Option<bool>,
 }

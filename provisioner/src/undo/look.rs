@@ -2,25 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use super::before::{Again, Before, GroupWas, Lay, NEVER, Rights, UserWas};
+use super::before::{Again, Before, GroupLeft, GroupWas, Lay, NEVER, Rights, UnitLeft, UserWas};
+use super::left::{self, group_left, user_left};
 use crate::effect::{
     Command, Effect, Expiry, GroupEdit, Transaction, UnitJob, UserEdit, WriteFile,
 };
 use crate::host::setting::Setting;
-use crate::host::{Entry, EntryKind, Hash, HostError, Memo, Observe, Owner, Unit};
+use crate::host::{Entry, EntryKind, Hash, HostError, Memo, Observe, Unit};
 use crate::name::{AbsPath, GroupName, UnitId};
 
 /// The kept content of files that are about to be replaced, as a hash and a length in bytes; or why a
 /// file's is not kept.
 pub type PreImages = BTreeMap<AbsPath, Result<(Hash, u64), String>>;
 
-/// The files whose content an effect replaces or removes.
-pub(crate) fn replaces(effect: &Effect) -> Option<&AbsPath> {
-    match effect {
-        Effect::WriteFile(file) if !file.secret => Some(&file.path),
-        Effect::Link { path, .. } | Effect::Remove { path, .. } => Some(path),
-        _ => None,
-    }
+/// The file whose content an effect replaces or removes, if that is kept: nothing is where a secret
+/// was put, or is about to be.
+pub(crate) fn replaces<'e>(effect: &'e Effect, host: &dyn Observe) -> Option<&'e AbsPath> {
+    let path = match effect {
+        Effect::WriteFile(file) if !file.secret => &file.path,
+        Effect::Link { path, .. } | Effect::Remove { path, .. } => path,
+        _ => return None,
+    };
+    let memo = Memo::Secret(path.clone());
+    let is_secret = host.remembers(&memo).unwrap_or(true);
+    (!is_secret).then_some(path)
 }
 
 /// What an effect is about to replace. Of one that may be about a secret less is kept.
@@ -55,10 +60,12 @@ pub(crate) fn before(
                         path,
                         was: Lay::Absent,
                         wrote,
+                        left,
                     } => Before::Path {
                         path,
                         was: Lay::Home,
                         wrote,
+                        left,
                     },
                     there => there,
                 });
@@ -67,19 +74,23 @@ pub(crate) fn before(
                 && let Ok(name) = GroupName::parse(name.as_str())
             {
                 // A group of its name goes with a user, also one that was there before.
-                all.push(group_before(&name, host)?);
+                all.push(group_before(&name, host, Some(GroupLeft::default()))?);
             }
             all.push(user(edit, host)?);
             all
         }
         Effect::Unit { unit, job } => unit_before(unit, *job, host)?.into_iter().collect(),
-        Effect::Set { setting, .. } => {
+        Effect::Set { setting, value } => {
             let mut all = Vec::new();
             if let Setting::Swap(path) = setting {
                 all.push(path_before(effect, path, host, kept)?); // the file is made along with it
             }
             all.push(Before::Setting {
                 was: host.setting(setting)?,
+                left: match setting {
+                    Setting::Sysctl(_) | Setting::Hostname => value.clone(),
+                    _ => None,
+                },
                 setting: setting.clone(),
             });
             all
@@ -135,17 +146,18 @@ fn path_before(
     host: &dyn Observe,
     kept: &PreImages,
 ) -> Result<Before, HostError> {
-    let wrote = match effect {
-        // No plain hash of a secret is kept (S1).
-        Effect::WriteFile(file) if !file.secret => Some(file.content.hash().to_hex().to_string()),
-        _ => None,
-    };
-    let was = match host.path(path)? {
+    let entry = host.path(path)?;
+    let left = left::of_path(effect, entry.as_ref(), host)?;
+    let was = match entry {
         None => Lay::Absent,
         Some(entry) => lay(effect, path, &entry, host, kept)?,
     };
-    let path = path.clone();
-    Ok(Before::Path { path, was, wrote })
+    Ok(Before::Path {
+        path: path.clone(),
+        was,
+        wrote: None,
+        left: left.into_iter().collect(),
+    })
 }
 
 fn lay(
@@ -155,7 +167,7 @@ fn lay(
     host: &dyn Observe,
     kept: &PreImages,
 ) -> Result<Lay, HostError> {
-    let access = Rights::of(entry);
+    let access = Rights::of(entry, host)?;
     if matches!(effect, Effect::SetAccess { .. }) {
         return Ok(Lay::Rights { access });
     }
@@ -186,21 +198,6 @@ fn lay(
     })
 }
 
-impl Rights {
-    fn of(entry: &Entry) -> Self {
-        let uid = match &entry.owner {
-            Owner::Id(id) => *id,
-            Owner::Named(_) => 0, // only a plan's model has names
-        };
-        let gid = match &entry.group {
-            Owner::Id(id) => *id,
-            Owner::Named(_) => 0,
-        };
-        let mode = entry.mode.to_string();
-        Self { uid, gid, mode }
-    }
-}
-
 fn packages(transaction: &Transaction, host: &dyn Observe) -> Result<Vec<Before>, HostError> {
     let installs = transaction.install.iter().map(|want| &want.name);
     let others = transaction.upgrade.iter().chain(&transaction.remove);
@@ -228,16 +225,20 @@ fn group(edit: &GroupEdit, host: &dyn Observe) -> Result<Before, HostError> {
     | GroupEdit::SetGid { name, .. }
     | GroupEdit::AddMembers { name, .. }
     | GroupEdit::Remove { name }) = edit;
-    group_before(name, host)
+    group_before(name, host, Some(group_left(edit)))
 }
 
-fn group_before(name: &GroupName, host: &dyn Observe) -> Result<Before, HostError> {
+fn group_before(
+    name: &GroupName,
+    host: &dyn Observe,
+    left: Option<GroupLeft>,
+) -> Result<Before, HostError> {
     let was = host.group(name)?.map(|group| GroupWas {
         gid: group.gid,
         members: group.members,
     });
     let name = name.clone();
-    Ok(Before::Group { name, was })
+    Ok(Before::Group { name, was, left })
 }
 
 fn user(edit: &UserEdit, host: &dyn Observe) -> Result<Before, HostError> {
@@ -254,17 +255,22 @@ fn user(edit: &UserEdit, host: &dyn Observe) -> Result<Before, HostError> {
         shell: user.shell,
         groups: user.groups,
         locked: user.locked,
-        expires: user.expires.map(|expires| match expires {
-            Expiry::Never => NEVER.to_owned(),
-            Expiry::On(day) => day.to_string(),
-        }),
+        expires: user.expires.map(expiry),
     });
-    let name = name.clone();
     Ok(Before::User {
-        name,
+        name: name.clone(),
         was,
         password,
+        left: user_left(edit, host).map(Box::new),
     })
+}
+
+/// As it is kept.
+pub(super) fn expiry(expires: Expiry) -> String {
+    match expires {
+        Expiry::Never => NEVER.to_owned(),
+        Expiry::On(day) => day.to_string(),
+    }
 }
 
 fn unit_before(id: &UnitId, job: UnitJob, host: &dyn Observe) -> Result<Option<Before>, HostError> {
@@ -286,5 +292,20 @@ fn unit_before(id: &UnitId, job: UnitJob, host: &dyn Observe) -> Result<Option<B
         enabled: unit.is_enabled(),
         masked: unit.is_masked(),
         again,
+        left: Some(unit_left(job)),
     }))
+}
+
+fn unit_left(job: UnitJob) -> UnitLeft {
+    let mut left = UnitLeft::default();
+    match job {
+        UnitJob::Start | UnitJob::Restart => left.running = Some(true),
+        UnitJob::Stop => left.running = Some(false),
+        UnitJob::Enable => left.enabled = Some(true),
+        UnitJob::Disable => left.enabled = Some(false),
+        UnitJob::Mask => left.masked = Some(true),
+        UnitJob::Unmask => left.masked = Some(false),
+        UnitJob::Reload | UnitJob::Watch(_) => {}
+    }
+    left
 }

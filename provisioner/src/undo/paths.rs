@@ -1,12 +1,57 @@
 //! The changes that put back what lay at a path.
 
-use super::reverse::{Irreversible, Removed, lost};
+use super::reverse::{Around, Irreversible, lost};
 use super::{Lay, Rights};
 use crate::effect::{Access, Content, Effect, WriteFile};
 use crate::host::{Entry, EntryKind, HostError, Observe, Owner};
 use crate::name::{AbsPath, Mode};
 
-pub(super) fn is_file(path: &AbsPath, host: &dyn Observe) -> Result<bool, HostError> {
+/// Whether a path is as it was before the run already.
+///
+/// # Errors
+/// If it is neither that nor as the run left it: somebody has changed it since.
+pub(super) fn is_undone(
+    path: &AbsPath,
+    was: &Lay,
+    left: &[Lay],
+    wrote: Option<&str>,
+    host: &dyn Observe,
+    around: &Around,
+) -> Result<bool, Irreversible> {
+    let changed = || Irreversible::Changed(path.to_string());
+    if left.is_empty() {
+        // All that an earlier hpt has kept, if it has.
+        let Some(wrote) = wrote.filter(|_| is_file(path, host).unwrap_or(false)) else {
+            return Ok(false);
+        };
+        let now = host.hash(path)?;
+        let is_left = now.is_none_or(|now| now.to_hex().as_str() == wrote);
+        return if is_left { Ok(false) } else { Err(changed()) };
+    }
+    if let Some(then) = around.lies.get(path) {
+        for left in left {
+            if left.shows_after(then, path, host)? {
+                return Ok(false);
+            }
+        }
+        return if was == then {
+            Ok(true)
+        } else {
+            Err(changed())
+        };
+    }
+    if was.shows(path, host)? {
+        return Ok(true);
+    }
+    for left in left {
+        if left.shows(path, host)? {
+            return Ok(false);
+        }
+    }
+    Err(changed())
+}
+
+fn is_file(path: &AbsPath, host: &dyn Observe) -> Result<bool, HostError> {
     let entry = host.path(path)?;
     Ok(entry.is_some_and(|entry| matches!(entry.kind, EntryKind::File { .. })))
 }
@@ -15,7 +60,7 @@ pub(super) fn restore(
     path: &AbsPath,
     was: &Lay,
     host: &dyn Observe,
-    removed: &Removed,
+    around: &Around,
 ) -> Result<Vec<Effect>, Irreversible> {
     let path = path.clone();
     let now = host.path(&path)?;
@@ -23,7 +68,7 @@ pub(super) fn restore(
         Lay::Absent => match now {
             None => Vec::new(),
             Some(entry)
-                if entry.kind == EntryKind::Dir && host.holds_besides(&path, &removed.paths)? =>
+                if entry.kind == EntryKind::Dir && host.holds_besides(&path, &around.paths)? =>
             {
                 return Err(lost(format!("{path} holds other files by now")));
             }
@@ -34,7 +79,10 @@ pub(super) fn restore(
         },
         Lay::Home => match now {
             None => Vec::new(),
-            Some(_) if holds_no_more(&path, &skeleton(), host, removed)? => vec![Effect::Remove {
+            Some(entry) if entry.kind != EntryKind::Dir => {
+                return Err(Irreversible::Changed(path.to_string()));
+            }
+            Some(_) if holds_no_more(&path, &skeleton(), host, around)? => vec![Effect::Remove {
                 path,
                 recursive: true,
             }],
@@ -76,6 +124,8 @@ pub(super) fn restore(
             path,
             to: to.clone(),
         }],
+        // What holds a secret is not kept, and only said to be left.
+        Lay::Secret { .. } => return Err(lost(format!("{path} held a secret"))),
         Lay::Lost { why } => return Err(lost(format!("{path}: {why}"))),
     })
 }
@@ -85,20 +135,20 @@ fn holds_no_more(
     dir: &AbsPath,
     other: &AbsPath,
     host: &dyn Observe,
-    removed: &Removed,
+    around: &Around,
 ) -> Result<bool, HostError> {
     for name in host.entries(dir)? {
         let [Ok(path), Ok(like)] = [dir, other].map(|dir| dir.join(&name)) else {
             return Ok(false);
         };
-        if removed.paths.contains(&path) {
+        if around.paths.contains(&path) {
             continue;
         }
         let kinds = [&path, &like].map(|path| Ok(host.path(path)?.map(|entry| entry.kind)));
         let [mine, theirs]: [Result<_, HostError>; 2] = kinds;
         let same = match (mine?, theirs?) {
             (Some(EntryKind::Dir), Some(EntryKind::Dir)) => {
-                holds_no_more(&path, &like, host, removed)?
+                holds_no_more(&path, &like, host, around)?
             }
             (Some(EntryKind::File { .. }), Some(EntryKind::File { .. })) => {
                 host.hash(&path)? == host.hash(&like)?

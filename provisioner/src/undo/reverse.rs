@@ -1,26 +1,92 @@
 //! The changes that make one thing again what it was.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::accounts::{group, user};
-use super::paths::{is_file, restore};
-use super::{Again, Before, Lay};
+use super::paths::{is_undone, restore};
+use super::{Again, Before, Lay, UnitLeft};
+use crate::block::lifeline;
 use crate::effect::{Command, Effect, Program, Transaction, UnitJob, UserEdit, Want};
 use crate::host::setting::Setting;
-use crate::host::{HostError, Memo, Observe};
-use crate::name::{AbsPath, Mode, PackageName, PackageVersion, UnitId};
+use crate::host::{HostError, Key, Memo, Observe};
+use crate::name::{AbsPath, GroupName, Mode, PackageName, PackageVersion, UnitId, UserName};
 use crate::secret::Secret;
 
-/// What newer things have removed by then, where it is only foreseen.
+/// What else the undo of a run is about.
 #[derive(Default)]
-pub(super) struct Removed {
+pub(super) struct Around {
+    /// The users that the run has changed, and whom it has had join which groups.
+    users: BTreeSet<UserName>,
+    joined: BTreeSet<(UserName, GroupName)>,
+    /// The units that it has stopped.
+    stopped: BTreeSet<UnitId>,
+    /// Whether it has done what hpt cannot see into.
+    opaque: bool,
+    /// What newer things have removed by then, where that is only foreseen.
     pub(super) paths: Vec<AbsPath>,
+    pub(super) gone: BTreeSet<UserName>,
     packages: Vec<PackageName>,
+    /// What was put back by then at paths that older changes are about too, where that is only foreseen.
+    pub(super) lies: BTreeMap<AbsPath, Lay>,
 }
 
-impl Removed {
-    pub(super) fn add(&mut self, effects: &[Effect]) {
+impl Around {
+    pub(super) fn of<'a>(all: impl Iterator<Item = &'a Before>) -> Self {
+        let mut around = Self::default();
+        for before in all {
+            match before {
+                Before::User { name, left, .. } => {
+                    around.users.insert(name.clone());
+                    let groups = left.iter().flat_map(|left| &left.joined);
+                    around
+                        .joined
+                        .extend(groups.map(|group| (name.clone(), group.clone())));
+                }
+                Before::Group { name, left, .. } => {
+                    let users = left.iter().flat_map(|left| &left.joined);
+                    around
+                        .joined
+                        .extend(users.map(|user| (user.clone(), name.clone())));
+                }
+                Before::Unit {
+                    unit,
+                    left: Some(left),
+                    ..
+                } if left.running == Some(false) => drop(around.stopped.insert(unit.clone())),
+                Before::Command { .. } | Before::Gone { .. } | Before::Package { .. } => {
+                    around.opaque = true;
+                }
+                _ => {}
+            }
+        }
+        around
+    }
+
+    pub(super) fn is_own_user(&self, name: &UserName) -> bool {
+        self.users.contains(name)
+    }
+
+    /// Whether the run has had this user join this group.
+    pub(super) fn has_joined(&self, user: &UserName, group: &GroupName) -> bool {
+        self.joined.contains(&(user.clone(), group.clone()))
+    }
+
+    /// Whether nothing of the run can have stopped a unit.
+    fn has_not_stopped(&self, unit: &UnitId) -> bool {
+        !self.opaque && !self.stopped.contains(unit)
+    }
+
+    /// Notes what will have become of one thing.
+    pub(super) fn foresee(&mut self, before: &Before, effects: &[Effect]) {
+        if let Before::Path { path, was, .. } = before {
+            self.lies.insert(path.clone(), was.clone());
+        }
         for effect in effects {
             match effect {
                 Effect::Remove { path, .. } => self.paths.push(path.clone()),
+                Effect::User(UserEdit::Remove { name, .. }) => {
+                    self.gone.insert(name.clone());
+                }
                 Effect::Packages(transaction) => {
                     self.packages.extend(transaction.remove.iter().cloned());
                 }
@@ -47,7 +113,7 @@ pub(super) enum Irreversible {
     Gone(String),
     /// It is not what the run made of it.
     #[error("{0} has changed since the run")]
-    Changed(AbsPath),
+    Changed(String),
     /// The host cannot be read.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -60,26 +126,23 @@ pub(super) enum Irreversible {
 pub(super) fn reverse(
     before: &Before,
     host: &dyn Observe,
-    removed: &Removed,
+    around: &Around,
 ) -> Result<Reversal, Irreversible> {
     let first = |effects: Vec<Effect>| Reversal {
         first: effects,
         then: Vec::new(),
     };
     match before {
-        Before::Path { path, was, wrote } => {
-            if let Some(wrote) = wrote
-                && is_file(path, host)?
-                && host.hash(path)?.is_some_and(|now| {
-                    let now = now.to_hex();
-                    // An undo that is tried again finds what it has put back.
-                    now.as_str() != wrote
-                        && !matches!(was, Lay::File { hash, .. } if *hash == now.as_str())
-                })
-            {
-                return Err(Irreversible::Changed(path.clone()));
+        Before::Path {
+            path,
+            was,
+            wrote,
+            left,
+        } => {
+            if is_undone(path, was, left, wrote.as_deref(), host, around)? {
+                return Ok(Reversal::default());
             }
-            restore(path, was, host, removed).map(first)
+            restore(path, was, host, around).map(first)
         }
         Before::Package {
             name,
@@ -88,7 +151,7 @@ pub(super) fn reverse(
             held,
         } => {
             let was = installed.then_some((version.as_ref(), *held));
-            package(name, was, host, removed).map(first)
+            package(name, was, host, around).map(first)
         }
         Before::Held { name, held } => {
             let mut transaction = Transaction::default();
@@ -100,34 +163,31 @@ pub(super) fn reverse(
             list.push(name.clone());
             Ok(first(vec![Effect::Packages(transaction)]))
         }
-        Before::Group { name, was } => group(name, was.as_ref(), host).map(first),
+        Before::Group { name, was, left } => {
+            group(name, was.as_ref(), left.as_ref(), host, around).map(first)
+        }
         Before::User {
             password: true,
             name,
             ..
         } => Err(lost(format!("the password that {name} had was not kept"))),
         Before::User {
-            name, was: None, ..
-        } => Ok(match host.user(name)? {
-            Some(_) => first(vec![Effect::User(UserEdit::Remove {
-                name: name.clone(),
-                remove_home: false,
-            })]),
-            None => Reversal::default(),
-        }),
-        Before::User {
-            name,
-            was: Some(was),
-            ..
-        } => user(name, was, host).map(first),
+            name, was, left, ..
+        } => user(name, was.as_ref(), left.as_deref(), host, around).map(first),
         Before::Unit {
             unit: id,
             running,
             enabled,
             masked,
             again,
-        } => unit(id, [*running, *enabled, *masked], *again, host),
-        Before::Setting { setting, was } => reverse_setting(setting, was.as_ref(), host),
+            left,
+        } => {
+            let was = [*running, *enabled, *masked];
+            unit(id, was, *again, *left, host, around)
+        }
+        Before::Setting { setting, was, left } => {
+            reverse_setting(setting, was.as_ref(), left.as_ref(), host)
+        }
         Before::Command { .. } => command(before, host).map(first),
         Before::Once { key, had_run } => {
             let memo = Memo::Once(key.clone());
@@ -177,29 +237,37 @@ fn command(before: &Before, host: &dyn Observe) -> Result<Vec<Effect>, Irreversi
     Ok(vec![run, Effect::Remember { memo, kept: true }])
 }
 
-/// `was` says whether it ran, started at boot, and could not be started at all.
+/// `was` says whether it ran, started at boot, and could not be started at all. What the run has not
+/// changed of that is somebody else's to change.
 fn unit(
     id: &UnitId,
     was: [bool; 3],
     again: Option<Again>,
+    left: Option<UnitLeft>,
     host: &dyn Observe,
+    around: &Around,
 ) -> Result<Reversal, Irreversible> {
-    let [running, enabled, masked] = was;
     let mut reversal = Reversal::default();
     let Some(now) = host.unit(id)? else {
         return Ok(reversal);
     };
+    let [running, enabled, masked] = was;
+    let is_ours = |was: bool, made: fn(UnitLeft) -> Option<bool>| {
+        left.is_none_or(|left| made(left).is_some_and(|made| made != was))
+    };
+    let runs = is_ours(running, |left| left.running);
+    let starts = is_ours(enabled, |left| left.enabled);
     let job = |job| Effect::Unit {
         unit: id.clone(),
         job,
     };
-    if !running && !now.is_stopped() {
+    if runs && !running && !now.is_stopped() {
         reversal.first.push(job(UnitJob::Stop));
     }
-    if !enabled && now.is_enabled() {
+    if starts && !enabled && now.is_enabled() {
         reversal.first.push(job(UnitJob::Disable));
     }
-    if masked != now.is_masked() {
+    if is_ours(masked, |left| left.masked) && masked != now.is_masked() {
         let word = if masked {
             UnitJob::Mask
         } else {
@@ -207,13 +275,24 @@ fn unit(
         };
         reversal.then.push(job(word));
     }
-    if enabled && !now.is_enabled() {
+    if starts && enabled && !now.is_enabled() {
         reversal.then.push(job(UnitJob::Enable));
+    }
+    // What fails on what the run made of it is not stopped by anybody; and whoever is reached by it
+    // wants it back whatever has stopped it.
+    let is_left = left.is_some() && around.has_not_stopped(id);
+    if again == Some(Again::Restart)
+        && running
+        && now.active == "inactive"
+        && is_left
+        && !lifeline::is(&Key::Unit(id.clone()))
+    {
+        return Err(lost(format!("{id} was stopped since the run")));
     }
     match again {
         Some(Again::Reload) if running => reversal.then.push(job(UnitJob::Reload)),
         Some(Again::Restart) if running => reversal.then.push(job(UnitJob::Restart)),
-        _ if running && !now.is_running() => reversal.then.push(job(UnitJob::Start)),
+        _ if runs && running && !now.is_running() => reversal.then.push(job(UnitJob::Start)),
         _ => {}
     }
     Ok(reversal)
@@ -222,11 +301,16 @@ fn unit(
 fn reverse_setting(
     setting: &Setting,
     was: Option<&String>,
+    left: Option<&String>,
     host: &dyn Observe,
 ) -> Result<Reversal, Irreversible> {
     let mut reversal = Reversal::default();
-    if host.setting(setting)?.as_ref() == was {
+    let now = host.setting(setting)?;
+    if now.as_ref() == was {
         return Ok(reversal);
+    }
+    if left.is_some() && now.as_ref() != left {
+        return Err(Irreversible::Changed(setting.to_string()));
     }
     // What ends does so before the files that it stands on go.
     let list = if was.is_none() {
@@ -245,13 +329,13 @@ fn package(
     name: &PackageName,
     was: Option<(Option<&PackageVersion>, bool)>,
     host: &dyn Observe,
-    removed: &Removed,
+    around: &Around,
 ) -> Result<Vec<Effect>, Irreversible> {
     let now = host.package(name)?.filter(|package| package.configured);
     let mut transaction = Transaction::default();
     match (was, now) {
         (None, Some(_)) => {
-            transaction.remove.clone_from(&removed.packages);
+            transaction.remove.clone_from(&around.packages);
             transaction.remove.push(name.clone());
             if let Some(why) = host.objection(&transaction)? {
                 return Err(lost(why));

@@ -1,13 +1,19 @@
 //! A run that undoes another: what it would do, and doing it.
 
-use super::reverse::{Removed, Reversal, reverse};
+use std::collections::HashSet;
+
+use super::reverse::{Around, Reversal, reverse};
 use super::{Before, before, replaces};
 use crate::block::lifeline;
-use crate::effect::Effect;
-use crate::host::{Mutate, Observe};
+use crate::effect::{Effect, Sort};
+use crate::host::setting::Setting;
+use crate::host::{HostError, Mutate, Observe};
 use crate::name::AbsPath;
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::run::{Intent, Witness};
+
+/// The most changes that are made durable at once.
+const BATCH: usize = 1024;
 
 /// What one block of a run has changed, in the order in which it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +62,26 @@ impl Change {
 
     /// Whether it is about what an operator reaches the host by, as a block may be.
     pub fn is_lifeline(&self) -> bool {
-        let mut things = self.before.iter().filter_map(Before::thing);
-        things.any(|(key, _)| lifeline::is(&key) || lifeline::is_account(&key))
+        self.before.iter().any(|before| match before {
+            Before::Setting { setting, .. } => *setting == Setting::Ruleset,
+            other => other
+                .thing()
+                .is_some_and(|(key, _)| lifeline::is(&key) || lifeline::is_account(&key)),
+        })
+    }
+
+    /// Whether both are about some thing, or about paths of which one is above the other.
+    fn meets(&self, other: &Self) -> bool {
+        let pairs = self.before.iter();
+        let mut pairs =
+            pairs.flat_map(|mine| other.before.iter().map(move |before| (mine, before)));
+        pairs.any(|pair| match pair {
+            (Before::Path { path, .. }, Before::Path { path: other, .. }) => {
+                let (path, other) = (path.as_path(), other.as_path());
+                path.starts_with(other) || other.starts_with(path)
+            }
+            (mine, other) => mine.is_of_one_thing(other),
+        })
     }
 
     /// The paths that it replaced something at.
@@ -83,9 +107,35 @@ pub enum Fate {
     Stays(Vec<String>),
 }
 
+/// The changes of a run, where the oldest of each thing knows what the newest has made of it.
+fn told_of_newer(changes: &[Change]) -> Vec<Change> {
+    let mut all = changes.to_vec();
+    for newer in 0..all.len() {
+        for at in 0..all[newer].before.len() {
+            let before = all[newer].before[at].clone();
+            let Some(older) = all[newer + 1..]
+                .iter_mut()
+                .find(|older| older.decides(&before))
+            else {
+                continue;
+            };
+            let mut known = older.before.iter_mut();
+            if let Some(known) = known.find(|known| known.is_of_one_thing(&before)) {
+                known.adopt(before);
+            }
+        }
+    }
+    all
+}
+
+fn around(changes: &[Change]) -> Around {
+    Around::of(changes.iter().flat_map(|change| &change.before))
+}
+
 /// What an undo would do with the changes of a run, newest block first.
 pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
-    let mut removed = Removed::default();
+    let mut around = around(changes);
+    let changes = told_of_newer(changes);
     changes
         .iter()
         .enumerate()
@@ -97,11 +147,11 @@ pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
                     any = true;
                     continue;
                 }
-                match reverse(before, host, &removed) {
+                match reverse(before, host, &around) {
                     Ok(reversal) => {
                         any |= !reversal.is_empty();
                         runs |= reversal.first.iter().any(|e| matches!(e, Effect::Run(_)));
-                        removed.add(&reversal.first);
+                        around.foresee(before, &reversal.first);
                     }
                     Err(why) => stays.push(why.to_string()),
                 }
@@ -118,24 +168,37 @@ pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
 /// Puts back what can be put back of the changes of a run, newest block first. What cannot stays, and
 /// is told; a change that fails does not keep the others.
 pub fn undo(changes: &[Change], host: &mut dyn Mutate, witness: &mut dyn Witness) -> Report {
+    let around = around(changes);
+    let changes = &told_of_newer(changes);
     let mut undoing = Undoing {
         host,
         witness,
+        around,
         blocks: changes.iter().map(|_| Block::default()).collect(),
+        pending: Pending::default(),
         stopped: false,
     };
-    for block in 0..changes.len() {
+    let urgent = undoing.urgent(changes);
+    for &block in &urgent {
+        undoing.first(block, changes);
+    }
+    undoing.flush();
+    for &block in urgent.iter().rev() {
+        undoing.then(block, true);
+    }
+    for block in (0..changes.len()).filter(|block| !urgent.contains(block)) {
         undoing.first(block, changes);
         if undoing.blocks[block].then.is_empty() && block + 1 < changes.len() {
-            undoing.tell(block);
+            undoing.pending.ready.push(block);
         }
     }
+    undoing.flush();
     // One waits until all is settled, which may fail.
     let last = undoing.blocks.iter().position(|block| !block.told);
     for block in (0..changes.len()).rev() {
-        undoing.then(block);
+        undoing.then(block, false);
         if Some(block) != last {
-            undoing.tell(block);
+            undoing.tell(&[block]);
         }
     }
     if let Err(error) = undoing.host.settle()
@@ -144,7 +207,7 @@ pub fn undo(changes: &[Change], host: &mut dyn Mutate, witness: &mut dyn Witness
         undoing.blocks[block].failed.push(error.to_string());
     }
     if let Some(block) = last {
-        undoing.tell(block);
+        undoing.tell(&[block]);
     }
     let blocks = undoing.blocks.iter().enumerate();
     Report {
@@ -156,7 +219,9 @@ pub fn undo(changes: &[Change], host: &mut dyn Mutate, witness: &mut dyn Witness
 struct Undoing<'a> {
     host: &'a mut dyn Mutate,
     witness: &'a mut dyn Witness,
+    around: Around,
     blocks: Vec<Block>,
+    pending: Pending,
     /// What is done cannot be recorded, or whoever watches wants no more.
     stopped: bool,
 }
@@ -186,11 +251,17 @@ impl Undoing<'_> {
                 self.blocks[block].done += 1;
                 continue;
             }
-            match reverse(before, &*self.host, &Removed::default()) {
+            // It is judged by the host as it is once what waits is done.
+            if self.pending.concerns(before) {
+                self.flush();
+            }
+            match reverse(before, &*self.host, &self.around) {
                 Ok(Reversal { first, then }) => {
                     for effect in first {
-                        let done = self.perform(block, &effect);
-                        if !done && matches!(effect, Effect::Run(_)) {
+                        let runs = matches!(effect, Effect::Run(_));
+                        let failed = self.blocks[block].failed.len();
+                        self.put(block, effect);
+                        if runs && (self.stopped || self.blocks[block].failed.len() > failed) {
                             break; // what would note that it was undone
                         }
                     }
@@ -201,54 +272,164 @@ impl Undoing<'_> {
         }
     }
 
-    /// Tells that a block is put back, once.
-    fn tell(&mut self, block: usize) {
-        if !std::mem::replace(&mut self.blocks[block].told, true) {
-            let finished = self.blocks[block].finished(block);
-            self.witness.tell(Event::Finished(finished));
+    /// The blocks that an operator reaches the host by, newest first, as far as they can go ahead of
+    /// the others: no newer one is about the same things.
+    fn urgent(&self, changes: &[Change]) -> Vec<usize> {
+        let mut urgent = Vec::new();
+        for (block, change) in changes.iter().enumerate() {
+            let reverses = |before| reverse(before, &*self.host, &self.around).is_ok();
+            if change.is_lifeline()
+                && change.before.iter().all(reverses)
+                && !(0..block).any(|newer| !urgent.contains(&newer) && changes[newer].meets(change))
+            {
+                urgent.push(block);
+            }
+        }
+        urgent
+    }
+
+    /// Tells that blocks are put back, once each.
+    fn tell(&mut self, blocks: &[usize]) {
+        let mut any = false;
+        for &block in blocks {
+            if !std::mem::replace(&mut self.blocks[block].told, true) {
+                let finished = self.blocks[block].finished(block);
+                self.witness.tell(Event::Finished(finished));
+                any = true;
+            }
+        }
+        if any {
             // What cannot be kept of it is told all the same.
             let _ = self.witness.settle();
         }
     }
 
-    fn then(&mut self, block: usize) {
+    /// What is done when a block's things are in their places again. What fails is tried once more
+    /// when all are, if that is `ahead`.
+    fn then(&mut self, block: usize, ahead: bool) {
         let mut effects = std::mem::take(&mut self.blocks[block].then);
-        effects.reverse();
-        for effect in effects {
-            self.perform(block, &effect);
+        while let Some(effect) = effects.pop() {
+            let failed = self.blocks[block].failed.len();
+            self.perform(&[block], std::slice::from_ref(&effect));
+            if ahead && self.blocks[block].failed.len() > failed {
+                self.blocks[block].failed.truncate(failed);
+                effects.push(effect);
+                break;
+            }
+        }
+        self.blocks[block].then = effects;
+    }
+
+    /// Has an effect wait for others that are made durable together with it, if that can be.
+    fn put(&mut self, block: usize, effect: Effect) {
+        let is_plain = matches!(effect, Effect::Remove { .. }) || effect.sort() == Sort::Files;
+        if !is_plain {
+            self.flush();
+            return self.perform(&[block], &[effect]);
+        }
+        self.pending.add(block, effect);
+        if self.pending.effects.len() >= BATCH {
+            self.flush();
         }
     }
 
-    /// Whether it was done.
-    fn perform(&mut self, block: usize, effect: &Effect) -> bool {
-        if self.stopped {
-            return false;
+    /// Performs what waits, and tells of the blocks that are put back by that.
+    fn flush(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        self.perform(&pending.owners, &pending.effects);
+        self.tell(&pending.ready);
+    }
+
+    /// Performs effects of these blocks that share one durable step.
+    fn perform(&mut self, owners: &[usize], effects: &[Effect]) {
+        if self.stopped || effects.is_empty() {
+            return;
         }
-        let kept = replaces(effect).into_iter().collect::<Vec<_>>();
-        let intent = self.host.keep(&kept).and_then(|kept| {
-            let before = before(effect, false, &*self.host, &kept)?;
-            Ok(Intent::of(block, effect, before))
-        });
-        let recorded = match intent {
-            Ok(intent) => self.witness.intend(&[intent]).map_err(|why| {
-                self.stopped = true;
-                format!("nothing was done, for it cannot be recorded: {why}")
-            }),
-            Err(error) => Err(error.to_string()),
+        let intents = match self.intents(owners, effects) {
+            Ok(intents) => intents,
+            Err(error) => {
+                if let [block] = owners {
+                    return self.blocks[*block].failed.push(error.to_string());
+                }
+                // Of many one is to blame, and the others are put back.
+                for (owner, effect) in owners.iter().zip(effects) {
+                    self.perform(&[*owner], std::slice::from_ref(effect));
+                }
+                return;
+            }
         };
-        let done = recorded.and_then(|()| {
-            let answers = self
-                .host
-                .perform(std::slice::from_ref(effect), &mut |_, _| {});
-            let failed = answers.into_iter().find_map(Result::err);
-            failed.map_or(Ok(()), |error| Err(error.to_string()))
-        });
-        let is_done = done.is_ok();
-        match done {
-            Ok(()) => self.blocks[block].done += 1,
-            Err(why) => self.blocks[block].failed.push(why),
+        if let Err(why) = self.witness.intend(&intents) {
+            self.stopped = true;
+            for block in owners {
+                let why = format!("nothing was done, for it cannot be recorded: {why}");
+                self.blocks[*block].failed.push(why);
+            }
+            return;
         }
-        is_done
+        let is_removal = |effect: &Effect| matches!(effect, Effect::Remove { .. });
+        let mut at = 0;
+        for run in effects.chunk_by(|a, b| is_removal(a) == is_removal(b)) {
+            let end = at + run.len();
+            // What follows a failure is not done, and is taken up again.
+            while at < end {
+                let answers = self.host.perform(&effects[at..end], &mut |_, _| {});
+                let answered = answers.len().max(1);
+                for (block, answer) in owners[at..].iter().zip(answers) {
+                    match answer {
+                        Ok(_) => self.blocks[*block].done += 1,
+                        Err(error) => self.blocks[*block].failed.push(error.to_string()),
+                    }
+                }
+                at += answered;
+            }
+        }
+    }
+
+    fn intents(&mut self, owners: &[usize], effects: &[Effect]) -> Result<Vec<Intent>, HostError> {
+        let replaced = effects.iter().filter_map(|e| replaces(e, &*self.host));
+        let replaced: Vec<_> = replaced.collect();
+        let kept = self.host.keep(&replaced)?;
+        let pairs = owners.iter().zip(effects);
+        pairs
+            .map(|(block, effect)| {
+                let before = before(effect, false, &*self.host, &kept)?;
+                Ok(Intent::of(*block, effect, before))
+            })
+            .collect()
+    }
+}
+
+/// Changes of files that wait to be made durable together.
+#[derive(Default)]
+struct Pending {
+    effects: Vec<Effect>,
+    /// The block of each.
+    owners: Vec<usize>,
+    /// What they are about, and all directories above.
+    paths: HashSet<AbsPath>,
+    above: HashSet<AbsPath>,
+    /// The blocks that are put back once all of it is done.
+    ready: Vec<usize>,
+}
+
+impl Pending {
+    /// Whether it may matter for this that something waits.
+    fn concerns(&self, before: &Before) -> bool {
+        let Before::Path { path, .. } = before else {
+            return true;
+        };
+        let mut above = std::iter::successors(Some(path.clone()), AbsPath::parent);
+        self.above.contains(path) || above.any(|path| self.paths.contains(&path))
+    }
+
+    fn add(&mut self, block: usize, effect: Effect) {
+        if let Some(path) = effect.path() {
+            let above = std::iter::successors(path.parent(), AbsPath::parent);
+            self.above.extend(above);
+            self.paths.insert(path.clone());
+        }
+        self.effects.push(effect);
+        self.owners.push(block);
     }
 }
 

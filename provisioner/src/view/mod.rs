@@ -145,6 +145,14 @@ impl<'a> View<'a> {
         Ok(seen)
     }
 
+    /// Whether what lies at a path was put there as a secret. It does not count as read: it is about
+    /// what is shown and kept, and decides nothing.
+    pub(crate) fn is_secret(&self, path: &AbsPath) -> bool {
+        let memo = Memo::Secret(path.clone());
+        let foreseen = self.overlay.memo(&memo);
+        foreseen.unwrap_or_else(|| self.base.remembers(&memo).unwrap_or(true))
+    }
+
     /// What the running kernel or host is set to.
     ///
     /// # Errors

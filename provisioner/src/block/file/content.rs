@@ -84,7 +84,7 @@ impl File {
                     ..Access::default()
                 },
                 verify: None,
-                secret: self.private,
+                secret: self.private || view.is_secret(&self.path),
             })
         })))
     }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::effect::{Access, CloneJob, Command, Effect, Transaction, WriteFile};
 use crate::host::probe::{Looked, Probe};
-use crate::host::{Done, HostError, Mutate, Progress, Stream};
+use crate::host::{Done, HostError, Memo, Mutate, Progress, Stream};
 use crate::name::AbsPath;
 use crate::undo::PreImages;
 
@@ -123,9 +123,7 @@ impl Live {
     ) -> Vec<Result<Done, HostError>> {
         let done = |result: Result<(), HostError>| vec![result.map(|()| Done::default())];
         match batch {
-            [Effect::Remove { path, recursive }] => {
-                done(remove::remove(&self.tree, path, *recursive))
-            }
+            [Effect::Remove { .. }, ..] => self.remove(batch),
             [Effect::Remember { memo, kept }] => done(self.memos.set(memo, *kept)),
             [Effect::Group(edit)] => done(edit_accounts::edit_group(edit, self.tree.path())),
             [Effect::User(edit)] => {
@@ -156,7 +154,51 @@ impl Live {
         }
     }
 
+    fn remove(&self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
+        let mut answers = remove::remove(&self.tree, batch);
+        self.note_open(batch, &mut answers);
+        answers
+    }
+
+    /// Notes where secrets are about to be, before they are.
+    fn note_secrets(&self, batch: &[Effect]) -> Result<(), HostError> {
+        for effect in batch {
+            if let Effect::WriteFile(file) = effect
+                && file.secret
+            {
+                self.memos.set(&Memo::Secret(file.path.clone()), true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes where none is any more.
+    fn note_open(&self, batch: &[Effect], answers: &mut Vec<Result<Done, HostError>>) {
+        for (at, effect) in batch.iter().enumerate() {
+            let (Some(Ok(_)), Some(path)) = (answers.get(at), effect.path()) else {
+                return;
+            };
+            let replaces = match effect {
+                Effect::WriteFile(file) => !file.secret,
+                Effect::Link { .. } | Effect::Remove { .. } => true,
+                _ => false,
+            };
+            let memo = Memo::Secret(path.clone());
+            let noted = match self.memos.has(&memo) {
+                Ok(true) if replaces => self.memos.set(&memo, false),
+                other => other.map(drop),
+            };
+            if let Err(error) = noted {
+                answers.truncate(at);
+                return answers.push(Err(error));
+            }
+        }
+    }
+
     pub(super) fn write(&self, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
+        if let Err(error) = self.note_secrets(batch) {
+            return vec![Err(error)];
+        }
         let named: Vec<Access> = batch.iter().filter_map(access_of).cloned().collect();
         let accounts = match self.accounts_of(&named) {
             Ok(accounts) => accounts,
@@ -171,13 +213,14 @@ impl Live {
             spawn.timeout = CHECK_TIMEOUT;
             spawn.succeed(&mut |_, _| {}).map(drop)
         };
-        let answers =
+        let mut answers =
             Writer::new(&self.tree, &accounts, &self.blobs, &self.temps, &mut check).perform(batch);
         for (effect, answer) in batch.iter().zip(&answers) {
             if let (Effect::WriteFile(file), Ok(_)) = (effect, answer) {
                 self.know_moved(file);
             }
         }
+        self.note_open(batch, &mut answers);
         answers
     }
 

@@ -56,6 +56,7 @@ impl Memos {
 
     fn path(&self, memo: &Memo) -> PathBuf {
         let (kind, text) = match memo {
+            Memo::Secret(path) => ("secret", &path.to_string()),
             Memo::Due(handler) => ("due", handler),
             Memo::Once(key) => ("once", key),
             Memo::Undone(token) => ("undone", token),
@@ -70,7 +71,7 @@ impl Memos {
 fn content(memo: &Memo) -> Vec<u8> {
     match memo {
         Memo::Made { what, .. } => blake3::hash(what.as_bytes()).to_hex().as_bytes().to_vec(),
-        Memo::Due(_) | Memo::Once(_) | Memo::Undone(_) => Vec::new(),
+        Memo::Secret(_) | Memo::Due(_) | Memo::Once(_) | Memo::Undone(_) => Vec::new(),
     }
 }
 

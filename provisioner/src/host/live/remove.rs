@@ -1,8 +1,10 @@
 //! Removes entries by descriptor: a tree goes with all it holds, on its own file system only.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -10,17 +12,68 @@ use rustix::io::Errno;
 use super::durable;
 use super::paths::Tree;
 use super::spot::{failed, file_type};
-use crate::host::HostError;
+use crate::effect::Effect;
+use crate::host::{Done, HostError};
 use crate::name::AbsPath;
 
-/// Removes what lies at a path; nothing there is done already.
-pub(super) fn remove(tree: &Tree, path: &AbsPath, recursive: bool) -> Result<(), HostError> {
+/// Directories held open at once.
+const MOST_DIRS: usize = 256;
+
+/// Performs removals in order; all that is answered with `Ok` is durable, and the first failure is the
+/// last answer. Nothing there is done already.
+pub(super) fn remove(tree: &Tree, batch: &[Effect]) -> Vec<Result<Done, HostError>> {
+    let mut answers = Vec::new();
+    let mut dirs = HashMap::new();
+    for effect in batch {
+        let removed = match effect {
+            Effect::Remove { path, recursive } => remove_one(tree, path, *recursive),
+            _ => Err(HostError::Refused(
+                "hpt has a bug: no removal in a batch of removals".into(),
+            )),
+        };
+        let parent = effect.path().and_then(AbsPath::parent);
+        answers.push(removed.map(|dir| {
+            dirs.extend(parent.zip(dir));
+            Done::default()
+        }));
+        let synced = if dirs.len() >= MOST_DIRS {
+            sync(&std::mem::take(&mut dirs))
+        } else {
+            Ok(())
+        };
+        if let Err(error) = synced {
+            return vec![Err(error)];
+        }
+        if answers.last().is_some_and(Result::is_err) {
+            break;
+        }
+    }
+    match sync(&dirs) {
+        Ok(()) => answers,
+        Err(error) => vec![Err(error)],
+    }
+}
+
+fn sync(dirs: &HashMap<AbsPath, Arc<OwnedFd>>) -> Result<(), HostError> {
+    let mut changed = durable::Dirs::default();
+    let added = dirs.values().try_for_each(|dir| changed.add(dir));
+    added
+        .and_then(|()| changed.sync_listings())
+        .map_err(|e| failed("cannot make durable what was removed from", "the disk", e))
+}
+
+/// The directory that an entry was removed from, if there was one.
+fn remove_one(
+    tree: &Tree,
+    path: &AbsPath,
+    recursive: bool,
+) -> Result<Option<Arc<OwnedFd>>, HostError> {
     let cannot = |e| failed("cannot remove", path, e);
     let Some(spot) = tree.spot(path)? else {
-        return Ok(());
+        return Ok(None);
     };
     let Some(stat) = spot.stat().map_err(cannot)? else {
-        return Ok(());
+        return Ok(None);
     };
     if spot.name == "." {
         return Err(HostError::Unsafe {
@@ -46,7 +99,7 @@ pub(super) fn remove(tree: &Tree, path: &AbsPath, recursive: bool) -> Result<(),
             done => done.map_err(cannot)?,
         }
     }
-    durable::sync_dir(&spot.dir).map_err(cannot)
+    Ok(Some(spot.dir))
 }
 
 /// A directory being emptied: what its parent calls it, itself, and the names left in it.
@@ -130,11 +183,16 @@ mod tests {
         symlink("../kept", dir.path().join("t/link")).unwrap();
         let tree = Tree::open(dir.path()).unwrap();
         let path = AbsPath::parse("/t").unwrap();
-        let refused = remove(&tree, &path, false).unwrap_err();
+        let remove = |path: &AbsPath, recursive| {
+            let path = path.clone();
+            let mut answers = remove(&tree, &[Effect::Remove { path, recursive }]);
+            answers.pop().unwrap()
+        };
+        let refused = remove(&path, false).unwrap_err();
         assert!(refused.to_string().contains("not empty"), "{refused}");
-        remove(&tree, &path, true).unwrap();
+        remove(&path, true).unwrap();
         assert!(!dir.path().join("t").exists() && dir.path().join("kept/f").exists());
-        remove(&tree, &path, true).unwrap();
-        assert!(remove(&tree, &AbsPath::parse("/").unwrap(), true).is_err());
+        remove(&path, true).unwrap();
+        assert!(remove(&AbsPath::parse("/").unwrap(), true).is_err());
     }
 }

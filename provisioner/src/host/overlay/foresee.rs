@@ -55,6 +55,8 @@ impl Overlay {
                 let entry = self.with_access(&file.path, kind, &file.access, born, base);
                 self.paths.insert(file.path.clone(), Some(entry));
                 self.content.insert(file.path.clone(), file.content.clone());
+                self.memos
+                    .insert(Memo::Secret(file.path.clone()), file.secret);
                 if let Some(name) = unit_file::unit_at(&file.path) {
                     self.foresee_unit_file(name, base);
                 }
@@ -68,6 +70,7 @@ impl Overlay {
                 let entry =
                     self.with_access(path, kind, &Access::default(), Mode::new(0o777), base);
                 self.paths.insert(path.clone(), Some(entry));
+                self.memos.insert(Memo::Secret(path.clone()), false);
                 if let Some(name) = unit_file::unit_at(path).filter(|_| to == "/dev/null") {
                     self.foresee_unit(&name.into(), UnitJob::Mask, base);
                 }
@@ -85,6 +88,7 @@ impl Overlay {
                 self.content.retain(|p, _| !below(p));
                 self.shadows.retain(|(p, _)| !below(p));
                 self.paths.insert(path.clone(), None);
+                self.memos.insert(Memo::Secret(path.clone()), false);
                 self.removed.insert(path.clone());
                 if let Some(name) = unit_file::unit_at(path) {
                     self.foresee_unit_gone(name, path, base);
