@@ -66,6 +66,6 @@ impl Remote {
         let (name, run) = (&self.name, visible(run));
         let what = format!("{name}: run {run} is not confirmed: {}", visible(why));
         CommandError::new(Exit::Unreachable, what)
-            .hint("the host undoes it by itself when its time has passed")
+            .hint("the host undoes it by itself when its time has passed, and tries until it can")
     }
 }

@@ -1,7 +1,9 @@
 //! This machine, or a root directory on it: planned and provisioned in this process.
 
 use std::cell::Cell;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use hpt_agent::Places;
@@ -16,12 +18,19 @@ use hpt_proto::wire::{Interrupted, PlanUndoReply, WhyReply};
 use hpt_proto::{End, Running, Told};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::Reveal;
+use signal_hook::consts::SIGINT;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
-use crate::context::{Context, now};
+use crate::context::{Context, now, runtime};
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::remote_run::Heard;
 use crate::site::{How, Job, Planned};
+use crate::terminal::{Form, Terminal};
+
+/// Whoever provisions a host without a network, as its journals call them.
+const LOCAL: &str = "local";
 
 /// A host that is provisioned without a network.
 pub(crate) struct Local {
@@ -135,7 +144,42 @@ impl Local {
             confirm: None, // there is no session to confirm it over
             asked: Asked::default(),
         };
+        let _stops = StopsAtInterrupt::new(&self.site, &order.running.run);
         self.site.execute(order, &mut pass_on(hear)).map_err(failed)
+    }
+}
+
+/// While this lives ^C has a run stop before its next block, and ends this process only the second time.
+struct StopsAtInterrupt {
+    _run_goes_on: oneshot::Sender<()>,
+}
+
+impl StopsAtInterrupt {
+    fn new(site: &Site, run: &str) -> Self {
+        let (sender, mut run_is_over) = oneshot::channel();
+        let (site, run) = (site.clone(), run.to_owned());
+        let watch = async move {
+            let mut interrupts = signal(SignalKind::interrupt())?;
+            tokio::select! {
+                _ = interrupts.recv() => site.stop(&run, LOCAL)?,
+                _ = &mut run_is_over => return Ok(()),
+            }
+            Terminal::new(Form::Words, false)
+                .note("it stops before its next block; ^C again ends it in the midst of this one");
+            tokio::select! {
+                _ = interrupts.recv() => std::process::exit(128 + SIGINT),
+                _ = run_is_over => Ok::<(), io::Error>(()),
+            }
+        };
+        thread::spawn(move || {
+            let watched = runtime().map(|runtime| runtime.block_on(watch));
+            if let Ok(Err(why)) = watched {
+                tracing::warn!("^C does not stop the run: {why}");
+            }
+        });
+        Self {
+            _run_goes_on: sender,
+        }
     }
 }
 
@@ -167,14 +211,12 @@ impl Local {
 
     /// Undoes a run.
     pub(crate) fn undo(&self, run: &str, hear: &mut dyn FnMut(Heard)) -> Result<End, CommandError> {
-        self.site
-            .undo(
-                run,
-                running(&self.places),
-                &Asked::default(),
-                &mut pass_on(hear),
-            )
-            .map_err(failed)
+        let running = running(&self.places);
+        let _stops = StopsAtInterrupt::new(&self.site, &running.run);
+        let undone = self
+            .site
+            .undo(run, running, &Asked::default(), &mut pass_on(hear));
+        undone.map_err(failed)
     }
 }
 
@@ -183,7 +225,7 @@ fn running(places: &Places) -> Running {
     let now = now();
     Running {
         run: name_run(now, places),
-        by: "local".into(),
+        by: LOCAL.into(),
         since: now,
     }
 }

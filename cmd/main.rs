@@ -85,7 +85,7 @@ fn main() -> ExitCode {
         Ok(line) => line,
         Err(exit) => return exit.code().into(),
     };
-    let is_daemon = matches!(line.verb, Some(args::Verb::Serve(_)));
+    let is_daemon = matches!(line.verb, Some(args::Verb::Serve(_) | args::Verb::Guard(_)));
     logging::start(line.global.verbose, is_daemon);
     let mut context = Context::new(&line.global);
     let exit = match guarded(|| run_verb(line, &mut context)) {

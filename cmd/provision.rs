@@ -289,7 +289,7 @@ pub(crate) fn is_undone(name: &str, what: &str, undone: &Undone) -> CommandError
     CommandError::new(Exit::Reverted, what).hint(hint)
 }
 
-/// As many blocks as are named that have changed.
+/// As many blocks as are named.
 const NAMED: usize = 5;
 
 fn changed(name: &str, moved: &Moved) -> CommandError {

@@ -6,14 +6,15 @@ use hpt_agent::audit::Head;
 use hpt_keystore::{TargetName, VerifyingKey};
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{self, AuditHeadRequest, LogRequest};
+use hpt_transport::grpc;
 use serde::Serialize;
-use tonic::Code;
 use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 use crate::error::CommandError;
 use crate::heads::{Kept, Signed};
 use crate::print::style::FAILED;
-use crate::remote::Remote;
+use crate::remote::{Remote, was_cut};
 use crate::terminal::{Terminal, visible};
 
 /// The audit of a target is not what it was. In words: "it ends at record 3".
@@ -58,8 +59,8 @@ impl Watch {
         Self { signing, kept }
     }
 
-    /// Holds the head of the target's audit against the one that was seen before, and keeps it. A
-    /// target that does not answer at all is left to the other calls.
+    /// Has the target show that its audit goes on from the head that was seen before, and keeps where it
+    /// has come to. A target that does not answer at all is left to the other calls.
     pub(crate) async fn look(self, mut client: TargetClient<Channel>) -> Result<(), Alarm> {
         let kept = self.kept.read().map_err(|why| {
             let path = self.kept.path().display();
@@ -67,36 +68,59 @@ impl Watch {
                 "{path}, which tells what it was, cannot be read: {why}"
             ))
         })?;
-        let request = AuditHeadRequest {
-            known: kept.map_or(0, |head| head.seq),
-        };
-        let reply = match client.audit_head(request).await {
-            Ok(reply) => reply.into_inner(),
-            Err(status) if status.code() == Code::Unimplemented && kept.is_some() => {
-                return Err(Alarm("it is not there any more".to_owned()));
+        let Some(kept) = kept else {
+            // Nothing was seen of it yet: what is there now is what counts from here on.
+            if let Ok(reply) = client.audit_head(AuditHeadRequest::default()).await
+                && let Some(head) = reply.into_inner().head
+            {
+                self.keep(&self.signed(&head)?);
             }
-            Err(status) if status.code() == Code::FailedPrecondition => {
-                return Err(Alarm(status.message().to_owned()));
-            }
-            Err(_) => return Ok(()),
+            return Ok(());
         };
-        let now = reply.head.map(|head| self.signed(&head)).transpose()?;
-        if let Some(kept) = kept {
+        let mut walked = kept;
+        let now = loop {
+            let known = walked.seq;
+            let reply = match client.audit_head(AuditHeadRequest { known }).await {
+                Ok(reply) => reply.into_inner(),
+                Err(status) if is_silent(&status) => return Ok(()),
+                Err(status) if status.code() == Code::Unimplemented => {
+                    return Err(Alarm("it is not there any more".to_owned()));
+                }
+                Err(status) => return Err(Alarm(status.message().to_owned())),
+            };
+            let now = reply.head.map(|head| self.signed(&head)).transpose()?;
             let end = now.map_or(0, |now| now.head.seq);
-            if end < kept.seq {
-                let seen = kept.seq;
+            let seen = kept.seq;
+            let Some(now) = now.filter(|_| end >= known) else {
                 let what = format!("it ends at record {end}, and record {seen} was there earlier");
                 return Err(Alarm(what));
+            };
+            let links = reply.links.chunks_exact(blake3::OUT_LEN);
+            for words in links.take(usize::try_from(end - known).unwrap_or(usize::MAX)) {
+                walked.follow(blake3::Hash::from_slice(words).expect("32 bytes"));
             }
-            if reply.known != kept.hash.as_bytes() {
-                let what = "is another than the one that was there earlier";
-                return Err(Alarm(format!("record {} {what}", kept.seq)));
+            if walked.seq == end {
+                break now;
             }
+            if walked.seq == known {
+                let what = "it does not say what leads from record";
+                return Err(Alarm(format!("{what} {known} to record {end}")));
+            }
+        };
+        if now.head == kept {
+            return Ok(());
         }
-        match now {
-            Some(now) if kept != Some(now.head) => self.keep(&now),
-            _ => {}
+        if now.head.seq == kept.seq {
+            let what = "is another than the one that was there earlier";
+            return Err(Alarm(format!("record {} {what}", kept.seq)));
         }
+        if now.head != walked {
+            let (end, seen) = (now.head.seq, kept.seq);
+            let what =
+                format!("its records up to {end} do not follow from record {seen} as it was");
+            return Err(Alarm(what));
+        }
+        self.keep(&now);
         Ok(())
     }
 
@@ -117,6 +141,11 @@ impl Watch {
         head.verify(&self.signing, &signature).map_err(|_| bad())?;
         Ok(Signed { head, signature })
     }
+}
+
+/// Whether the target did not answer at all: the other calls say so.
+fn is_silent(status: &Status) -> bool {
+    was_cut(status) || grpc::dial_error(status).is_some()
 }
 
 impl Remote {

@@ -120,7 +120,11 @@ fn owner(owned: &Owned) -> String {
         text += "\n          it is not there any more";
     }
     let (run, by, when) = asked(owned.last.as_ref());
-    text + &format!("\nsince     run {run} of {by}, {when}")
+    text + &if run.is_empty() {
+        format!("\nsince     {by} asked for it, {when}, and it was in place")
+    } else {
+        format!("\nsince     run {run} of {by}, {when}")
+    }
 }
 
 /// What a run has made of it, in lines.

@@ -1,8 +1,6 @@
 //! Runs as the server sees them: an apply is judged here, and performed by a process of its own if
 //! there is anything to do; whoever wants to hear of a run follows its journal.
 
-use std::fs;
-
 use hpt_keystore::ClientName;
 use hpt_proto::convert::to_secrets;
 use hpt_proto::wire::{ApplyEvent, ApplyRequest, RunRequest};
@@ -13,8 +11,9 @@ use tonic::Status;
 use crate::audit::{Entry, Kind};
 use crate::due::Prepared;
 use crate::grants::Caller;
+use crate::guard::is_guardians;
 use crate::journal::follow::{Followed, Follower, is_end};
-use crate::journal::{Journals, cancel_path, name_run};
+use crate::journal::{Journals, name_run};
 use crate::refusal::{bad, blocking, failed, unplannable};
 use crate::run::{Order, RunError};
 use crate::runner::Runner;
@@ -188,12 +187,14 @@ impl TargetService {
                 "" => Status::not_found("no run goes on"),
                 run => Status::not_found(format!("run {run} does not go on")),
             })?;
-        let path = cancel_path(&self.0.places.run, &running.run);
-        // Its run reads who it was as soon as it is there.
-        let whole = path.with_extension("tmp");
-        let written = fs::write(&whole, caller.name.as_str());
-        let written = written.and_then(|()| fs::rename(&whole, &path));
-        written.map_err(|error| failed(&error))?;
+        if is_guardians(&running) {
+            return Err(Status::failed_precondition(format!(
+                "run {} puts back what was not confirmed in time, and does so to its end",
+                running.run
+            )));
+        }
+        let stopped = self.0.site.stop(&running.run, caller.name.as_str());
+        stopped.map_err(|error| failed(&error))?;
         self.0.notes.add(Entry {
             run: running.run.clone(),
             ..caller.entry(self.0.notes.now(), Kind::Cancelled)

@@ -1,8 +1,9 @@
 //! Runs that are undone unless they are confirmed in time, and what has become of each (J3).
 //!
 //! Beside its journal such a run has a file whose name says where it stands: `runs/ID.armed` from before
-//! its first effect on, then `ID.confirmed`, or `ID.reverting` and at last `ID.reverted`. Whoever renames
-//! the armed one has decided. `ID.over` says when the run ended.
+//! its first effect on, then `ID.confirmed`, or `ID.reverting` and at last `ID.reverted`, which is there
+//! only when an undo has put back all that can be put back. Whoever renames the armed one has decided.
+//! `ID.over` says since when its end is told: its time begins then.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -10,13 +11,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hpt_proto::{Running, wire};
+use hpt_proto::{Running, Undone, wire};
 use rustix::fs::FlockOperation;
 use rustix::time::ClockId;
 
 use crate::journal::{Journals, is_id};
+use crate::process;
 use crate::ruleset;
 
+/// Ends the name of the file that says why a run could not be undone yet.
+const TROUBLE: &str = "trouble";
 /// What changes with every boot.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -27,9 +31,9 @@ pub(crate) enum Stage {
     Armed,
     /// It stays.
     Confirmed,
-    /// Its time has passed.
+    /// Its time has passed, or somebody has begun to undo it: it is undone, however often that takes.
     Reverting,
-    /// It was undone.
+    /// It was undone, but for what nothing can put back.
     Reverted,
 }
 
@@ -56,16 +60,22 @@ impl Stage {
 pub(crate) enum Unconfirmed {
     #[error("this key is not pinned here any more, or without the grant apply")]
     NotAllowed,
+    #[error("hpt cannot start again as it does now: {0}")]
+    Keystore(String),
     #[error("there is no run {0} that has to be confirmed")]
     Unasked(String),
-    #[error("run {0} has not ended yet")]
-    GoesOn(String),
+    #[error("run {run} has not ended yet")]
+    GoesOn {
+        run: String,
+        /// It has told its end, and that is noted in a moment.
+        told: bool,
+    },
     #[error("run {0} is confirmed over a session that began after its end; this one is older")]
     OldSession(String),
-    #[error("it is too late: run {0} is being undone")]
-    Reverting(String),
-    #[error("it is too late: run {run} was undone by run {by}")]
-    Reverted { run: String, by: String },
+    #[error("it is too late: run {run} is being undone{trouble}")]
+    Reverting { run: String, trouble: String },
+    #[error("it is too late: run {} was undone by run {}", .0, .1.by)]
+    Reverted(String, Undone),
     #[error("the confirmation cannot be kept: {0}")]
     Io(#[from] io::Error),
 }
@@ -102,6 +112,11 @@ impl Confirmation {
         Ok(open)
     }
 
+    /// Whether it is not decided yet.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.stage(), Some(Stage::Armed | Stage::Reverting))
+    }
+
     pub(crate) fn run(&self) -> &str {
         &self.run
     }
@@ -118,11 +133,6 @@ impl Confirmation {
         self.become_of(&temp, Stage::Armed)
     }
 
-    /// As if it had never been armed, for a run that did not begin.
-    pub(crate) fn disarm(&self) {
-        let _ = fs::remove_file(self.path(Stage::Armed.suffix()));
-    }
-
     /// Keeps what is loaded into the running host, and by no file of it.
     pub(crate) fn keep_ruleset(&self) -> io::Result<()> {
         ruleset::keep(&self.path("nft"))
@@ -134,8 +144,8 @@ impl Confirmation {
     }
 
     /// Whether somebody sees to it that it is undone in time.
-    pub(crate) fn is_guarded(&self) -> io::Result<bool> {
-        Ok(self.guard()?.is_none())
+    pub(crate) fn is_guarded(&self) -> bool {
+        fs::read_to_string(self.path("guard")).is_ok_and(|name| process::lives(&name))
     }
 
     /// What is to be said of it, if it is not decided yet.
@@ -164,9 +174,11 @@ impl Confirmation {
         Stage::ALL.into_iter().find(is_there)
     }
 
-    /// Notes that the run has ended now; the first to do so is right.
-    pub(crate) fn note_end(&self) -> io::Result<()> {
-        let text = format!("{} {}\n", now().as_nanos(), boot()?);
+    /// Notes that the run's end is told now, from when on it can be confirmed, and that it has done
+    /// nothing since `rested`, a time since boot; the first to do so is right.
+    pub(crate) fn note_end(&self, rested: Duration) -> io::Result<()> {
+        let (told, rested) = (now().as_nanos(), rested.as_nanos());
+        let text = format!("{told} {}\n{rested}\n", boot()?);
         // A name that nobody else has: two that note it do not meet.
         let temp = self.path(&format!("tmp-{}", std::process::id()));
         let _ = fs::remove_file(&temp);
@@ -179,16 +191,23 @@ impl Confirmation {
         })
     }
 
-    /// How long ago the run ended, in this boot; `None` if nobody has noted it.
+    /// How long ago the run's end was told, in this boot; `None` if nobody has noted it.
     pub(crate) fn ended_ago(&self) -> Option<Duration> {
-        let nanos: u64 = self.in_this_boot("over")?;
+        let (nanos, _) = self.in_this_boot("over")?;
+        Some(now().saturating_sub(Duration::from_nanos(nanos)))
+    }
+
+    /// For how long it has done nothing any more, if its end was told in this boot.
+    fn rests_for(&self) -> Option<Duration> {
+        let (_, rested) = self.in_this_boot("over")?;
+        let nanos = rested.parse().ok()?;
         Some(now().saturating_sub(Duration::from_nanos(nanos)))
     }
 
     /// How long it waits after the run's end: not at all after a boot.
     pub(crate) fn window(&self) -> Duration {
-        let seconds = self.in_this_boot(Stage::Armed.suffix());
-        Duration::from_secs(seconds.unwrap_or_default())
+        let armed = self.in_this_boot(Stage::Armed.suffix());
+        Duration::from_secs(armed.map_or(0, |(seconds, _)| seconds))
     }
 
     /// Confirms the run, if the session that says so began this long ago, and after the run's end.
@@ -197,22 +216,42 @@ impl Confirmation {
         match self.stage() {
             None => Err(Unconfirmed::Unasked(run())),
             Some(Stage::Confirmed) => Ok(()),
-            Some(Stage::Reverting) => Err(Unconfirmed::Reverting(run())),
-            Some(Stage::Reverted) => Err(Unconfirmed::Reverted {
-                run: run(),
-                by: fs::read_to_string(self.path(Stage::Reverted.suffix()))?,
-            }),
+            Some(Stage::Reverting) => Err(self.reverting()),
+            Some(Stage::Reverted) => Err(Unconfirmed::Reverted(run(), self.undone()?)),
             Some(Stage::Armed) => {
-                let ended = self.ended_ago().ok_or_else(|| Unconfirmed::GoesOn(run()))?;
-                if session_age >= ended {
+                let rests = self.rests_for().ok_or_else(|| Unconfirmed::GoesOn {
+                    run: run(),
+                    told: false,
+                })?;
+                if session_age >= rests {
                     return Err(Unconfirmed::OldSession(run()));
                 }
                 if self.move_on(Stage::Armed, Stage::Confirmed)? {
                     return Ok(());
                 }
-                Err(Unconfirmed::Reverting(run()))
+                Err(self.reverting())
             }
         }
+    }
+
+    /// It cannot be confirmed any more; with what keeps it from being undone, if something does.
+    fn reverting(&self) -> Unconfirmed {
+        let trouble = fs::read_to_string(self.path(TROUBLE)).ok();
+        let trouble = trouble.map(|why| format!(", and that is tried again: {why}"));
+        Unconfirmed::Reverting {
+            run: self.run.clone(),
+            trouble: trouble.unwrap_or_default(),
+        }
+    }
+
+    /// Keeps for whoever asks why the run could not be undone yet.
+    pub(crate) fn note_trouble(&self, why: &str) {
+        let why = why.lines().next().unwrap_or_default();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(self.path(TROUBLE));
+        // It is in the log as well.
+        let _ = file.and_then(|mut file| file.write_all(why.as_bytes()));
     }
 
     /// Takes it upon the caller to undo the run; false if it is confirmed by then, or never was armed.
@@ -221,33 +260,52 @@ impl Confirmation {
         Ok(claimed || self.stage() == Some(Stage::Reverting))
     }
 
-    /// Notes which run has undone it.
-    pub(crate) fn reverted(&self, by: &str) -> io::Result<()> {
+    /// Notes how it was undone.
+    pub(crate) fn reverted(&self, how: &Undone) -> io::Result<()> {
         let path = self.path(Stage::Reverting.suffix());
-        fs::write(&path, by)?;
+        let lines = [&how.by].into_iter().chain(&how.stays);
+        let lines: Vec<_> = lines.map(String::as_str).collect();
+        fs::write(&path, lines.join("\n"))?;
         File::open(&path)?.sync_data()?;
-        self.become_of(&path, Stage::Reverted)
+        self.become_of(&path, Stage::Reverted)?;
+        let _ = fs::remove_file(self.path(TROUBLE));
+        Ok(())
     }
 
-    /// The id of the run that has undone it, if one has.
-    pub(crate) fn reverted_by(&self) -> Option<String> {
-        fs::read_to_string(self.path(Stage::Reverted.suffix())).ok()
+    /// How it was undone that is.
+    fn undone(&self) -> io::Result<Undone> {
+        let text = fs::read_to_string(self.path(Stage::Reverted.suffix()))?;
+        let mut lines = text.lines().map(str::to_owned);
+        let by = lines.next().unwrap_or_default();
+        let stays = lines.collect();
+        Ok(Undone { by, stays })
+    }
+
+    /// The same; `None` if it is not undone.
+    pub(crate) fn how_undone(&self) -> Option<Undone> {
+        self.undone().ok()
     }
 
     /// Keeps others from guarding it for as long as the answer lives; `None` if somebody does already.
     pub(crate) fn guard(&self) -> io::Result<Option<File>> {
         let file = match private(&self.path("guard")) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => File::open(self.path("guard"))?,
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                OpenOptions::new().write(true).open(self.path("guard"))?
+            }
             made => made?,
         };
-        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        Ok(locked.is_ok().then_some(file))
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        file.set_len(0)?;
+        (&file).write_all(process::own().as_bytes())?;
+        Ok(Some(file))
     }
 
     /// Removes what there is about a run whose journal goes.
     pub(crate) fn forget(&self) {
         let names = Stage::ALL.map(Stage::suffix).into_iter();
-        for name in names.chain(["over", "guard", "nft"]) {
+        for name in names.chain(["over", "guard", "nft", TROUBLE]) {
             let _ = fs::remove_file(self.path(name));
         }
     }
@@ -268,11 +326,16 @@ impl Confirmation {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// The number in a file that was written since the host was booted.
-    fn in_this_boot(&self, suffix: &str) -> Option<u64> {
+    /// The number in a file that was written since the host was booted, and the line below.
+    fn in_this_boot(&self, suffix: &str) -> Option<(u64, String)> {
         let text = fs::read_to_string(self.path(suffix)).ok()?;
-        let (number, then) = text.trim_end().split_once(' ')?;
-        (then == boot().ok()?).then(|| number.parse().ok())?
+        let mut lines = text.lines();
+        let (number, then) = lines.next()?.split_once(' ')?;
+        let number = number
+            .parse()
+            .ok()
+            .filter(|_| boot().is_ok_and(|now| now == then))?;
+        Some((number, lines.next().unwrap_or_default().to_owned()))
     }
 }
 
@@ -287,7 +350,7 @@ pub(crate) fn boot() -> io::Result<String> {
 }
 
 /// The time since the host was booted, the same in all processes.
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     let now = rustix::time::clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())

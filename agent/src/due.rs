@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hpt_proto::wire::KeptOrder;
+use hpt_proto::wire::{Header, KeptOrder};
 use hpt_proto::{Begun, End, Told};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::host::live::Live;
@@ -12,7 +12,7 @@ use hpt_provisioner::run::{SoFar, apply, apply_bound, go_on};
 use hpt_provisioner::secret::Secret;
 
 use crate::Places;
-use crate::confirm::Confirmation;
+use crate::confirm::{self, Confirmation};
 use crate::guard::Guardian;
 use crate::journal::{Journal, Journals, cancel_path};
 use crate::ledger::Ledgers;
@@ -93,8 +93,12 @@ impl Due {
             let age = self.recorded.age(self.begun.running.since);
             Journal::go_on(&self.journals, self.begun, age, cancel, hear)
         } else {
-            let key = self.recorded.key();
-            Journal::begin(&self.journals, self.begun, self.in_doubt, key, cancel, hear)
+            let of = Header {
+                in_doubt: self.in_doubt.into_iter().collect(),
+                key: self.recorded.key().to_owned(),
+                ..Header::default()
+            };
+            Journal::begin(&self.journals, self.begun, of, cancel, hear)
         };
         let mut journal = journal.map_err(|why| self.recorded.failed(why))?;
         let (config, host) = (&self.config, &mut self.host);
@@ -103,14 +107,9 @@ impl Due {
             Start::Bound(_, expected) => apply_bound(config, expected, host, &mut journal),
             Start::Resumed(so_far) => go_on(config, host, &mut journal, so_far),
         };
+        let rested = confirm::now();
         self.order.well = report.succeeded();
         orders.note_end(&self.order);
-        if self.guardian.is_some()
-            && let Some(confirmation) = Confirmation::of(&self.journals, &run)
-            && let Err(why) = confirmation.note_end()
-        {
-            tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
-        }
         let ids = self.config.blocks.iter().map(|block| block.id.as_str());
         ledgers.end(&run, self.ledger, &report, ids);
         let end = End::Report {
@@ -123,6 +122,14 @@ impl Due {
         if reboots && let Err(why) = orders.forget(Whose::Run(&run)) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }
-        Ok(self.recorded.end(end, journal))
+        let end = self.recorded.end(end, journal);
+        // Last, as the time runs from here on in which it can be confirmed.
+        if self.guardian.is_some()
+            && let Some(confirmation) = Confirmation::of(&self.journals, &run)
+            && let Err(why) = confirmation.note_end(rested)
+        {
+            tracing::error!("the end of the run cannot be noted: {why}"); // its guardian will
+        }
+        Ok(end)
     }
 }

@@ -9,23 +9,29 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use hpt_proto::wire::RunRequest;
-use hpt_proto::{End, Running};
+use hpt_proto::{End, Running, Undone};
 use tokio::process::Command;
+use tokio::task::spawn_blocking;
+use tokio::time::MissedTickBehavior;
 
 use crate::Places;
 use crate::audit::Asked;
 use crate::child::{ChildError, places_of, read_order};
-use crate::confirm::{Confirmation, Stage};
+use crate::confirm::{Confirmation, Stage, now};
 use crate::journal::{Journals, Standing, name_run};
 use crate::lock;
 use crate::run::{RunError, Site};
 use crate::runner::{PATH, Runner};
 
+/// From one look at whether all that are not decided are looked after to the next.
+const EACH: Duration = Duration::from_secs(1);
 /// From one look at what has become of a run to the next.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often an undo is tried that cannot begin, and how long between two tries.
-const TRIES: u32 = 30;
+/// The time before the second try to undo a run; it doubles with each that fails, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(5);
+/// By whom runs are that undo others in their stead; no client has such a name.
+const BY: &str = "the confirmation window of ";
 
 /// Who looks after runs that must be confirmed.
 #[derive(Debug, Clone)]
@@ -66,7 +72,7 @@ impl Guardian {
         }
         confirmation.arm(window)?;
         self.watch(places, run).map_err(|why| {
-            confirmation.disarm();
+            confirmation.forget();
             RunError::NoGuardian(why)
         })
     }
@@ -80,7 +86,7 @@ impl Guardian {
             let holder = lock::holder(places).map_err(io::Error::other)?;
             let goes_on = |run: &str| holder.as_ref().is_some_and(|holder| holder.run == run);
             open.iter().try_for_each(|open| {
-                if goes_on(open.run()) || open.is_guarded()? {
+                if goes_on(open.run()) || open.is_guarded() {
                     Ok(())
                 } else {
                     self.watch(places, open.run())
@@ -89,6 +95,18 @@ impl Guardian {
         });
         if let Err(why) = watched {
             tracing::error!("a run that was not confirmed cannot be undone: {why}");
+        }
+    }
+
+    /// Sees to all of them again and again, for as long as it is polled: a host that nobody can reach
+    /// undoes what locks its operator out, whatever has become of whoever was to do it.
+    pub(crate) async fn watch_always(self, places: Places) {
+        let mut tick = tokio::time::interval(EACH);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let (guardian, places) = (self.clone(), places.clone());
+            let _ = spawn_blocking(move || guardian.watch_all(&places)).await;
         }
     }
 
@@ -105,6 +123,11 @@ impl Guardian {
         };
         self.runner.start_guardian(&order, run)
     }
+}
+
+/// Whether a run undoes another because that was not confirmed.
+pub(crate) fn is_guardians(running: &Running) -> bool {
+    running.by.starts_with(BY)
 }
 
 /// All of the hidden verb `hpt guard`: an order on standard input, and one line on standard output when
@@ -130,12 +153,8 @@ pub fn guard(
     if guarding.is_none() || !wait(&confirmation, &places)? {
         return Ok(());
     }
-    let undone = undo(&confirmation, &places, clock);
-    if !order.serving.is_empty() {
-        serve_again(&order.serving);
-    }
-    // Told when hpt serves again, so that whoever hears of it finds it there.
-    Ok(confirmation.reverted(&undone?).map_err(RunError::from)?)
+    undo(&confirmation, &places, &order.serving, clock);
+    Ok(())
 }
 
 /// Waits until the run has ended, and then for its confirmation. True if it is to be undone.
@@ -155,7 +174,7 @@ fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> 
                 // A host that goes down ends this process too, and the run goes on when it is back.
                 if is_held || is_awaited(places, confirmation.run()) {
                     sleep(LOOK);
-                } else if let Err(why) = confirmation.note_end() {
+                } else if let Err(why) = confirmation.note_end(now()) {
                     // Its process could not say so either; nobody can confirm it then.
                     tracing::error!("the end of the run cannot be noted: {why}");
                     sleep(confirmation.window());
@@ -172,40 +191,67 @@ fn is_awaited(places: &Places, run: &str) -> bool {
     matches!(standing, Ok(Ok(Some(standing))) if standing.is_awaited())
 }
 
-/// Undoes the run; the id of the run that did.
-fn undo(
-    confirmation: &Confirmation,
-    places: &Places,
-    clock: fn() -> u64,
-) -> Result<String, RunError> {
+/// Undoes the run, however often that must be tried.
+fn undo(confirmation: &Confirmation, places: &Places, serving: &str, clock: fn() -> u64) {
     let run = confirmation.run();
     let site = Site::new(places.clone());
-    let mut tries = 0;
+    let mut pause = PAUSE;
+    let mut serves = serving.is_empty();
+    let mut said = String::new();
     loop {
-        tries += 1;
         let now = clock();
         let running = Running {
             run: name_run(now, places),
-            by: format!("the confirmation window of {run}"),
+            by: format!("{BY}{run}"),
             since: now,
         };
-        let by = running.run.clone();
-        tracing::warn!("run {run} was not confirmed in time: run {by} undoes it");
-        match site.undo(run, running, &Asked::default(), &mut |_| {}) {
-            Ok(End::Busy(holder)) if tries < TRIES => {
-                tracing::warn!("run {} holds the host still", holder.run);
+        let tried = site.revert(confirmation, running);
+        let is_busy = matches!(&tried, Ok(Some(undone)) if matches!(undone.end, End::Busy(_)));
+        let how = match tried {
+            Ok(Some(undone)) => undone.how,
+            Ok(None) => return, // somebody else has
+            Err(RunError::NoRun(_)) => {
+                tracing::warn!("run {run} has changed nothing: it was killed before it began");
+                return confirmation.forget();
             }
-            // Without a journal it was killed before it began.
-            Ok(_) | Err(RunError::NoRun(_)) => return Ok(by),
-            Err(why) if tries < TRIES => tracing::error!("run {run} cannot be undone yet: {why}"),
-            Err(why) => return Err(why),
+            Err(why) => Err(why.to_string()),
+        };
+        // Also where some of it cannot be put back yet: hpt may serve by what has been.
+        if !is_busy && (how.is_ok() || !serves) {
+            serve_again(serving);
+            serves = true;
         }
-        sleep(PAUSE);
+        // Told when hpt serves again, so that whoever hears of it finds it there.
+        let noted = how.and_then(|how| note(confirmation, &how));
+        let Err(why) = noted else {
+            return;
+        };
+        if !is_busy || said != why {
+            tracing::error!("run {run} is to be undone, which will be tried again: {why}");
+        }
+        if is_busy {
+            said = why;
+            sleep(PAUSE);
+        } else {
+            confirmation.note_trouble(&why);
+            sleep(pause);
+            pause = LONGEST.min(pause * 2);
+        }
     }
 }
 
-/// Whatever the run has made of the unit of `hpt serve`: its files are as they were by now.
+fn note(confirmation: &Confirmation, how: &Undone) -> Result<(), String> {
+    let noted = confirmation.reverted(how);
+    noted.map_err(|why| format!("it cannot be noted that it was: {why}"))?;
+    tracing::warn!("run {} is undone by run {}", confirmation.run(), how.by);
+    Ok(())
+}
+
+/// Whatever the run has made of the unit of `hpt serve`, if it has one: its files are as they were by now.
 fn serve_again(unit: &str) {
+    if unit.is_empty() {
+        return;
+    }
     for words in [
         &["daemon-reload"][..],
         &["reset-failed", unit],

@@ -58,7 +58,7 @@ impl Ledgers {
         let path = self.path(name);
         let mut ledger = parse(&path)?;
         if let Some(run) = ledger.open.clone() {
-            ledger.settle(&self.deeds(&run)?);
+            self.settle(&mut ledger, &run, &self.deeds(&run)?)?;
         }
         Ok(ledger)
     }
@@ -119,11 +119,38 @@ impl Ledgers {
                 let deed = deeds.blocks.entry(id.to_owned()).or_default();
                 deed.outcome = Some(end.outcome);
             }
-            ledger.settle(&deeds);
+            self.settle(&mut ledger, run, &deeds)?;
             self.write(&ledger)
         });
         if let Err(why) = settled {
             tracing::error!("what the run has come to cannot be noted in the ledger: {why}");
+        }
+    }
+
+    /// Notes what a run has come to. What it has put back by itself is owned as it was before.
+    fn settle(&self, ledger: &mut Ledger, run: &str, deeds: &Deeds) -> io::Result<()> {
+        ledger.settle(deeds);
+        let is_reverted = |id: &str| {
+            let deed = deeds.blocks.get(id);
+            deed.is_some_and(|deed| deed.outcome == Some(Outcome::Reverted))
+        };
+        if deeds.blocks.keys().any(|id| is_reverted(id)) {
+            let before = self.before(run, &ledger.name)?;
+            ledger.undo(run, &before, &is_reverted);
+        }
+        Ok(())
+    }
+
+    /// What a config owned before this run.
+    fn before(&self, run: &str, name: &str) -> io::Result<Ledger> {
+        match parse(&self.found(run, name)) {
+            Ok(mut before) => {
+                // One that broke off was settled by nobody before this run.
+                before.open = None;
+                Ok(before)
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Ledger::new(name)),
+            Err(e) => Err(e),
         }
     }
 
@@ -134,15 +161,7 @@ impl Ledgers {
         let ids: BTreeSet<&str> = past.blocks.iter().map(|block| block.id.as_str()).collect();
         let mut all = Vec::new();
         for mut now in self.read()? {
-            let before = match parse(&self.found(run, &now.name)) {
-                Ok(mut before) => {
-                    // One that broke off was settled by nobody before this run.
-                    before.open = None;
-                    before
-                }
-                Err(e) if e.kind() == ErrorKind::NotFound => Ledger::new(&now.name),
-                Err(e) => return Err(e),
-            };
+            let before = self.before(run, &now.name)?;
             let known = now.things.clone();
             now.reown(&before, &|id| ids.contains(id));
             let is_changed = now.things.iter().any(|owned| owned.last.run == run);

@@ -11,10 +11,11 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use crate::Places;
+use crate::process;
 use crate::state::{StateError, private_dir};
 
-/// How often, and after what pauses, a lock is tried again: whoever looks into it holds it for a
-/// moment, and whoever took it has its name to write. In all less than 100 ms.
+/// How often, and after what pauses, a lock is tried again: whoever took it has its name to write, and
+/// whoever was killed lets it go a moment later. In all less than 100 ms.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -49,22 +50,14 @@ impl Lock {
             if attempt > 0 {
                 thread::sleep(PAUSE);
             }
-            if try_lock(&file, FlockOperation::NonBlockingLockExclusive).map_err(cannot)? {
+            if try_lock(&file).map_err(cannot)? {
                 write(&mut file, running).map_err(cannot)?;
                 return Ok(Self { file });
             }
-            if try_lock(&file, FlockOperation::NonBlockingLockShared).map_err(cannot)? {
-                // Others only look.
-                rustix::fs::flock(&file, FlockOperation::Unlock)
-                    .map_err(|why| cannot(why.into()))?;
-                continue;
-            }
-            let named = read(&mut file).map_err(cannot)?;
-            // Of a process that was killed the name stays until the next one has written its own.
-            if named.is_some() && named == holder {
+            holder = read(&mut file).map_err(cannot)?;
+            if holder.is_some() {
                 break;
             }
-            holder = named;
         }
         let unnamed = || Running {
             run: "?".into(),
@@ -82,18 +75,14 @@ impl Drop for Lock {
     }
 }
 
-/// Which run holds the host, if one does.
+/// Which run holds the host, if one does. It does not take the lock, not even for a moment: those who
+/// look keep nobody from taking it.
 ///
 /// # Errors
 /// If the lock's file cannot be used.
 pub fn holder(places: &Places) -> Result<Option<Running>, StateError> {
     let path = places.run.join("lock");
     let mut file = open(places)?;
-    let free = try_lock(&file, FlockOperation::NonBlockingLockShared)
-        .map_err(StateError::io("cannot look at", &path))?;
-    if free {
-        return Ok(None);
-    }
     read(&mut file).map_err(StateError::io("cannot read", &path))
 }
 
@@ -112,34 +101,35 @@ fn open(places: &Places) -> Result<File, StateError> {
         .map_err(StateError::io("cannot open", &path))
 }
 
-fn try_lock(file: &File, how: FlockOperation) -> io::Result<bool> {
-    match rustix::fs::flock(file, how) {
+fn try_lock(file: &File) -> io::Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(e) => Err(e.into()),
     }
 }
 
-/// Three lines: the run, who started it, since when. Names have no line feeds.
+/// Four lines: the run, who started it, since when, and the process. Names have no line feeds.
 fn write(file: &mut File, running: &Running) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
-    file.write_all(format!("{}\n{}\n{}\n", running.run, running.by, running.since).as_bytes())
+    let Running { run, by, since } = running;
+    let process = process::own();
+    file.write_all(format!("{run}\n{by}\n{since}\n{process}\n").as_bytes())
 }
 
-/// `None` while the holder has not written its name yet, or wipes it.
+/// `None` while the holder has not written its name yet, or wipes it; and of one that was killed.
 fn read(file: &mut File) -> io::Result<Option<Running>> {
     let mut text = String::new();
     file.rewind()?;
     file.take(1024).read_to_string(&mut text)?;
     let mut lines = text.lines();
     let mut next = || lines.next().map(str::to_owned);
-    let (run, by, since) = (next(), next(), next());
-    let since = since
-        .filter(|_| text.ends_with('\n'))
-        .and_then(|s| s.parse().ok());
-    Ok(match (run, by, since) {
-        (Some(run), Some(by), Some(since)) => Some(Running { run, by, since }),
+    let (run, by, since, process) = (next(), next(), next(), next());
+    let since = since.and_then(|s| s.parse().ok());
+    let process = process.filter(|process| text.ends_with('\n') && process::lives(process));
+    Ok(match (run, by, since, process) {
+        (Some(run), Some(by), Some(since), Some(_)) => Some(Running { run, by, since }),
         _ => None,
     })
 }
@@ -212,18 +202,35 @@ mod tests {
         assert_eq!(locks.len(), 1);
     }
 
+    /// What a process has left that was killed names nobody.
+    #[test]
+    fn a_name_without_its_process_holds_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = places(dir.path());
+        drop(Lock::take(&places, &run("first")).unwrap());
+        let note = format!("gone\nlaptop\n1\n{} 1\n", std::process::id());
+        std::fs::write(places.run.join("lock"), note).unwrap();
+        assert_eq!(holder(&places).unwrap(), None);
+        let _lock = Lock::take(&places, &run("second")).unwrap();
+        assert_eq!(holder(&places).unwrap(), Some(run("second")));
+    }
+
     /// Those who only look do not make a free host look taken.
     #[test]
     fn looking_keeps_nobody_out() {
         let dir = tempfile::tempdir().unwrap();
         let places = places(dir.path());
         std::thread::scope(|scope| {
-            let looking = scope.spawn(|| {
+            let look = || {
                 for _ in 0..2_000 {
                     holder(&places).unwrap();
                 }
-            });
-            while !looking.is_finished() {
+            };
+            let looking: Vec<_> = (0..4).map(|_| scope.spawn(look)).collect();
+            while !looking
+                .iter()
+                .all(std::thread::ScopedJoinHandle::is_finished)
+            {
                 drop(Lock::take(&places, &run("x")).unwrap());
             }
         });

@@ -16,6 +16,9 @@ use crate::grants::Caller;
 const WAITING: usize = 256;
 /// How often it is recorded that one client asks for what it may not (L4).
 const EVERY: Duration = Duration::from_secs(1);
+/// How often it is recorded that somebody was turned away at the door, whoever it was: strangers have many
+/// addresses, and must not be able to fill the disk.
+const STRANGERS: Duration = Duration::from_secs(10);
 
 /// Where the server's records go. Nobody waits for them; what is too much is counted.
 pub(crate) struct Notes {
@@ -24,6 +27,8 @@ pub(crate) struct Notes {
     dropped: AtomicU64,
     /// When each client was last told no, and how often since without a record.
     refused: Mutex<HashMap<String, (Instant, u64)>>,
+    /// When somebody was last turned away, and how many since without a record.
+    strangers: Mutex<Option<(Instant, u64)>>,
 }
 
 /// Writes them.
@@ -40,6 +45,7 @@ impl Notes {
             clock,
             dropped: AtomicU64::new(0),
             refused: Mutex::default(),
+            strangers: Mutex::default(),
         };
         (Arc::new(notes), Writer { audit, entries })
     }
@@ -61,10 +67,22 @@ impl Notes {
 
     /// A connection that did not authenticate; the listener speaks of a source once a second (L4).
     pub(crate) fn turned_away(&self, who: TurnedAway) {
+        let unsaid = {
+            let mut strangers = self.strangers.lock().expect("nobody panics holding it");
+            match &mut *strangers {
+                Some((at, unsaid)) if at.elapsed() < STRANGERS => {
+                    *unsaid += 1 + who.unsaid;
+                    return;
+                }
+                last => last
+                    .replace((Instant::now(), 0))
+                    .map_or(0, |(_, unsaid)| unsaid),
+            }
+        };
         let entry = Entry::new(self.now(), Kind::SessionRefused)
             .with("source", who.source)
             .with("why", who.why);
-        self.add(and_unsaid(entry, who.unsaid));
+        self.add(and_unsaid(entry, who.unsaid + unsaid));
     }
 
     /// A call of a pinned client that it may not make.

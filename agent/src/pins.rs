@@ -86,9 +86,21 @@ impl Pins {
     }
 
     /// The pinned client that holds a key, as the file says at this moment. May block.
-    pub(crate) fn caller_now(&self, key: PublicKey, notes: &Notes) -> Option<Arc<Caller>> {
+    ///
+    /// # Errors
+    /// If hpt could not start again with the file as it is, or would be another target then.
+    pub(crate) fn caller_now(
+        &self,
+        key: PublicKey,
+        notes: &Notes,
+    ) -> Result<Option<Arc<Caller>>, String> {
+        let keys = target::load(&self.path).map_err(|why| why.to_string())?;
+        if keys.own.channel.public() != self.own {
+            let path = self.path.display();
+            return Err(format!("{path} holds other keys of this target"));
+        }
         self.look(notes);
-        self.caller(key)
+        Ok(self.caller(key))
     }
 
     /// Reads the file again if it is another one by now. A file that cannot be read changes

@@ -9,7 +9,6 @@ use hpt_proto::{Begun, BlockName, End, Running};
 use hpt_provisioner::block::Block;
 use hpt_provisioner::config::Config;
 use hpt_provisioner::host::live::Live;
-use hpt_provisioner::ledger::By;
 use hpt_provisioner::plan::{Asker, Bound, Plan, Planned, Reveal, expect};
 use hpt_provisioner::undo::Change;
 
@@ -31,7 +30,7 @@ impl Site {
     /// A run that holds its host, or why there is none.
     pub(crate) fn prepare(&self, order: Order) -> Result<Prepared, RunError> {
         let config_hash = config_hash(&order.delivery.request);
-        let kept = keep(&order);
+        let (kept, mut by) = (keep(&order), order.by());
         let (host, config) = self.open(order.delivery)?;
         let mut config = match config {
             Ok(config) => config,
@@ -50,6 +49,11 @@ impl Site {
             Err(LockError::State(error)) => return Err(error.into()),
         };
         let journals = Journals::open(self.places())?;
+        sweep_unbegun(&journals)?;
+        // Before anything is asked of the host that may take its time: whoever undoes a run waits for it.
+        if let Some(holder) = undecided(&journals, None)? {
+            return Ok(Prepared::Over(End::Busy(holder)));
+        }
         if let Some(holder) = rebooting(&journals, &host)? {
             return Ok(Prepared::Over(End::Busy(holder)));
         }
@@ -68,17 +72,19 @@ impl Site {
             return Ok(Prepared::Over(end));
         }
         if plan.is_empty() {
-            // Whatever broke off before, all is in place; commands stay in doubt.
-            journals.put_away(None)?;
-            if config.prunes && books.mine.forget(&left) {
-                ledgers.write(&books.mine).map_err(RunError::Ledger)?;
+            // Whatever broke off before, all is in place, but for commands in doubt.
+            let broken = Standing::unfinished(&journals)?;
+            if broken.is_none_or(|run| run.commands_in_doubt().is_empty()) {
+                journals.put_away(None)?;
+            }
+            by.run.clear();
+            let Books { mine, others } = &mut books;
+            if mine.find_in_place(&config, &plan, &left, others, by) {
+                ledgers.write(mine).map_err(RunError::Ledger)?;
             }
             orders.note_in_place(&kept);
             let end = End::report(String::new(), plan.report());
             return Ok(Prepared::Over(end));
-        }
-        if let Some(holder) = undecided(&journals, None)? {
-            return Ok(Prepared::Over(End::Busy(holder)));
         }
         let in_doubt = match in_doubt(&journals, &plan, &order.rerun)? {
             Ok(others) => others,
@@ -89,12 +95,6 @@ impl Site {
             let window = window.unwrap_or_else(|| self.window(&config, &plan));
             (!window.is_zero()).then_some((window, guardian))
         });
-        let by = By {
-            run: order.running.run.clone(),
-            client: order.running.by.clone(),
-            key: order.asked.key.clone(),
-            time: order.running.since,
-        };
         let Books { mine, others } = &mut books;
         mine.begin(&config, &plan, &left, others, &by);
         let audit = Audit::open(self.places())?;
@@ -198,7 +198,8 @@ fn in_doubt(
     if blocks.is_empty() {
         return Ok(Ok(in_doubt));
     }
-    let run = earlier.running();
+    let run = Standing::who_left(journals, &blocks)?.unwrap_or(earlier);
+    let run = run.running();
     Ok(Err(End::InDoubt { run, blocks }))
 }
 
@@ -206,11 +207,20 @@ fn in_doubt(
 /// `but` may go ahead.
 pub(crate) fn undecided(journals: &Journals, but: Option<&str>) -> io::Result<Option<Running>> {
     let open = Confirmation::open(journals)?;
-    let Some(open) = open.iter().find(|open| Some(open.run()) != but) else {
-        return Ok(None);
-    };
-    let standing = Standing::read(journals, open.run())?;
-    Ok(standing.map(|run| run.running()))
+    let mut others = open.iter().filter(|open| Some(open.run()) != but);
+    others
+        .find_map(|open| Standing::running_of(journals, open.run()).transpose())
+        .transpose()
+}
+
+/// Forgets runs that were armed and never began; for who holds the host, as nobody else is about to begin.
+pub(crate) fn sweep_unbegun(journals: &Journals) -> io::Result<()> {
+    for open in Confirmation::open(journals)? {
+        if Standing::running_of(journals, open.run())?.is_none() {
+            open.forget();
+        }
+    }
+    Ok(())
 }
 
 fn name_of(planned: Planned) -> BlockName {

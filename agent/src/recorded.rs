@@ -44,7 +44,11 @@ impl Recorded {
             }
         });
         let entries: Vec<_> = cut.into_iter().chain([self.began.clone()]).collect();
-        self.audit.begin(&entries).map_err(RunError::Audit)?;
+        let begun = match self.began.kind {
+            Kind::UndoBegan => self.audit.begin_undo(&entries),
+            _ => self.audit.begin(&entries),
+        };
+        begun.map_err(RunError::Audit)?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! that `hpt serve` starts, and to find out that no child is needed.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use hpt_provisioner::fault::Fault;
 use hpt_provisioner::host::facts::Facts;
 use hpt_provisioner::host::live::{self, Kept, Live};
 use hpt_provisioner::host::{HostError, Observe};
-use hpt_provisioner::ledger::Left;
+use hpt_provisioner::ledger::{By, Left};
 use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Reveal, plan};
 use hpt_provisioner::secret::Secret;
 use hpt_transport::LocalKey;
@@ -25,7 +26,7 @@ use crate::Places;
 use crate::audit::Asked;
 use crate::due::Prepared;
 use crate::guard::Guardian;
-use crate::journal::{Journals, Standing};
+use crate::journal::{Journals, Standing, cancel_path};
 use crate::ledger::{Books, Ledgers};
 use crate::lock;
 use crate::state::{State, StateError};
@@ -83,6 +84,18 @@ pub struct Order {
     /// In what time it must be confirmed, and who undoes it if it is not: zero for never, and `None` for
     /// what its config says. Without it nobody could confirm it.
     pub confirm: Option<(Option<Duration>, Guardian)>,
+}
+
+impl Order {
+    /// The run and who asked for it, as the ledger names them.
+    pub(crate) fn by(&self) -> By {
+        By {
+            run: self.running.run.clone(),
+            client: self.running.by.clone(),
+            key: self.asked.key.clone(),
+            time: self.running.since,
+        }
+    }
 }
 
 /// A host, and what it remembers from one plan to the next. Clones share it.
@@ -190,6 +203,18 @@ impl Site {
         let still = still.filter(|run| run.running() == open.running());
         let still = still.filter(|run| !run.is_awaited());
         Ok(still.map(|run| run.interrupted()))
+    }
+
+    /// Has a run stop before its next block, for this client.
+    ///
+    /// # Errors
+    /// If that cannot be left for it to find.
+    pub fn stop(&self, run: &str, by: &str) -> io::Result<()> {
+        let path = cancel_path(&self.places.run, run);
+        // The run reads who it was as soon as it is there.
+        let whole = path.with_extension("tmp");
+        fs::write(&whole, by)?;
+        fs::rename(&whole, &path)
     }
 
     /// Brings a config about, or says why nothing was done. All that is told is in the run's journal

@@ -102,8 +102,10 @@ impl Runner {
         let mut told = child.stdout.take().expect("stdout is piped");
         orders.write_all(&framed(order))?;
         drop(orders);
-        told.read_exact(&mut [0])
-        // It is not waited for: it outlives this process, or is dropped with it.
+        let begun = told.read_exact(&mut [0]);
+        // It may outlive this process; where it does not, nothing is left of it.
+        std::thread::spawn(move || child.wait());
+        begun
     }
 }
 

@@ -134,8 +134,7 @@ impl Server {
         resume(&self.places, &self.runner, self.notes.now()).await;
         // What was armed before the host was booted, or hpt started anew.
         let guardian = Guardian::of(self.runner, systemd::own_unit());
-        let places = self.places;
-        tokio::task::spawn_blocking(move || guardian.watch_all(&places));
+        let watching = guardian.watch_always(self.places);
         let notes = Arc::clone(&self.notes);
         let tell = Arc::new(move |who| notes.turned_away(who));
         let incoming = listen_and_tell(tcp, self.own, self.pins.allow(), self.limits, tell);
@@ -166,6 +165,7 @@ impl Server {
             () = self.pins.follow(self.notes) => Ok(()),
             () = writer.follow() => Ok(()),
             () = told_to_stop => Ok(()),
+            () = watching => Ok(()),
         };
         writer.finish().await;
         ended

@@ -3,13 +3,13 @@
 use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hpt_keystore::SigningKey;
+use hpt_keystore::{PublicKey, SigningKey};
 use hpt_proto::convert::{hashes, to_hashes, to_plan_reply};
 use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
-use hpt_proto::{Delivery, Running};
+use hpt_proto::{Delivery, Running, Undone};
 use hpt_provisioner::plan::Reveal;
 use hpt_transport::LocalKey;
 use hpt_transport::grpc::Peer;
@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::Places;
-use crate::audit::{Audit, Head};
+use crate::audit::{Audit, Entry, Head, Kind};
 use crate::blobs::Store;
 use crate::confirm::{Confirmation, Unconfirmed};
 use crate::drift::Drift;
@@ -35,13 +35,15 @@ use crate::run::{RunError, Site};
 use crate::runner::Runner;
 use crate::state::StateError;
 use crate::systemd::own_unit;
-use crate::undone::undone;
-use crate::wait::Beginning;
+use crate::wait::{Beginning, Seen};
 
 /// How many requests are judged at once: each may hold its config several times.
 const JUDGED_AT_ONCE: usize = 4;
 /// How many logs are read at once: a client that is slow to hear one keeps a thread.
 const READ_AT_ONCE: usize = 4;
+/// How long the note that a run has ended may take that has told its end, and from one look to the next.
+const LINGERS: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_millis(5);
 /// The call by which a run is confirmed.
 const CONFIRM: &str = "/hpt.v1.Target/Confirm";
 /// Events of a run that wait for a client.
@@ -66,6 +68,7 @@ pub(crate) struct Shared {
     started: Instant,
     judging: Semaphore,
     pub(crate) beginning: Beginning,
+    pub(crate) seen: Seen,
     reading: Arc<Semaphore>,
 }
 
@@ -95,6 +98,7 @@ impl TargetService {
             started: Instant::now(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
             beginning: Beginning::default(),
+            seen: Seen::default(),
             reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
         })))
     }
@@ -117,6 +121,32 @@ impl TargetService {
     pub(crate) async fn see_to_guardians(&self) -> Result<(), Status> {
         let (guardian, places) = (self.0.guardian.clone(), self.0.places.clone());
         blocking(move || guardian.watch_all(&places)).await
+    }
+
+    /// Confirms a run over a session that began then, of who has this key. May block.
+    fn confirm_run(&self, run: &str, began: Instant, key: PublicKey) -> Result<(), Unconfirmed> {
+        // The run may have taken away what this session was let in by.
+        let caller = self.0.pins.caller_now(key, &self.0.notes);
+        let caller = caller.map_err(Unconfirmed::Keystore)?;
+        let caller = caller.filter(|caller| caller.may(CONFIRM).is_ok());
+        let caller = caller.ok_or(Unconfirmed::NotAllowed)?;
+        let journals = Journals::open(&self.0.places).map_err(io::Error::other)?;
+        let confirmation = Confirmation::of(&journals, run);
+        let confirmed = confirmation
+            .ok_or_else(|| Unconfirmed::Unasked(run.to_owned()))?
+            .confirm(began.elapsed());
+        confirmed.map_err(|why| match why {
+            Unconfirmed::GoesOn { run, .. } => {
+                let told = journals.has_ended(&run);
+                Unconfirmed::GoesOn { run, told }
+            }
+            why => why,
+        })?;
+        self.0.notes.add(Entry {
+            run: run.to_owned(),
+            ..caller.entry(self.0.notes.now(), Kind::Confirmed)
+        });
+        Ok(())
     }
 
     pub(crate) async fn running(&self) -> Result<Option<Running>, Status> {
@@ -288,25 +318,23 @@ impl Target for TargetService {
         request: Request<wire::ConfirmRequest>,
     ) -> Result<Response<wire::ConfirmReply>, Status> {
         let session = request.extensions().get::<Peer>().ok_or_else(bug)?;
-        let (began, key, pins) = (session.began, session.key, Arc::clone(&self.0.pins));
-        let (places, run) = (self.0.places.clone(), request.into_inner().run);
-        let notes = Arc::clone(&self.0.notes);
-        let told = blocking(move || {
-            // The run may have taken away what this session was let in by.
-            let caller = pins.caller_now(key, &notes);
-            if caller.is_none_or(|caller| caller.may(CONFIRM).is_err()) {
-                return Err(Unconfirmed::NotAllowed);
+        let (began, key) = (session.began, session.key);
+        let run = request.into_inner().run;
+        let asked = Instant::now();
+        let confirmed = loop {
+            let (service, run) = (self.clone(), run.clone());
+            let confirmed = blocking(move || service.confirm_run(&run, began, key)).await?;
+            match confirmed {
+                // Its end is told already, and noted in a moment.
+                Err(Unconfirmed::GoesOn { told: true, .. }) if asked.elapsed() < LINGERS => {
+                    tokio::time::sleep(SOON).await;
+                }
+                confirmed => break confirmed,
             }
-            let journals = Journals::open(&places).map_err(io::Error::other)?;
-            let confirmation = Confirmation::of(&journals, &run);
-            let confirmation = confirmation.ok_or_else(|| Unconfirmed::Unasked(run.clone()))?;
-            match confirmation.confirm(began.elapsed()) {
-                Err(Unconfirmed::Reverted { .. }) => Ok(undone(&journals, &run)?),
-                confirmed => confirmed.map(|()| None),
-            }
-        });
-        let undone = match told.await? {
-            Ok(undone) => undone.map(wire::Undone::from).unwrap_or_default(),
+        };
+        let undone = match confirmed {
+            Ok(()) => Undone::default(),
+            Err(Unconfirmed::Reverted(_, undone)) => undone,
             Err(error @ Unconfirmed::NotAllowed) => {
                 return Err(Status::permission_denied(error.to_string()));
             }
@@ -355,12 +383,12 @@ impl Target for TargetService {
         &self,
         request: Request<wire::AuditHeadRequest>,
     ) -> Result<Response<wire::AuditHeadReply>, Status> {
-        let (audit, seq) = (self.0.audit.clone(), request.get_ref().known);
-        let looked = blocking(move || Ok::<_, io::Error>((audit.head()?, audit.hash_at(seq)?)));
-        let (head, known) = looked.await?.map_err(|error| failed(&error))?;
+        let (audit, known) = (self.0.audit.clone(), request.get_ref().known);
+        let looked = blocking(move || audit.head_from(known)).await?;
+        let (head, links) = looked.map_err(|error| failed(&error))?;
         Ok(Response::new(wire::AuditHeadReply {
             head: signed(head, &self.0.signing),
-            known: known.map_or_else(Vec::new, |hash| hash.as_bytes().to_vec()),
+            links: links.iter().flat_map(|link| *link.as_bytes()).collect(),
         }))
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hpt_proto::wire::{PlanUndoReply, Undoing};
-use hpt_proto::{Begun, End, Running, Told};
+use hpt_proto::wire::{Header, PlanUndoReply, Undoing};
+use hpt_proto::{Begun, End, Running, Told, Undone};
+use hpt_provisioner::report::{Outcome, Report};
 use hpt_provisioner::undo::{Fate, foresee, undo};
 
 use crate::audit::{Asked, Audit, Entry, Kind};
@@ -13,9 +14,16 @@ use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::ledger::Ledgers;
 use crate::lock::{Lock, LockError};
 use crate::orders::Orders;
-use crate::prepare::undecided;
+use crate::prepare::{sweep_unbegun, undecided};
 use crate::recorded::Recorded;
 use crate::run::{RunError, Site};
+
+/// What an undo has come to.
+pub(crate) struct PutBack {
+    pub(crate) end: End,
+    /// How the run was undone; or why it is not wholly yet, where another try may come further.
+    pub(crate) how: Result<Undone, String>,
+}
 
 impl Site {
     /// What an undo of this run would put back, or of the last one that has changed something; `None`
@@ -63,20 +71,90 @@ impl Site {
         asked: &Asked,
         hear: &mut dyn FnMut(Told),
     ) -> Result<End, RunError> {
-        let lock = match Lock::take(self.places(), &running) {
+        let (lock, journals) = match self.hold_for_undo(run, &running)? {
+            Ok(held) => held,
+            Err(holder) => return Ok(End::Busy(holder)),
+        };
+        let past = Past::of(&journals, run)?.ok_or_else(|| RunError::NoRun(run.to_owned()))?;
+        // Nobody confirms a run that is undone in parts: its guardian does what is left of that.
+        let waiting = Confirmation::of(&journals, run);
+        let waiting = match waiting {
+            Some(waiting) if waiting.claim()? => Some(waiting),
+            _ => None,
+        };
+        let undone = self.put_back(&journals, &past, running, asked, hear)?;
+        if let Some(waiting) = waiting {
+            match &undone.how {
+                Ok(how) => waiting.reverted(how)?,
+                Err(why) => tracing::warn!("run {run} is not wholly undone: {why}"),
+            }
+        }
+        drop(lock);
+        Ok(undone.end)
+    }
+
+    /// The same for a run whose time has passed: the host lets nobody else begin until it is noted how
+    /// the run was undone, which is left to the caller. `None` if that was done by somebody else.
+    pub(crate) fn revert(
+        &self,
+        waiting: &Confirmation,
+        running: Running,
+    ) -> Result<Option<PutBack>, RunError> {
+        let run = waiting.run();
+        let (_lock, journals) = match self.hold_for_undo(run, &running)? {
+            Ok(held) => held,
+            Err(holder) => {
+                let how = Err(format!(
+                    "run {} of {} holds the host",
+                    holder.run, holder.by
+                ));
+                let end = End::Busy(holder);
+                return Ok(Some(PutBack { end, how }));
+            }
+        };
+        if waiting.stage() != Some(Stage::Reverting) {
+            return Ok(None);
+        }
+        let past = Past::of(&journals, run)?.ok_or_else(|| RunError::NoRun(run.to_owned()))?;
+        let asked = Asked::default();
+        let undone = self.put_back(&journals, &past, running, &asked, &mut |_| {})?;
+        Ok(Some(undone))
+    }
+
+    /// The host, for an undo of this run; or who holds it.
+    fn hold_for_undo(
+        &self,
+        run: &str,
+        running: &Running,
+    ) -> Result<Result<(Lock, Journals), Running>, RunError> {
+        let lock = match Lock::take(self.places(), running) {
             Ok(lock) => lock,
-            Err(LockError::Busy(holder)) => return Ok(End::Busy(holder)),
+            Err(LockError::Busy(holder)) => return Ok(Err(holder)),
             Err(LockError::State(error)) => return Err(error.into()),
         };
         let journals = Journals::open(self.places())?;
+        sweep_unbegun(&journals)?;
         if let Some(holder) = undecided(&journals, Some(run))? {
-            return Ok(End::Busy(holder));
+            return Ok(Err(holder));
         }
         if let Some(open) = Standing::unfinished(&journals)?.filter(Standing::is_awaited) {
-            return Ok(End::Busy(open.running()));
+            return Ok(Err(open.running()));
         }
-        let past = Past::of(&journals, run)?.ok_or_else(|| RunError::NoRun(run.to_owned()))?;
-        let in_doubt = match Standing::last(&journals)? {
+        Ok(Ok((lock, journals)))
+    }
+
+    /// Puts back what a run replaced, for who holds the host.
+    fn put_back(
+        &self,
+        journals: &Journals,
+        past: &Past,
+        running: Running,
+        asked: &Asked,
+        hear: &mut dyn FnMut(Told),
+    ) -> Result<PutBack, RunError> {
+        let run = past.begun.running.run.clone();
+        let run = run.as_str();
+        let in_doubt = match Standing::last(journals)? {
             Some(last) => last.commands_in_doubt(),
             None => BTreeSet::new(),
         };
@@ -85,9 +163,9 @@ impl Site {
         let id = running.run.clone();
         let entry = Entry::of_run(Kind::UndoBegan, &running, asked).with("undoes", run);
         let recorded = Recorded::new(Audit::open(self.places())?, entry, asked);
-        recorded.begin(&journals)?;
+        recorded.begin(journals)?;
         let ledgers = Ledgers::of(self.places(), journals.clone());
-        let owned = ledgers.begin_undo(&past, &id);
+        let owned = ledgers.begin_undo(past, &id);
         let owned = owned.map_err(|why| RunError::Ledger(recorded.failed(why)))?;
         let begun = Begun {
             running,
@@ -97,19 +175,23 @@ impl Site {
             config: String::new(),
             undoes: run.to_owned(),
         };
-        let confirmation = Confirmation::of(&journals, run);
-        let waited = confirmation.filter(|waiting| waiting.stage() == Some(Stage::Armed));
-        let journal = Journal::begin(&journals, begun, in_doubt, recorded.key(), cancel, hear);
+        let of = Header {
+            in_doubt: in_doubt.into_iter().collect(),
+            key: recorded.key().to_owned(),
+            ..Header::default()
+        };
+        let journal = Journal::begin(journals, begun, of, cancel, hear);
         let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = undo(&past.changes, &mut host, &mut journal);
-        ledgers.end_undo(&past, &report, owned);
-        let confirmation = Confirmation::of(&journals, run);
-        let undecided =
-            confirmation.filter(|of| matches!(of.stage(), Some(Stage::Armed | Stage::Reverting)));
-        if let Some(Err(why)) = undecided.map(|of| of.restore_ruleset()) {
-            tracing::error!("the packet filter's rules cannot be loaded again: {why}");
-        }
-        let id_of_undo = id.clone();
+        ledgers.end_undo(past, &report, owned);
+        let waiting = Confirmation::of(journals, run).filter(Confirmation::is_open);
+        let rules = waiting.map_or(Ok(()), |waiting| waiting.restore_ruleset());
+        let how = how(past, &report, &id).and_then(|how| match rules {
+            Ok(()) => Ok(how),
+            Err(why) => Err(format!(
+                "the packet filter's rules cannot be loaded again: {why}"
+            )),
+        });
         let end = End::Report {
             run: id,
             report,
@@ -120,13 +202,25 @@ impl Site {
         if let Err(why) = Orders::open(self.places())?.undone(run) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }
-        // Nobody need wait for its confirmation any more.
-        if let Some(waiting) = waited
-            && waiting.claim()?
-        {
-            waiting.reverted(&id_of_undo)?;
-        }
-        drop(lock);
-        Ok(end)
+        Ok(PutBack { end, how })
     }
+}
+
+/// How an undo by this run has ended: only what nothing can put back is left out of it.
+fn how(past: &Past, report: &Report, by: &str) -> Result<Undone, String> {
+    let of = |outcome: Outcome| {
+        let blocks = report.blocks.iter().filter(move |of| of.outcome == outcome);
+        blocks.filter_map(|of| Some((past.blocks.get(of.block)?, &of.note)))
+    };
+    if let Some((block, why)) = of(Outcome::Failed).next() {
+        return Err(format!("{}: {why}", block.id));
+    }
+    if let Some((block, _)) = of(Outcome::NotRun).next() {
+        return Err(format!("it was stopped before {}", block.id));
+    }
+    let stays = of(Outcome::Skipped).map(|(block, _)| block.id.clone());
+    Ok(Undone {
+        by: by.to_owned(),
+        stays: stays.collect(),
+    })
 }

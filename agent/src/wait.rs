@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hpt_proto::Running;
 use tokio::sync::MutexGuard;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tonic::Status;
 
 use crate::Places;
@@ -19,18 +19,25 @@ use crate::service::TargetService;
 
 /// From one look at who holds the host to the next.
 const LOOK: Duration = Duration::from_millis(20);
+/// The same of a run that is not decided yet, which nothing shows that is quickly looked at.
+const REST: Duration = Duration::from_millis(250);
 /// How long whoever would begin a run waits for another who is about to.
 const PATIENCE: Duration = Duration::from_millis(30);
 /// How long a run may hold its host that has told its end.
 const LINGERS: Duration = Duration::from_secs(2);
 
-/// The run that holds a host: one that goes on, or one that is not decided yet.
-fn holder(places: &Places) -> Result<Option<Running>, RunError> {
-    match lock::holder(places)? {
-        Some(running) => Ok(Some(running)),
-        None => Ok(undecided(&Journals::open(places)?, None)?),
+/// The run that holds a host: one that goes on, or one that is not decided yet; and when to look again.
+fn holder(places: &Places) -> Result<Option<(Running, Duration)>, RunError> {
+    if let Some(running) = lock::holder(places)? {
+        return Ok(Some((running, LOOK)));
     }
+    let undecided = undecided(&Journals::open(places)?, None)?;
+    Ok(undecided.map(|running| (running, REST)))
 }
+
+/// Who was seen to hold the host, and until when nobody need look again: one looks for all who wait.
+#[derive(Default)]
+pub(crate) struct Seen(tokio::sync::Mutex<Option<(Running, Instant)>>);
 
 /// Waits until no run holds the host, but no longer than this; the run that holds it still.
 ///
@@ -39,11 +46,10 @@ fn holder(places: &Places) -> Result<Option<Running>, RunError> {
 pub fn until_free(places: &Places, time: Duration) -> Result<Option<Running>, RunError> {
     let began = Instant::now();
     loop {
-        let held = holder(places)?;
-        if held.is_none() || began.elapsed() >= time {
-            return Ok(held);
+        match holder(places)? {
+            Some((_, pause)) if began.elapsed() < time => sleep(pause),
+            held => return Ok(held.map(|(running, _)| running)),
         }
-        sleep(LOOK);
     }
 }
 
@@ -117,19 +123,35 @@ impl TargetService {
         Ok(None)
     }
 
-    /// Waits until no run holds the host; the one that holds it still when the time has passed.
+    /// Who holds the host, by a look that all who wait share; and until when it counts.
+    async fn seen(&self) -> Result<Option<(Running, Instant)>, Status> {
+        let mut seen = self.0.seen.0.lock().await;
+        if let Some((_, until)) = &*seen
+            && Instant::now() < *until
+        {
+            return Ok(seen.clone());
+        }
+        let places = self.0.places.clone();
+        let held = blocking(move || holder(&places)).await?;
+        let held = held.map_err(|error| failed(&error))?;
+        *seen = held.map(|(running, pause)| (running, Instant::now() + pause));
+        Ok(seen.clone())
+    }
+
+    /// Waits until no run holds the host; the one that holds it still when the time has passed. Nothing
+    /// blocks for as long as it waits.
     pub(crate) async fn until_free(&self, time: Duration) -> Result<Option<Running>, Status> {
         let began = Instant::now();
         let mut stopping = self.0.stopping.subscribe();
         loop {
-            let places = self.0.places.clone();
-            let held = blocking(move || holder(&places)).await?;
-            let held = held.map_err(|error| failed(&error))?;
-            if held.is_none() || began.elapsed() >= time {
-                return Ok(held);
+            let Some((running, until)) = self.seen().await? else {
+                return Ok(None);
+            };
+            if began.elapsed() >= time {
+                return Ok(Some(running));
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => (),
+                () = sleep_until(until.into()) => (),
                 _ = stopping.wait_for(|stopping| *stopping) => {
                     return Err(Status::unavailable("hpt stops serving here"));
                 }

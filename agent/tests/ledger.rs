@@ -112,11 +112,14 @@ async fn what_left_a_config_is_pruned_and_an_undo_gives_it_back() {
     assert_eq!((mode(&dir), mode(&names[0])), (0o700, 0o600));
 
     assert_eq!(orphans(&mut client, &b).await, ["file:/a"]);
-    // A run that has nothing to do writes nothing.
-    let before = fs::metadata(&names[0]).unwrap().modified().unwrap();
-    let (run, report) = apply(&mut client, &delivery(&b)).await.unwrap();
-    assert_eq!((run.as_str(), report.count(Outcome::Skipped)), ("", 1));
-    assert_eq!(fs::metadata(&names[0]).unwrap().modified().unwrap(), before);
+    // Where nothing is to be done it is noted where the blocks stand by now, and then nothing more.
+    let mut written = Vec::new();
+    for _ in 0..2 {
+        let (run, report) = apply(&mut client, &delivery(&b)).await.unwrap();
+        assert_eq!((run.as_str(), report.count(Outcome::Skipped)), ("", 1));
+        written.push(fs::metadata(&names[0]).unwrap().modified().unwrap());
+    }
+    assert_eq!(written[0], written[1]);
     assert!(server.root().join("a").exists());
 
     let (run, report) = apply(&mut client, &pruning(&b)).await.unwrap();
@@ -252,4 +255,54 @@ async fn why_tells_whose_a_thing_is_and_what_runs_made_of_it() {
     let mut other = server.connect(&planner).await;
     let error = why(&mut other, "path:/a").await.unwrap_err();
     assert_eq!(error.code(), Code::PermissionDenied);
+}
+
+/// O2: a config that lists what it need not change owns it as well as one that makes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_config_has_found_in_place_is_not_pruned() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let named = |name: &str, text: &str| format!("name = \"{name}\"\n{text}");
+    let both = [file("/shared", "1"), file("/own", "1")].concat();
+    let config = delivery(&named("one", &both));
+    let _ = apply(&mut client, &config).await.unwrap();
+    let config = delivery(&named("two", &file("/shared", "1")));
+    let (run, _) = apply(&mut client, &config).await.unwrap();
+    assert_eq!(run, "", "there is nothing to do");
+
+    let told = why(&mut client, "path:/shared").await.unwrap();
+    let configs: Vec<_> = told.owned.iter().map(|owned| &owned.config).collect();
+    assert_eq!(configs, ["one", "two"]);
+    let text = named("one", &file("/new", "1"));
+    let _ = apply(&mut client, &pruning(&text)).await.unwrap();
+    assert!(server.root().join("shared").exists());
+    assert!(!server.root().join("own").exists());
+    let text = named("two", &file("/new", "1"));
+    let _ = apply(&mut client, &pruning(&text)).await.unwrap();
+    assert!(!server.root().join("shared").exists(), "its last owner");
+}
+
+/// O2: what a run has put back by itself is owned as it was before the run.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_failed_check_has_put_back_is_not_owned() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("made");
+    let text = file(made.to_str().unwrap(), "1");
+    let check = "[[check]]\ncmd = \"/bin/false\"\nwithin = 1\n";
+    let (_, report) = apply(&mut client, &delivery(&(text + check)))
+        .await
+        .unwrap();
+    assert_eq!(report.count(Outcome::Reverted), 1, "{report:?}");
+    assert!(!made.exists());
+    let thing = format!("path:{}", made.display());
+    assert!(why(&mut client, &thing).await.unwrap().owned.is_empty());
+
+    fs::write(&made, "somebody's\n").unwrap();
+    let other = file(dir.path().join("other").to_str().unwrap(), "1");
+    let _ = apply(&mut client, &pruning(&other)).await.unwrap();
+    assert_eq!(fs::read_to_string(&made).unwrap(), "somebody's\n");
 }

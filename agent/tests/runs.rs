@@ -12,10 +12,13 @@ use common::{
     TestClient, TestServer, apply, apply_request, connect, delivery, try_connect, with_source,
 };
 use hpt_agent::lock;
+use hpt_proto::wire::target_client::TargetClient;
+use hpt_proto::wire::{StatusRequest, UndoRequest};
 use hpt_proto::{End, Told};
 use hpt_provisioner::report::{Event, Outcome};
+use tonic::transport::Channel;
 
-const EVERYTHING: &str = "status facts plan apply exec";
+const EVERYTHING: &str = "status facts plan apply exec undo";
 
 async fn until(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
@@ -204,6 +207,38 @@ async fn a_run_that_dies_has_no_end() {
         None,
         "the host is free again"
     );
+}
+
+/// J1: neither a config that is in place nor an undo takes the doubt away; and it is said whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_stays_in_doubt_until_it_is_run_again() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("file");
+    let file = format!("[[file]]\npath = \"{}\"\ncontent = \"x\"\n", at.display());
+    let command = "[[exec]]\nid = \"dies\"\nscript = \"kill -9 $PPID\"\nalways = true\n";
+    let both = delivery(&(file.clone() + command));
+    apply(&mut client, &both, None, 2).await.unwrap_err();
+    let broken = async |client: &mut TargetClient<Channel>| {
+        let status = client.status(StatusRequest {}).await.unwrap();
+        status.into_inner().interrupted
+    };
+    let run = broken(&mut client).await.unwrap().run.unwrap().run;
+
+    apply(&mut client, &delivery(&file), None, 1).await.unwrap();
+    let still = broken(&mut client).await.map(|broken| broken.in_doubt);
+    assert_eq!(still, Some(vec!["dies".to_owned()]), "all is in place");
+    let request = UndoRequest { run: run.clone() };
+    let mut undone = client.undo(request).await.unwrap().into_inner();
+    while undone.message().await.unwrap().is_some() {}
+    assert!(!at.exists());
+    let (_, end) = apply(&mut client, &both, None, 2).await.unwrap();
+    let End::InDoubt { run: told, blocks } = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!((told.run, blocks), (run, vec!["dies".to_owned()]));
 }
 
 /// X1: what a command inherits, and what arrives of it.

@@ -161,3 +161,30 @@ async fn what_cannot_be_put_back_is_told_before() {
     let status = unknown.into_inner().message().await.map(drop).unwrap_err();
     assert!(status.message().contains("there is no run"), "{status:?}");
 }
+
+/// Without a run it is the newest that is no undo and was not undone: twice is two steps back.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_undo_goes_one_run_further_back() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let mut runs = Vec::new();
+    for text in ["1", "2"] {
+        let text = format!("[[file]]\npath = \"/motd\"\ncontent = \"{text}\\n\"\n");
+        runs.push(apply(&mut client, &text).await);
+    }
+    let motd = server.root().join("motd");
+    let mut undos = Vec::new();
+    for (run, left) in [(&runs[1], Some("1\n")), (&runs[0], None)] {
+        let plan = client.plan_undo(PlanUndoRequest::default()).await;
+        let last = plan.unwrap().into_inner().run.unwrap().run;
+        assert_eq!(last, *run);
+        undos.push(undo(&mut client, &last).await.0);
+        assert_eq!(fs::read_to_string(&motd).ok().as_deref(), left);
+    }
+    let none = client.plan_undo(PlanUndoRequest::default()).await;
+    assert_eq!(none.unwrap_err().code(), Code::NotFound);
+    // An undo that is named is undone as any run is.
+    let _ = undo(&mut client, &undos[1]).await;
+    assert_eq!(fs::read_to_string(&motd).unwrap(), "1\n");
+}

@@ -18,6 +18,7 @@ use tokio::sync::Barrier;
 
 const EVERYTHING: &str = "status facts plan apply exec undo";
 const CLIENTS: usize = 50;
+const WAITING: usize = 200;
 
 /// A run that writes down the process that performs it, and waits until it may go on.
 fn waits(dir: &Path) -> String {
@@ -116,6 +117,57 @@ async fn of_fifty_clients_one_runs_and_who_waits_is_next() {
     );
     assert!(longest < Duration::from_secs(5), "{longest:?}");
     fs::write(dir.path().join("go"), "").unwrap(); // for the command that nobody waits for any more
+}
+
+/// The time that this process has worked, in ticks of 10 ms.
+fn worked() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks = fields.split(' ').skip(11).take(2);
+    ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+/// Many wait for a run to be confirmed that has told much: that costs next to nothing, and all are
+/// told when it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_costs_nothing() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start_live(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let text = "[[exec]]\nscript = \"head -c 4000000 /dev/urandom | base64\"\nalways = true\n";
+    let request = wire::ApplyRequest {
+        confirm: Some(600),
+        ..apply_request(&delivery(text), None)
+    };
+    let mut told = client.apply(request).await.unwrap().into_inner();
+    let mut run = String::new();
+    while let Some(message) = told.message().await.unwrap() {
+        if let Told::Begun(begun) = Told::parse(message, &[], 1).unwrap() {
+            run = begun.running.run;
+        }
+    }
+    let mut waiting = Vec::new();
+    for _ in 0..WAITING / 25 {
+        let client = server.connect(&laptop).await;
+        for _ in 0..25 {
+            let mut client = client.clone();
+            waiting.push(tokio::spawn(async move {
+                let reply = client.await_free(AwaitFreeRequest { seconds: 60 }).await;
+                reply.unwrap().into_inner().running
+            }));
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let before = worked();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let worked = worked() - before;
+    println!("{WAITING} that wait cost {worked}0 ms of work in 2 s");
+    let mut client = server.connect(&laptop).await;
+    client.confirm(wire::ConfirmRequest { run }).await.unwrap();
+    for waiter in waiting {
+        assert_eq!(waiter.await.unwrap(), None);
+    }
+    assert!(worked < 60, "{worked}0 ms");
 }
 
 /// A day is the longest, as it is for a run that is to be confirmed.

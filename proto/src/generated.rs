@@ -439,7 +439,7 @@ pub struct ConfirmReply {
     /// the id of the run that has undone it, if this came too late
     #[prost(string, tag = "1")]
     pub reverted_by: ::prost::alloc::string::String,
-    /// ids of blocks that it has not put back, or not wholly
+    /// ids of blocks of which something stays that cannot be put back
     #[prost(string, repeated, tag = "2")]
     pub stays: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
@@ -709,9 +709,10 @@ pub struct AuditHeadReply {
     /// not there if the audit is empty
     #[prost(message, optional, tag = "1")]
     pub head: ::core::option::Option<Head>,
-    /// the hash of the record that was asked for, 32 bytes; empty if there is none
+    /// For each record after the known one the BLAKE3 hash of its words, 32 bytes, at most 16,384: with them
+    /// a client that knows the one computes the hash of the other. None if none is known.
     #[prost(bytes = "vec", tag = "2")]
-    pub known: ::prost::alloc::vec::Vec<u8>,
+    pub links: ::prost::alloc::vec::Vec<u8>,
 }
 /// The last record of an audit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -897,7 +898,7 @@ pub struct KeptOrder {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Record {
-    #[prost(oneof = "record::Record", tags = "1, 2, 3")]
+    #[prost(oneof = "record::Record", tags = "1, 2, 3, 4")]
     pub record: ::core::option::Option<record::Record>,
 }
 /// Nested message and enum types in `Record`.
@@ -911,11 +912,16 @@ pub mod record {
         /// on disk before any of it is done
         #[prost(message, tag = "2")]
         Intents(super::Intents),
-        /// what has finished is on disk before anybody is told
+        /// what has changed something is on disk before anybody is told
         #[prost(message, tag = "3")]
         Told(super::ApplyEvent),
+        #[prost(message, tag = "4")]
+        Settled(super::Settled),
     }
 }
+/// All that stands before it is on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Settled {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Header {
     /// of hpt
@@ -1394,7 +1400,7 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Undo"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// How far the audit has come, signed; and what stands in it where the client last saw its end.
+        /// How far the audit has come, signed, and the proof that it goes on from where the client last saw its end.
         pub async fn audit_head(
             &mut self,
             request: impl tonic::IntoRequest<super::AuditHeadRequest>,
@@ -1578,7 +1584,7 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::UndoRequest>,
         ) -> std::result::Result<tonic::Response<Self::UndoStream>, tonic::Status>;
-        /// How far the audit has come, signed; and what stands in it where the client last saw its end.
+        /// How far the audit has come, signed, and the proof that it goes on from where the client last saw its end.
         async fn audit_head(
             &self,
             request: tonic::Request<super::AuditHeadRequest>,

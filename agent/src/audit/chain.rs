@@ -1,8 +1,9 @@
 //! The chain of an audit: what makes a line follow from the one before, and where a file breaks.
 //!
-//! A record is a line of JSON that ends with `,"hash":"HEX"}`. The hash is BLAKE3 over the hash of the
-//! record before (32 zeros before the first) and the line without those last words, closed by `}`. It is
-//! of the bytes as they are, so that there is no second spelling of a record.
+//! A record is a line of JSON that ends with `,"hash":"HEX"}`. Its words are the line without those last
+//! ones, closed by `}`: the bytes as they are, so that there is no second spelling of a record. The hash is
+//! BLAKE3 over the hash of the record before (32 zeros before the first) and the hash of its words. So the
+//! hashes of words alone show that one head follows from another, to those who may not read the words.
 
 use std::io::{self, BufRead, Read};
 
@@ -73,7 +74,7 @@ impl Head {
             prev: &prev,
         };
         let mut line = serde_json::to_string(&body).expect("plain values become JSON");
-        let hash = link(self.hash, &line);
+        let hash = link(self.hash, words(&line));
         line.pop();
         line += &format!(",\"hash\":\"{}\"}}\n", hash.to_hex());
         *self = Self { seq, hash };
@@ -94,11 +95,17 @@ impl Head {
         if record.prev != self.hash.to_hex().as_str() {
             return Err(broken("does not follow from the one before"));
         }
-        if link(self.hash, &body) != hash {
+        if link(self.hash, words(&body)) != hash {
             return Err(broken("was changed"));
         }
         *self = Self { seq, hash };
         Ok(record)
+    }
+
+    /// Goes on by a record with words of this hash.
+    pub fn follow(&mut self, words: Hash) {
+        self.seq = self.seq.saturating_add(1);
+        self.hash = link(self.hash, words);
     }
 
     /// Signs this as what the audit has come to.
@@ -124,7 +131,13 @@ pub(super) fn head_of(line: &str) -> Option<Head> {
     let (record, body, hash) = parse(line)?;
     let prev = Hash::from_hex(&record.prev).ok()?;
     let seq = record.seq;
-    (link(prev, &body) == hash).then_some(Head { seq, hash })
+    (link(prev, words(&body)) == hash).then_some(Head { seq, hash })
+}
+
+/// The hash of a line's words, if it is a record.
+pub(super) fn words_of(line: &str) -> Option<Hash> {
+    let (_, body, _) = parse(line)?;
+    Some(words(&body))
 }
 
 /// The number of a line.
@@ -191,9 +204,13 @@ impl Head {
     }
 }
 
-fn link(prev: Hash, body: &str) -> Hash {
+fn words(body: &str) -> Hash {
+    blake3::hash(body.as_bytes())
+}
+
+fn link(prev: Hash, words: Hash) -> Hash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(prev.as_bytes()).update(body.as_bytes());
+    hasher.update(prev.as_bytes()).update(words.as_bytes());
     hasher.finalize()
 }
 

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use rustix::fs::{FlockOperation, flock};
 
 pub use self::chain::{Broken, Head, Unproven, verify};
-use self::chain::{LONGEST, head_of, seq_of};
+use self::chain::{LONGEST, head_of, seq_of, words_of};
 pub(crate) use self::record::fingerprint;
 pub use self::record::{Asked, Entry, Kind, Record};
 use self::reserve::Reserve;
@@ -27,6 +27,8 @@ use crate::state::{StateError, private_dir};
 
 /// As much of the file's end as is searched for its last record, in bytes.
 const TAIL: u64 = 512 << 10;
+/// As many records are shown to follow from one another at once.
+const LINKS: u64 = 16 << 10;
 /// Where a search by halves turns into reading, in bytes.
 const NEAR: u64 = 64 << 10;
 
@@ -85,6 +87,20 @@ impl Audit {
     /// What went wrong, and in which file.
     fn named(&self, why: &io::Error) -> io::Error {
         io::Error::new(why.kind(), format!("{}: {why}", self.path.display()))
+    }
+
+    /// The same for an undo, which may have the room of the reserve: it makes room itself, and may be what
+    /// lets its operator in again.
+    ///
+    /// # Errors
+    /// If it is not on disk.
+    pub fn begin_undo(&self, entries: &[Entry]) -> io::Result<Head> {
+        let begun = self.reserve.fill().and_then(|()| self.append(entries));
+        let begun = begun.or_else(|_| {
+            self.release();
+            self.append(entries)
+        });
+        begun.map_err(|why| self.named(&why))
     }
 
     /// Records what has happened, if need be in the room of the reserve.
@@ -154,20 +170,32 @@ impl Audit {
         })
     }
 
-    /// The hash of the record with this number, if there is one.
+    /// How far it has come, and what leads there from the record with this number: the hashes of the
+    /// words of those behind it, the first `LINKS` of them. Of none if it is the last, or 0.
     ///
     /// # Errors
-    /// If it cannot be read.
-    pub fn hash_at(&self, seq: u64) -> io::Result<Option<blake3::Hash>> {
-        if seq == 0 {
-            return Ok(None);
+    /// If it cannot be read, or its last record or one of these is damaged.
+    pub fn head_from(&self, known: u64) -> io::Result<(Head, Vec<blake3::Hash>)> {
+        let head = self.head()?;
+        let mut links = Vec::new();
+        if known == 0 || known >= head.seq {
+            return Ok((head, links));
         }
-        let mut found = None;
-        self.read(seq, 1, &mut |line| {
-            found = head_of(&line).filter(|head| head.seq == seq);
-            true
+        let mut bad = None;
+        self.read(known + 1, LINKS.min(head.seq - known), &mut |line| {
+            match words_of(&line) {
+                Some(words) => links.push(words),
+                None => bad = Some(known + 1 + u64::try_from(links.len()).unwrap_or(u64::MAX)),
+            }
+            bad.is_none()
         })?;
-        Ok(found.map(|head| head.hash))
+        match bad {
+            Some(seq) => {
+                let why = format!("record {seq} of the audit is damaged");
+                Err(io::Error::new(ErrorKind::InvalidData, why))
+            }
+            None => Ok((head, links)),
+        }
     }
 
     /// Hands over lines from a number on, oldest first, `limit` at most, until `each` wants no more;

@@ -37,6 +37,8 @@ pub enum Kind {
     UndoEnded,
     /// A run was told to stop.
     Cancelled,
+    /// A run was confirmed over a new session.
+    Confirmed,
     /// A record that never was whole was dropped.
     Repaired,
 }

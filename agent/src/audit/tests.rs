@@ -80,10 +80,15 @@ fn a_record_is_found_by_its_number() {
     assert_eq!(fs::read_to_string(&audit.path).unwrap(), text);
     assert!(text.len() > 4 * usize::try_from(NEAR).unwrap());
     for head in heads.iter().skip(1).step_by(37) {
-        assert_eq!(audit.hash_at(head.seq).unwrap(), Some(head.hash));
+        let mut walked = *head;
+        let (end, links) = audit.head_from(head.seq).unwrap();
+        for words in links {
+            walked.follow(words);
+        }
+        assert_eq!((walked, end), (heads[1500], heads[1500]));
     }
-    assert_eq!(audit.hash_at(0).unwrap(), None);
-    assert_eq!(audit.hash_at(1501).unwrap(), None);
+    assert_eq!(audit.head_from(0).unwrap(), (heads[1500], Vec::new()));
+    assert_eq!(audit.head_from(1501).unwrap(), (heads[1500], Vec::new()));
 }
 
 /// A generator of its own, so that a seed means the same for ever.

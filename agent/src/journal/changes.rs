@@ -1,7 +1,10 @@
 //! What a run has changed, from its journal: what an undo begins with.
 
+use std::collections::BTreeSet;
 use std::io;
 
+use hpt_proto::wire::Outcome;
+use hpt_proto::wire::apply_event::Event;
 use hpt_proto::wire::record::Record as Kind;
 use hpt_proto::{Begun, BlockName};
 use hpt_provisioner::undo::{Before, Change, Log};
@@ -27,25 +30,38 @@ impl Past {
         let bad = |why| io::Error::new(io::ErrorKind::InvalidData, why);
         let begun = Begun::try_from(begun).map_err(bad)?;
         let mut log = Log::default();
+        let mut reverted = BTreeSet::new();
         while let Some(kind) = reader.next()? {
-            let Kind::Intents(intents) = kind else {
-                continue;
-            };
-            for intent in intents.intents {
-                if intent.reboot.is_some() {
-                    continue; // nothing is left of it
+            match kind {
+                Kind::Intents(intents) => {
+                    // Nothing is left of a reboot.
+                    let lasting = intents.intents.iter().filter(|it| it.reboot.is_none());
+                    for intent in lasting {
+                        let before = intent.before.iter().map(|text| Before::from_json(text));
+                        log.add(index(intent.block), before);
+                    }
                 }
-                let block = usize::try_from(intent.block).unwrap_or(usize::MAX);
-                let before = intent.before.iter().map(|text| Before::from_json(text));
-                log.add(block, before);
+                Kind::Told(told) => {
+                    if let Some(Event::Finished(end)) = told.event
+                        && end.outcome() == Outcome::Reverted
+                    {
+                        reverted.insert(index(end.block));
+                    }
+                }
+                Kind::Header(_) | Kind::Settled(_) => {}
             }
+        }
+        // What an undo has put back can be undone, and what a run has put back by itself cannot.
+        if !begun.undoes.is_empty() {
+            reverted.clear();
         }
         let mut this = Self {
             begun,
             blocks: Vec::new(),
             changes: Vec::new(),
         };
-        for (index, before) in log.newest_first() {
+        let changed = log.newest_first();
+        for (index, before) in changed.filter(|(index, _)| !reverted.contains(index)) {
             let Some(name) = this.begun.blocks.get(index).cloned() else {
                 continue;
             };
@@ -55,13 +71,23 @@ impl Past {
         Ok(Some(this))
     }
 
-    /// Of the newest run that has changed something.
+    /// Of the newest run that has changed something, is no undo, and was not undone.
     pub(crate) fn last(journals: &Journals) -> io::Result<Option<Self>> {
+        let mut undone = BTreeSet::new();
         for id in journals.ids()?.iter().rev() {
-            if let Some(past) = Self::of(journals, id)?.filter(|past| !past.changes.is_empty()) {
+            let Some(past) = Self::of(journals, id)? else {
+                continue;
+            };
+            if !past.begun.undoes.is_empty() {
+                undone.insert(past.begun.undoes);
+            } else if !past.changes.is_empty() && !undone.contains(id) {
                 return Ok(Some(past));
             }
         }
         Ok(None)
     }
+}
+
+fn index(block: u32) -> usize {
+    usize::try_from(block).unwrap_or(usize::MAX)
 }

@@ -49,7 +49,7 @@ impl Doings {
                     Some(Event::Report(report)) => report.blocks.into_iter().for_each(&mut end),
                     _ => {}
                 },
-                Kind::Header(_) => {}
+                Kind::Header(_) | Kind::Settled(_) => {}
             }
         }
         for intent in intents {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hpt_proto::wire::apply_event::Event;
 use hpt_proto::wire::record::Record as Kind;
-use hpt_proto::wire::{ApplyEvent, Begun};
+use hpt_proto::wire::{ApplyEvent, Begun, Outcome};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch::Receiver;
 use tokio::time::sleep;
@@ -14,8 +14,8 @@ use tonic::Status;
 use super::read::Reader;
 use super::{Journals, Standing};
 use crate::Places;
+use crate::confirm::Confirmation;
 use crate::lock;
-use crate::undone;
 
 /// How soon a journal is looked at again that had more to tell, and one that is silent: the pause
 /// doubles from the one to the other, where it is also looked whether the run still has a process.
@@ -59,29 +59,34 @@ impl Follower {
         }
         let mut was_free = false;
         let mut pause = SOON;
+        let mut held = Held::default();
         loop {
             while let Some(kind) = reader.next()? {
                 pause = SOON;
-                let Kind::Told(mut event) = kind else {
-                    continue;
-                };
-                let ended = is_end(&event);
-                if ended {
+                let mut kind = kind;
+                if let Kind::Told(event) = &mut kind
+                    && is_end(event)
+                {
                     put_away(&journals, places, run).await?;
-                    undone::add(&journals, run, &mut event)?;
+                    add_undone(&journals, run, event);
                 }
-                if !ended && self.from > 0 {
-                    self.from -= 1;
-                    continue;
-                }
-                if self.tell.send(Ok(event)).await.is_err() {
-                    return Ok(Followed::Left);
-                }
-                if ended {
-                    return Ok(Followed::Ended);
+                for event in held.hear(kind) {
+                    let ended = is_end(&event);
+                    if !self.pass_on(event).await {
+                        return Ok(Followed::Left);
+                    }
+                    if ended {
+                        return Ok(Followed::Ended);
+                    }
                 }
             }
             if was_free && !is_awaited(&journals, run)? {
+                reader.make_durable()?;
+                for event in held.let_go() {
+                    if !self.pass_on(event).await {
+                        return Ok(Followed::Left);
+                    }
+                }
                 return Ok(Followed::Broken);
             }
             // Looked at before the rest is read: what it wrote last is there by then.
@@ -94,6 +99,49 @@ impl Follower {
             pause = LATE.min(pause * 2);
         }
     }
+
+    /// Tells an event, unless it need not be; whether somebody still listens.
+    async fn pass_on(&mut self, event: ApplyEvent) -> bool {
+        if !is_end(&event) && self.from > 0 {
+            self.from -= 1;
+            return true;
+        }
+        self.tell.send(Ok(event)).await.is_ok()
+    }
+}
+
+/// What nobody is told of before it is on disk: that a block has changed something, and what comes after.
+#[derive(Default)]
+struct Held(Vec<ApplyEvent>);
+
+impl Held {
+    /// What may be told by now.
+    fn hear(&mut self, kind: Kind) -> Vec<ApplyEvent> {
+        match kind {
+            Kind::Told(event) => {
+                // The journal of a run that has an end was put away, and all of it is on disk.
+                let waits = !is_end(&event) && (is_kept(&event) || !self.0.is_empty());
+                self.0.push(event);
+                if waits { Vec::new() } else { self.let_go() }
+            }
+            Kind::Settled(_) => self.let_go(),
+            Kind::Header(_) | Kind::Intents(_) => Vec::new(),
+        }
+    }
+
+    fn let_go(&mut self) -> Vec<ApplyEvent> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+fn is_kept(event: &ApplyEvent) -> bool {
+    let Some(Event::Finished(end)) = &event.event else {
+        return false;
+    };
+    matches!(
+        end.outcome(),
+        Outcome::Changed | Outcome::Failed | Outcome::Reverted
+    )
 }
 
 /// Waits until the end of a run is on disk, which it is once its journal is put away; its process may
@@ -103,6 +151,15 @@ async fn put_away(journals: &Journals, places: &Places, run: &str) -> io::Result
         sleep(SOON).await;
     }
     Ok(())
+}
+
+/// Adds to the end of a run how it was undone since.
+fn add_undone(journals: &Journals, run: &str, end: &mut ApplyEvent) {
+    if let Some(Event::Report(report)) = &mut end.event {
+        let confirmation = Confirmation::of(journals, run);
+        let undone = confirmation.and_then(|of| of.how_undone());
+        report.undone = undone.map(Into::into);
+    }
 }
 
 fn holds(places: &Places, run: &str) -> io::Result<bool> {
@@ -143,5 +200,43 @@ pub(crate) fn is_end(event: &ApplyEvent) -> bool {
             | Event::Finished(_),
         )
         | None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hpt_proto::wire::{Finished, Report, Settled, Started};
+
+    use super::*;
+
+    fn finished(block: u32, outcome: Outcome) -> Kind {
+        told(Event::Finished(Finished {
+            block,
+            outcome: outcome.into(),
+            ..Finished::default()
+        }))
+    }
+
+    fn told(event: Event) -> Kind {
+        Kind::Told(ApplyEvent {
+            event: Some(event),
+            ..ApplyEvent::default()
+        })
+    }
+
+    /// J1: between a record's write and the end of its sync the record can be read, and may still be lost.
+    #[test]
+    fn what_may_be_lost_is_told_to_nobody() {
+        let started = || told(Event::Started(Started::default()));
+        let mut held = Held::default();
+        assert_eq!(held.hear(started()).len(), 1);
+        assert_eq!(held.hear(finished(0, Outcome::Ok)).len(), 1);
+        assert_eq!(held.hear(finished(1, Outcome::Changed)).len(), 0);
+        assert_eq!(held.hear(finished(2, Outcome::Ok)).len(), 0, "out of order");
+        assert_eq!(held.hear(Kind::Settled(Settled {})).len(), 2);
+        assert_eq!(held.hear(started()).len(), 1);
+        assert_eq!(held.hear(finished(3, Outcome::Failed)).len(), 0);
+        let end = told(Event::Report(Report::default()));
+        assert_eq!(held.hear(end).len(), 2);
     }
 }

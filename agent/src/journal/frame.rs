@@ -4,8 +4,8 @@
 //! before (zeros before the first) and the record; the record. A file that was cut anywhere, or whose
 //! last bytes never reached the disk, reads as all whole frames before that.
 
-/// The longest record, in bytes: a thousand intents, or what a gRPC message may hold.
-const LONGEST: usize = 5 << 20;
+/// The longest record, in bytes: what a gRPC message may hold.
+pub(super) const LONGEST: usize = 5 << 20;
 const HEAD: usize = 4 + 16;
 
 /// What the last frame's hash was.

@@ -150,9 +150,13 @@ impl Journals {
         let all = self.all()?;
         let (dropped, kept) = all.split_at(all.len().saturating_sub(KEPT));
         for (id, state) in dropped {
+            let confirmation = Confirmation::of(self, id);
+            if confirmation.as_ref().is_some_and(Confirmation::is_open) {
+                continue; // it is still to be undone
+            }
             fs::remove_file(self.path(id, *state))?;
             self.forget_plan_of(id)?;
-            if let Some(confirmation) = Confirmation::of(self, id) {
+            if let Some(confirmation) = confirmation {
                 confirmation.forget();
             }
         }

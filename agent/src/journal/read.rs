@@ -47,6 +47,11 @@ impl Reader {
         Ok(header.map(|(header, begun)| (reader, header, begun)))
     }
 
+    /// Has what was read be there after a loss of power, too: whoever wrote it cannot any more.
+    pub(super) fn make_durable(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
     /// When something was written down last.
     fn written(&self) -> io::Result<Option<SystemTime>> {
         Ok(self.file.metadata()?.modified().ok())
@@ -122,9 +127,30 @@ impl Standing {
         Ok(Some(this))
     }
 
+    /// Which run it is, from the first of its journal; `None` if there is none, or it never began.
+    pub(crate) fn running_of(journals: &Journals, id: &str) -> io::Result<Option<Running>> {
+        let header = Reader::of(journals, id)?;
+        Ok(header.map(|(_, _, begun)| begun.run.unwrap_or_default().into()))
+    }
+
     /// Of the newest run.
     pub(crate) fn last(journals: &Journals) -> io::Result<Option<Self>> {
         Ok(Self::newest(journals)?.map(|(_, run)| run))
+    }
+
+    /// Of the newest run that broke off as it was about to run one of these blocks.
+    pub(crate) fn who_left(journals: &Journals, blocks: &[String]) -> io::Result<Option<Self>> {
+        for (id, _) in journals.all()?.into_iter().rev() {
+            let run = Self::read(journals, &id)?;
+            let left = |run: &Self| {
+                let ids = run.doubted.keys().filter_map(|block| run.id(*block));
+                ids.into_iter().any(|id| blocks.contains(&id))
+            };
+            if let Some(run) = run.filter(left) {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
     }
 
     /// Of the newest run, if it has no end. It is one that broke off if it does not hold the host.
@@ -165,7 +191,10 @@ impl Standing {
                     self.doubted.remove(&end.block);
                     self.at.take_if(|block| *block == end.block);
                     self.reboot.take_if(|(block, _)| *block == end.block);
-                    if let Some(block) = self.id(end.block) {
+                    // A block that is passed over leaves in doubt what is.
+                    if end.outcome() != Outcome::Skipped
+                        && let Some(block) = self.id(end.block)
+                    {
                         self.carried.remove(&block);
                     }
                     self.done.insert(end.block);
@@ -173,7 +202,7 @@ impl Standing {
                 Some(Event::Report(_)) => self.is_over = true,
                 _ => {}
             },
-            Kind::Header(_) => {}
+            Kind::Header(_) | Kind::Settled(_) => {}
         }
     }
 

@@ -41,7 +41,7 @@ pub(crate) fn so_far(journals: &Journals, id: &str) -> io::Result<Option<(Begun,
                     ended.insert(end.block, end);
                 }
             }
-            Kind::Header(_) => {}
+            Kind::Header(_) | Kind::Settled(_) => {}
         }
     }
     so_far.ended = ended.into_values().collect();

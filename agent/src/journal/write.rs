@@ -1,37 +1,44 @@
 //! Writing a run's journal: the witness that every run on a real host has.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hpt_proto::wire::record::Record as Kind;
-use hpt_proto::wire::{self, ApplyEvent, Header, Intents, Record};
+use hpt_proto::wire::{self, ApplyEvent, Header, Intents, Record, Settled};
 use hpt_proto::{Begun, End, Told};
 use hpt_provisioner::report::{Event, Outcome};
 use hpt_provisioner::run::{Intent, Witness};
 use prost::Message;
 
-use super::frame::{Chain, Frames};
+use super::frame::{Chain, Frames, LONGEST};
 use super::{Journals, State};
 use crate::confirm::boot;
 
 /// How much of what commands write is kept, in bytes.
 const OUTPUT: usize = 16 << 20;
+/// Where a record of intents ends and another begins, in bytes.
+const INTENTS: usize = 1 << 20;
 
 /// The journal of a run that goes on.
 pub(crate) struct Journal<'a> {
     file: File,
     length: u64,
+    /// What of it may not be on disk.
+    loose: Vec<u8>,
+    /// The disk has refused it, and has perhaps forgotten it since.
+    is_lost: bool,
     chain: Chain,
     /// Of all that is in the file.
     digest: blake3::Hasher,
     open: PathBuf,
     ended: PathBuf,
-    /// What has finished and is not on disk yet, and when.
+    /// What has finished and is not in the file yet, and when.
     held: Vec<(Event, u64)>,
+    /// What is, and nobody is told of before it is on disk.
+    untold: Vec<Event>,
     output: usize,
     /// The file that says that the run is to stop, and for whom.
     cancel: PathBuf,
@@ -44,13 +51,12 @@ pub(crate) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Begins the journal of a run that holds the host, of who asked for it with this key. What earlier
-    /// runs left open is put away.
+    /// Begins the journal of a run that holds the host; `of` says what it carries on from others, and whose
+    /// it is. What earlier runs left open is put away.
     pub(crate) fn begin(
         journals: &Journals,
         begun: Begun,
-        in_doubt: BTreeSet<String>,
-        key: &str,
+        of: Header,
         cancel: PathBuf,
         listener: &'a mut dyn FnMut(Told),
     ) -> io::Result<Self> {
@@ -58,7 +64,7 @@ impl<'a> Journal<'a> {
         let id = id.as_str();
         let open = journals.path(id, State::Open);
         let file = OpenOptions::new()
-            .append(true)
+            .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&open)?;
@@ -66,10 +72,13 @@ impl<'a> Journal<'a> {
             ended: journals.path(id, State::Ended),
             file,
             length: 0,
+            loose: Vec::new(),
+            is_lost: false,
             chain: Chain::default(),
             digest: blake3::Hasher::new(),
             open,
             held: Vec::new(),
+            untold: Vec::new(),
             output: 0,
             cancel,
             cancelled_by: None,
@@ -80,11 +89,10 @@ impl<'a> Journal<'a> {
         let header = Header {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             begun: Some(begun.clone().into()),
-            in_doubt: in_doubt.into_iter().collect(),
-            key: key.to_owned(),
+            ..of
         };
         this.append([Kind::Header(header)])?;
-        this.file.sync_data()?;
+        this.sync()?;
         File::open(&journals.dir)?.sync_all()?;
         // Not before this one has taken over what is in doubt.
         journals.put_away(Some(id))?;
@@ -109,7 +117,7 @@ impl<'a> Journal<'a> {
         while let Some(record) = frames.next() {
             chain.write(record, &mut whole);
         }
-        let file = OpenOptions::new().append(true).open(&open)?;
+        let file = OpenOptions::new().write(true).open(&open)?;
         let length = u64::try_from(whole.len()).expect("a length");
         file.set_len(length)?;
         let mut digest = blake3::Hasher::new();
@@ -118,10 +126,13 @@ impl<'a> Journal<'a> {
             ended: journals.path(id, State::Ended),
             file,
             length,
+            loose: Vec::new(),
+            is_lost: false,
             chain,
             digest,
             open,
             held: Vec::new(),
+            untold: Vec::new(),
             output: 0,
             cancel,
             cancelled_by: None,
@@ -149,8 +160,12 @@ impl<'a> Journal<'a> {
 
     /// The BLAKE3 hash of the whole file once it has this end.
     pub(crate) fn digest_with(&self, end: &End) -> blake3::Hash {
-        let (bytes, _) = self.frames(self.last(end));
-        self.digest.clone().update(&bytes).finalize()
+        let mut digest = self.digest.clone();
+        // What is too long for the file is not in it either.
+        if let Ok((bytes, _)) = self.frames(self.last(end)) {
+            digest.update(&bytes);
+        }
+        digest.finalize()
     }
 
     /// What is held, and the end.
@@ -161,20 +176,25 @@ impl<'a> Journal<'a> {
     }
 
     /// Records as they follow in the file, and the chain after them.
-    fn frames(&self, records: impl IntoIterator<Item = Kind>) -> (Vec<u8>, Chain) {
+    fn frames(&self, records: impl IntoIterator<Item = Kind>) -> io::Result<(Vec<u8>, Chain)> {
         let mut bytes = Vec::new();
         let mut chain = self.chain;
         for record in records {
             let record = Some(record);
-            chain.write(&Record { record }.encode_to_vec(), &mut bytes);
+            let record = Record { record }.encode_to_vec();
+            if record.len() > LONGEST {
+                let why = "a record of it would be longer than its readers take";
+                return Err(io::Error::new(ErrorKind::InvalidData, why));
+            }
+            chain.write(&record, &mut bytes);
         }
-        (bytes, chain)
+        Ok((bytes, chain))
     }
 
     /// Adds records, all of them or none.
     fn append(&mut self, records: impl IntoIterator<Item = Kind>) -> io::Result<()> {
-        let (bytes, chain) = self.frames(records);
-        if let Err(why) = self.file.write_all(&bytes) {
+        let (bytes, chain) = self.frames(records)?;
+        if let Err(why) = self.file.write_all_at(&bytes, self.length) {
             // What follows half a record could not be read.
             self.file.set_len(self.length)?;
             return Err(why);
@@ -182,6 +202,21 @@ impl<'a> Journal<'a> {
         self.length += u64::try_from(bytes.len()).expect("a length");
         self.chain = chain;
         self.digest.update(&bytes);
+        self.loose.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// Makes all that is in the file durable. A disk that has failed to once may have dropped what it was
+    /// given and say nothing of it the next time, so that it is given all of it again.
+    fn sync(&mut self) -> io::Result<()> {
+        if self.is_lost {
+            let loose = u64::try_from(self.loose.len()).expect("a length");
+            self.file.write_all_at(&self.loose, self.length - loose)?;
+        }
+        self.is_lost = true;
+        self.file.sync_data()?;
+        self.is_lost = false;
+        self.loose.clear();
         Ok(())
     }
 
@@ -215,13 +250,23 @@ impl<'a> Journal<'a> {
         u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Makes records durable, and then tells what was held.
+    /// Makes records durable that begin with what was held, and then tells that.
     fn keep(&mut self, records: Vec<Kind>) -> io::Result<()> {
         self.append(records)?;
-        self.file.sync_data()?;
-        for (event, _) in self.held.drain(..) {
+        let held = self.held.drain(..).map(|(event, _)| event);
+        self.untold.extend(held);
+        self.sync()?;
+        for event in self.untold.drain(..) {
             (self.listener)(Told::Event(event));
         }
+        Ok(())
+    }
+
+    /// The same, so that who follows the run is told as well.
+    fn keep_and_tell(&mut self, records: Vec<Kind>) -> io::Result<()> {
+        self.keep(records)?;
+        // Without it they hear of it later.
+        let _ = self.append([Kind::Settled(Settled {})]);
         Ok(())
     }
 }
@@ -243,6 +288,20 @@ fn is_kept(outcome: Outcome) -> bool {
     )
 }
 
+/// Intents in records that are short enough: a block alone may have tens of thousands.
+fn bounded(intents: Vec<wire::Intent>) -> impl Iterator<Item = Intents> {
+    let mut left = intents.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let mut intents = Vec::from([left.next()?]);
+        let mut length = intents[0].encoded_len();
+        while let Some(next) = left.next_if(|next| length + next.encoded_len() <= INTENTS) {
+            length += next.encoded_len();
+            intents.push(next);
+        }
+        Some(Intents { intents })
+    })
+}
+
 impl Witness for Journal<'_> {
     fn intend(&mut self, intents: &[Intent]) -> io::Result<()> {
         let mut intents: Vec<wire::Intent> = intents.iter().map(Into::into).collect();
@@ -250,8 +309,8 @@ impl Witness for Journal<'_> {
             reboot.boot = boot()?;
         }
         let mut records = self.held();
-        records.push(Kind::Intents(Intents { intents }));
-        self.keep(records)
+        records.extend(bounded(intents).map(Kind::Intents));
+        self.keep_and_tell(records)
     }
 
     fn tell(&mut self, event: Event) {
@@ -271,7 +330,7 @@ impl Witness for Journal<'_> {
 
     fn settle(&mut self) -> io::Result<()> {
         let records = self.held();
-        self.keep(records)
+        self.keep_and_tell(records)
     }
 
     fn go_on(&mut self) -> bool {
@@ -279,5 +338,25 @@ impl Witness for Journal<'_> {
             self.cancelled_by = Some(fs::read_to_string(&self.cancel).unwrap_or_default());
         }
         self.cancelled_by.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// J1: a block of tens of thousands of files is on record whole, in records that readers take.
+    #[test]
+    fn intents_are_written_in_records_that_are_short_enough() {
+        let intent = |block| wire::Intent {
+            block,
+            what: "w".repeat(400),
+            ..wire::Intent::default()
+        };
+        let records: Vec<_> = bounded((0..13_000).map(intent).collect()).collect();
+        assert!(records.iter().all(|record| record.encoded_len() < LONGEST));
+        let blocks = records.iter().flat_map(|record| &record.intents);
+        assert!(blocks.map(|intent| intent.block).eq(0..13_000));
+        assert_eq!(bounded(Vec::new()).count(), 0);
     }
 }

@@ -37,7 +37,7 @@ pub struct Begun {
 }
 
 /// That a run was put back by another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Undone {
     /// The id of the other.
     pub by: String,

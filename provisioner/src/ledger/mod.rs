@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::plan::Plan;
+use crate::report::Finished;
 
 pub use self::deeds::{Deed, Deeds};
 pub use self::orphans::Left;
@@ -76,6 +77,29 @@ impl Ledger {
             }
         }
         self.open = Some(by.run.clone());
+    }
+
+    /// Notes a config of which a plan has found all in place, as `by` asked for it. Whether that says
+    /// anything new.
+    pub fn find_in_place(
+        &mut self,
+        config: &Config,
+        plan: &Plan,
+        left: &Left,
+        others: &[Self],
+        by: By,
+    ) -> bool {
+        let known = self.clone();
+        self.begin(config, plan, left, others, &by);
+        let ends = config.blocks.iter().zip(plan.report().blocks);
+        let deed = |end: Finished| Deed {
+            outcome: Some(end.outcome),
+            ..Deed::default()
+        };
+        let blocks = ends.map(|(block, end)| (block.id.clone(), deed(end)));
+        let blocks = blocks.collect();
+        self.settle(&Deeds { by, blocks });
+        *self != known
     }
 
     /// Notes what the run has come to that had begun.

@@ -182,7 +182,10 @@ impl Undoing<'_> {
             match reverse(before, &*self.host, &Removed::default()) {
                 Ok(Reversal { first, then }) => {
                     for effect in first {
-                        self.perform(block, &effect);
+                        let done = self.perform(block, &effect);
+                        if !done && matches!(effect, Effect::Run(_)) {
+                            break; // what would note that it was undone
+                        }
                     }
                     self.blocks[block].then.extend(then.into_iter().rev());
                 }
@@ -209,9 +212,10 @@ impl Undoing<'_> {
         }
     }
 
-    fn perform(&mut self, block: usize, effect: &Effect) {
+    /// Whether it was done.
+    fn perform(&mut self, block: usize, effect: &Effect) -> bool {
         if self.stopped {
-            return;
+            return false;
         }
         let kept = replaces(effect).into_iter().collect::<Vec<_>>();
         let intent = self.host.keep(&kept).and_then(|kept| {
@@ -232,10 +236,12 @@ impl Undoing<'_> {
             let failed = answers.into_iter().find_map(Result::err);
             failed.map_or(Ok(()), |error| Err(error.to_string()))
         });
+        let is_done = done.is_ok();
         match done {
             Ok(()) => self.blocks[block].done += 1,
             Err(why) => self.blocks[block].failed.push(why),
         }
+        is_done
     }
 }
 

@@ -6,7 +6,8 @@ pub(crate) const TOP: &[[&str; 4]] = &[
         "name",
         r#""type":"string""#,
         "text",
-        "What the config is called, for who reads it; nothing depends on it.",
+        "What the config is called; without it, what its first file is called. By this name its target \
+         remembers what it owns there, for `--prune`, `drift` and `why`, so that two configs need two.",
     ],
     [
         "hpt",
