@@ -135,6 +135,12 @@ fn an_audit_that_was_cut_is_noticed_at_the_next_contact() {
         "an old audit came back: {}",
         ran.err
     );
+    fs::write(&file, "nothing of hpt's\n").unwrap();
+    let words = format!(
+        "{}: the last record of the audit is damaged; move this",
+        file.display()
+    );
+    place.web1(&["status"]).exits(0).says(&words);
     fs::remove_file(&file).unwrap();
     let ran = place.web1(&["status"]).exits(0);
     assert!(ran.err.contains("it ends at record 0"), "{}", ran.err);
@@ -144,11 +150,4 @@ fn an_audit_that_was_cut_is_noticed_at_the_next_contact() {
     place.web1(&["audit", "accept"]).exits(0).says(words);
     let ran = place.web1(&["status"]).exits(0);
     assert!(!ran.err.contains("warning"), "{}", ran.err);
-
-    fs::write(&file, "nothing of hpt's\n").unwrap();
-    let words = format!(
-        "{}: the last record of the audit is damaged; move this",
-        file.display()
-    );
-    place.web1(&["status"]).exits(0).says(&words);
 }
