@@ -168,6 +168,7 @@ impl Site {
             None => BTreeSet::new(),
         };
         let mut host = self.host()?;
+        host.spare(past.changes.iter().flat_map(Change::contents));
         let cancel = cancel_path(&self.places().run, &running.run);
         let id = running.run.clone();
         let entry = Entry::of_run(Kind::UndoBegan, &running, asked).with("undoes", run);

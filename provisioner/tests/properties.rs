@@ -452,6 +452,8 @@ fn a_home_that_is_as_it_was_made_goes_with_an_undo() {
         let report = undo::undo(&changes, &mut host, &mut ());
         let is_there = host.path(&home).unwrap().is_some();
         assert_eq!(is_there, stays, "{report:?}");
+        let ana = host.user(&UserName::parse("ana").unwrap()).unwrap();
+        assert_eq!(ana.is_some(), stays, "nobody's files are left to a number");
     }
 }
 

@@ -109,6 +109,13 @@ pub(super) fn user(
             if left.is_some_and(|left| !is_own || !is_as_made(name, &now, left, around)) {
                 return Err(Irreversible::Changed(format!("the user {name}")));
             }
+            let home = AbsPath::parse(&now.home).ok();
+            let home = home.filter(|home| around.keeps_home(home));
+            if let Some(home) = home
+                && host.path(&home)?.is_some()
+            {
+                return Err(lost(format!("{name} stays with what is in {home}")));
+            }
             return Ok(vec![Effect::User(UserEdit::Remove {
                 name: name.clone(),
                 remove_home: false,

@@ -18,6 +18,8 @@ pub(super) struct Around {
     /// The users that the run has changed, and whom it has had join which groups.
     users: BTreeSet<UserName>,
     joined: BTreeSet<(UserName, GroupName)>,
+    /// The homes that it has made.
+    homes: BTreeSet<AbsPath>,
     /// The units that it has stopped.
     stopped: BTreeSet<UnitId>,
     /// Whether it has done what hpt cannot see into.
@@ -53,6 +55,11 @@ impl Around {
                     left: Some(left),
                     ..
                 } if left.running == Some(false) => drop(around.stopped.insert(unit.clone())),
+                Before::Path {
+                    path,
+                    was: Lay::Home,
+                    ..
+                } => drop(around.homes.insert(path.clone())),
                 Before::Command { .. } | Before::Gone { .. } | Before::Package { .. } => {
                     around.opaque = true;
                 }
@@ -64,6 +71,11 @@ impl Around {
 
     pub(super) fn is_own_user(&self, name: &UserName) -> bool {
         self.users.contains(name)
+    }
+
+    /// Whether the run has made this home, and it does not go.
+    pub(super) fn keeps_home(&self, home: &AbsPath) -> bool {
+        self.homes.contains(home) && !self.paths.contains(home)
     }
 
     /// Whether the run has had this user join this group.

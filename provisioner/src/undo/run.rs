@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::reverse::{Around, Reversal, reverse};
-use super::{Before, before, replaces};
+use super::{Before, Lay, before, replaces};
 use crate::block::lifeline;
 use crate::effect::{Effect, Sort};
 use crate::host::setting::Setting;
-use crate::host::{HostError, Mutate, Observe};
+use crate::host::{Hash, HostError, Mutate, Observe};
 use crate::name::AbsPath;
 use crate::report::{Event, Finished, Outcome, Report};
 use crate::run::{Intent, Witness};
@@ -81,6 +81,17 @@ impl Change {
                 path.starts_with(other) || other.starts_with(path)
             }
             (mine, other) => mine.is_of_one_thing(other),
+        })
+    }
+
+    /// The contents that putting it back takes.
+    pub fn contents(&self) -> impl Iterator<Item = Hash> {
+        self.before.iter().filter_map(|before| match before {
+            Before::Path {
+                was: Lay::File { hash, .. },
+                ..
+            } => Hash::from_hex(hash).ok(),
+            _ => None,
         })
     }
 

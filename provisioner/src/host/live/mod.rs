@@ -114,6 +114,7 @@ pub struct Live {
     blobs: Blobs,
     /// What runs have replaced.
     pre_images: Blobs,
+    spared: keep::Spared,
     memos: Memos,
     temps: Temps,
     accounts: Parsed<Accounts>,
@@ -141,6 +142,7 @@ impl Live {
             kept: options.kept,
             blobs: Blobs::new(options.blobs).and(options.pre_images.clone()),
             pre_images: Blobs::new(options.pre_images),
+            spared: keep::Spared::default(),
             memos: Memos::new(options.memos),
             temps: Temps::new(),
             accounts: Parsed::default(),
