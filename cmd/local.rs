@@ -1,7 +1,7 @@
 //! This machine, or a root directory on it: planned and provisioned in this process.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -149,13 +149,18 @@ impl Local {
     }
 }
 
-/// While this lives ^C has a run stop before its next block, and ends this process only the second time.
+/// While this lives ^C on a terminal has a run stop before its next block, and ends this process only the
+/// second time.
 struct StopsAtInterrupt {
     _run_goes_on: oneshot::Sender<()>,
 }
 
 impl StopsAtInterrupt {
-    fn new(site: &Site, run: &str) -> Self {
+    /// `None` where nobody can type it.
+    fn new(site: &Site, run: &str) -> Option<Self> {
+        if !io::stderr().is_terminal() {
+            return None;
+        }
         let (sender, mut run_is_over) = oneshot::channel();
         let (site, run) = (site.clone(), run.to_owned());
         let watch = async move {
@@ -177,9 +182,9 @@ impl StopsAtInterrupt {
                 tracing::warn!("^C does not stop the run: {why}");
             }
         });
-        Self {
+        Some(Self {
             _run_goes_on: sender,
-        }
+        })
     }
 }
 

@@ -67,56 +67,61 @@ struct Block<'a> {
     id: &'a str,
     reverts: bool,
     runs: bool,
+    what: &'a [String],
     stays: &'a [String],
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let asked = args.run.as_deref().unwrap_or_default();
     runtime()?.block_on(Site::with(context, async |site, context| {
-        let plan = site.plan_undo(asked).await?;
-        let running: Running = plan.run.clone().unwrap_or_default().into();
-        let name = site.name().to_owned();
-        show(&name, &running, &plan.blocks, &mut context.terminal);
-        if args.plan || plan.blocks.iter().all(|block| block.gone) {
-            return Ok(Exit::Done);
-        }
-        let asks = !args.yes && Terminal::can_ask();
-        if asks && !context.terminal.ask(format_args!("\nUndo it on {name}?")) {
-            context.terminal.note("nothing was changed");
-            return Ok(Exit::Done);
-        }
-        context.terminal.say("");
-        let began = Instant::now();
-        let verbose = context.is_verbose();
-        let mut follower = Follower::of_run(&name, false, verbose, &mut context.terminal);
         let mut patience = Patience::new(args.wait);
-        let mut window = Duration::ZERO;
-        let end = loop {
+        let mut asked = asked.to_owned();
+        loop {
+            let plan = site.plan_undo(&asked).await?;
+            let running: Running = plan.run.clone().unwrap_or_default().into();
+            let name = site.name().to_owned();
+            show(&name, &running, &plan.blocks, &mut context.terminal);
+            if args.plan || plan.blocks.iter().all(|block| block.gone) {
+                return Ok(Exit::Done);
+            }
+            let asks = !args.yes && Terminal::can_ask();
+            if asks && !context.terminal.ask(format_args!("\nUndo it on {name}?")) {
+                context.terminal.note("nothing was changed");
+                return Ok(Exit::Done);
+            }
+            context.terminal.say("");
+            let began = Instant::now();
+            let verbose = context.is_verbose();
+            let mut follower = Follower::of_run(&name, false, verbose, &mut context.terminal);
+            let mut window = Duration::ZERO;
             let end = site
                 .undo(&running.run, &mut |heard| {
                     window = heard.window().unwrap_or(window);
                     follower.hear(&heard);
                 })
                 .await?;
-            match &end {
-                End::Busy(holder) if patience.wait(site, holder, follower.terminal).await? => {}
-                _ => break end,
+            if let End::Busy(holder) = &end
+                && patience.wait(site, holder, follower.terminal).await?
+            {
+                // What has held the host may have left something else to put back.
+                asked = running.run;
+                continue;
             }
-        };
-        match Ended::of(end, began.elapsed()) {
-            Ok(ended) => {
-                let is_kept = is_kept(&plan.blocks, &ended.report);
-                let remote = match site {
-                    Site::Remote(remote) if !window.is_zero() => Some(&mut **remote),
-                    _ => None,
-                };
-                finish(remote, ended, window, &mut follower).await?;
-                Ok(if is_kept { Exit::Done } else { Exit::Failed })
-            }
-            Err(end) => Err(match *end {
-                End::Busy(running) => busy(&name, &running),
-                _ => no_report(&name),
-            }),
+            return match Ended::of(end, began.elapsed()) {
+                Ok(ended) => {
+                    let is_kept = is_kept(&plan.blocks, &ended.report);
+                    let remote = match site {
+                        Site::Remote(remote) if !window.is_zero() => Some(&mut **remote),
+                        _ => None,
+                    };
+                    finish(remote, ended, window, &mut follower).await?;
+                    Ok(if is_kept { Exit::Done } else { Exit::Failed })
+                }
+                Err(end) => Err(match *end {
+                    End::Busy(running) => busy(&name, &running),
+                    _ => no_report(&name),
+                }),
+            };
         }
     }))
 }
@@ -154,11 +159,16 @@ fn show(name: &str, running: &Running, blocks: &[Undoing], terminal: &mut Termin
             }
             ([], false) => terminal.say(format_args!("~ {id}")),
             (stays, _) => {
-                terminal.say(format_args!("x {id}"));
+                let sign = if block.what.is_empty() { "x" } else { "~" };
+                terminal.say(format_args!("{sign} {id}"));
                 for why in stays {
                     terminal.say(format_args!("      stays: {}", visible(why)));
                 }
             }
+        }
+        // Of a script it is said above.
+        for what in block.what.iter().filter(|_| !block.runs) {
+            terminal.say(format_args!("      {DIM}{}{DIM:#}", visible(what)));
         }
     }
     let stay = blocks
@@ -180,6 +190,7 @@ fn block(undoing: &Undoing) -> Block<'_> {
         id: &undoing.id,
         reverts: undoing.stays.is_empty() && !undoing.gone,
         runs: undoing.runs,
+        what: &undoing.what,
         stays: &undoing.stays,
     }
 }

@@ -43,19 +43,21 @@ impl Site {
             return Ok(None);
         };
         let fates = foresee(&past.changes, &self.host()?);
-        let blocks = past
-            .blocks
-            .into_iter()
-            .zip(fates)
-            .map(|(block, fate)| Undoing {
+        let blocks = past.blocks.into_iter().zip(fates).map(|(block, fate)| {
+            let gone = fate == Fate::Gone;
+            let (runs, what, stays) = match fate {
+                Fate::Reverts { runs, what } => (runs, what, Vec::new()),
+                Fate::Stays { why, what } => (false, what, why),
+                Fate::Gone => (false, Vec::new(), Vec::new()),
+            };
+            Undoing {
                 id: block.id,
-                gone: fate == Fate::Gone,
-                runs: fate == Fate::Reverts { runs: true },
-                stays: match fate {
-                    Fate::Stays(why) => why,
-                    Fate::Reverts { .. } | Fate::Gone => Vec::new(),
-                },
-            });
+                gone,
+                runs,
+                what,
+                stays,
+            }
+        });
         Ok(Some(PlanUndoReply {
             blocks: blocks.collect(),
             run: Some(past.begun.running.into()),

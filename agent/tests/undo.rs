@@ -318,3 +318,29 @@ async fn many_files_are_put_back_together() {
     }
     assert!(!name(MANY / 2).exists() && !name(MANY - 1).exists());
 }
+
+/// A file that was removed comes back without its ACL, and that is said before and after.
+#[tokio::test(flavor = "multi_thread")]
+async fn attributes_that_are_not_kept_are_told() {
+    let laptop = TestClient::new("laptop");
+    let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
+    let mut client = server.connect(&laptop).await;
+    let file = server.root().join("noted");
+    fs::write(&file, "old\n").unwrap();
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(&file, "user.note", b"x", flags).unwrap();
+    let noted = |rest: &str| format!("[[file]]\npath = \"/noted\"\n{rest}\n");
+    // What is written over it leaves it its attributes, and so does what is written back.
+    let run = apply(&mut client, &noted("content = \"new\\n\"")).await;
+    let (_, report) = undo(&mut client, &run).await;
+    assert_eq!(report.count(Outcome::Reverted), 1, "{report:?}");
+    let run = apply(&mut client, &noted("absent = true")).await;
+    let request = PlanUndoRequest { run: run.clone() };
+    let plan = client.plan_undo(request).await.unwrap().into_inner();
+    let words = "/noted had attributes that were not kept: user.note";
+    assert_eq!(plan.blocks[0].stays, [words]);
+    let (_, report) = undo(&mut client, &run).await;
+    assert_eq!(report.blocks[0].outcome, Outcome::Skipped, "{report:?}");
+    assert!(report.blocks[0].note.contains(words), "{report:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "old\n");
+}

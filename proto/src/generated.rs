@@ -536,6 +536,9 @@ pub struct Undoing {
     /// a script of the block puts them back
     #[prost(bool, tag = "4")]
     pub runs: bool,
+    /// what is done for it, in words: "remove /etc/motd"
+    #[prost(string, repeated, tag = "5")]
+    pub what: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DriftRequest {

@@ -400,11 +400,11 @@ fn what_is_undone_is_as_it_was() {
             let kept = match fate {
                 Fate::Reverts { .. } => matches!(end.outcome, Outcome::Reverted | Outcome::Ok),
                 Fate::Gone => matches!(end.outcome, Outcome::Ok | Outcome::Reverted),
-                Fate::Stays(_) => matches!(end.outcome, Outcome::Skipped | Outcome::Reverted),
+                Fate::Stays { .. } => matches!(end.outcome, Outcome::Skipped | Outcome::Reverted),
             };
             assert!(kept, "{fate:?} {:?} {}", end.outcome, context());
         }
-        if fates.iter().any(|fate| matches!(fate, Fate::Stays(_))) {
+        if fates.iter().any(|fate| matches!(fate, Fate::Stays { .. })) {
             partly += 1;
             continue;
         }
@@ -448,7 +448,11 @@ fn a_home_that_is_as_it_was_made_goes_with_an_undo() {
             journal.changes[&0].clone(),
         )];
         let fates = undo::foresee(&changes, &host);
-        assert_eq!(matches!(fates[..], [Fate::Stays(_)]), stays, "{fates:?}");
+        assert_eq!(
+            matches!(fates[..], [Fate::Stays { .. }]),
+            stays,
+            "{fates:?}"
+        );
         let report = undo::undo(&changes, &mut host, &mut ());
         let is_there = host.path(&home).unwrap().is_some();
         assert_eq!(is_there, stays, "{report:?}");

@@ -314,7 +314,8 @@ impl Target for Evil {
             id: EVIL.to_owned(),
             gone,
             stays: stays.iter().map(ToString::to_string).collect(),
-            runs: !gone,
+            runs: stays.is_empty() && !gone,
+            what: vec![EVIL.to_owned()],
         };
         Ok(Response::new(wire::PlanUndoReply {
             run: Some(wire::Running {

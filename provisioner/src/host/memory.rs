@@ -17,7 +17,7 @@ use crate::host::{
     Owner, Package, Powers, Progress, Unit, User,
 };
 use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitId, UnitScope, UserName};
-use crate::undo::PreImages;
+use crate::undo::{PreImage, PreImages};
 use crate::unit_file;
 
 /// A whole host in memory: the overlay over nothing. An honest second implementation, for
@@ -378,7 +378,12 @@ impl Mutate for Memory {
                 && let Some(bytes) = self.read(path)?
             {
                 let size = u64::try_from(bytes.len()).expect("a length fits 64 bits");
-                kept.insert((*path).clone(), Ok((self.put_blob(&bytes), size)));
+                let kept_as = PreImage {
+                    hash: self.put_blob(&bytes),
+                    size,
+                    attributes: Vec::new(),
+                };
+                kept.insert((*path).clone(), Ok(kept_as));
             }
         }
         Ok(kept)

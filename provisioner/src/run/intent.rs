@@ -46,7 +46,8 @@ impl Intent {
     }
 }
 
-fn words(effect: &Effect) -> String {
+/// An effect in words, without any content.
+pub(crate) fn words(effect: &Effect) -> String {
     match effect {
         Effect::WriteFile(file) => format!("write {}", file.path),
         Effect::MakeDir { path, .. } => format!("make the directory {path}"),

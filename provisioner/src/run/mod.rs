@@ -31,6 +31,7 @@ use crate::undo::Log;
 use crate::view::{Reads, View};
 
 pub use self::intent::Intent;
+pub(crate) use self::intent::words;
 pub use self::reboot::SoFar;
 pub use self::witness::Witness;
 

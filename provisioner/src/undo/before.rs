@@ -283,6 +283,9 @@ pub enum Lay {
         size: u64,
         /// Who could do what with it.
         access: Rights,
+        /// The names of its extended attributes, whose values were not kept.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attributes: Vec<String>,
     },
     /// A file that holds a secret.
     Secret {
@@ -318,7 +321,17 @@ impl Lay {
     fn with(&self, access: &Rights) -> Self {
         let access = access.clone();
         match self.clone() {
-            Self::File { hash, size, .. } => Self::File { hash, size, access },
+            Self::File {
+                hash,
+                size,
+                attributes,
+                ..
+            } => Self::File {
+                hash,
+                size,
+                access,
+                attributes,
+            },
             Self::Secret { print, .. } => Self::Secret { print, access },
             Self::Dir { .. } => Self::Dir { access },
             Self::Rights { .. } => Self::Rights { access },

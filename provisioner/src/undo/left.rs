@@ -28,7 +28,12 @@ pub(super) fn of_path(
                 Lay::Secret { print, access }
             } else {
                 let (hash, size) = (hash.to_hex().to_string(), file.content.size());
-                Lay::File { hash, size, access }
+                Lay::File {
+                    hash,
+                    size,
+                    access,
+                    attributes: Vec::new(),
+                }
             })
         }
         Effect::MakeDir { access, .. } => {
@@ -121,7 +126,9 @@ impl Lay {
             Self::Link { to } => entry.kind == EntryKind::Symlink(to.clone()),
             Self::Rights { access } => has(access)?,
             Self::Dir { access } => entry.kind == EntryKind::Dir && has(access)?,
-            Self::File { hash, access, size } => {
+            Self::File {
+                hash, access, size, ..
+            } => {
                 entry.kind == EntryKind::File { size: *size }
                     && has(access)?
                     && host

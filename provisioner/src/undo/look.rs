@@ -11,9 +11,19 @@ use crate::host::setting::Setting;
 use crate::host::{Entry, EntryKind, Hash, HostError, Memo, Observe, Unit};
 use crate::name::{AbsPath, GroupName, UnitId};
 
-/// The kept content of files that are about to be replaced, as a hash and a length in bytes; or why a
-/// file's is not kept.
-pub type PreImages = BTreeMap<AbsPath, Result<(Hash, u64), String>>;
+/// The kept content of files that are about to be replaced; or why a file's is not kept.
+pub type PreImages = BTreeMap<AbsPath, Result<PreImage, String>>;
+
+/// The kept content of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreImage {
+    /// Its hash.
+    pub hash: Hash,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The names of the file's extended attributes, such as its ACL, whose values are not kept.
+    pub attributes: Vec<String>,
+}
 
 /// The file whose content an effect replaces or removes, if that is kept: nothing is where a secret
 /// was put, or is about to be.
@@ -176,10 +186,11 @@ fn lay(
     };
     Ok(match &entry.kind {
         EntryKind::File { .. } => match kept.get(path) {
-            Some(Ok((hash, size))) => Lay::File {
-                hash: hash.to_hex().to_string(),
-                size: *size,
+            Some(Ok(kept)) => Lay::File {
+                hash: kept.hash.to_hex().to_string(),
+                size: kept.size,
                 access,
+                attributes: kept.attributes.clone(),
             },
             Some(Err(why)) => lost(why),
             None if matches!(effect, Effect::MakeDir { .. }) => Lay::Rights { access },

@@ -19,6 +19,6 @@ pub use self::before::{
     Again, Before, GroupLeft, GroupWas, Lay, Rights, UnitLeft, UserLeft, UserWas,
 };
 pub use self::log::Log;
-pub use self::look::PreImages;
+pub use self::look::{PreImage, PreImages};
 pub(crate) use self::look::{before, replaces};
 pub use self::run::{Change, Fate, foresee, undo};

@@ -91,7 +91,9 @@ pub(super) fn restore(
                 return Err(lost(why));
             }
         },
-        Lay::File { hash, size, access } => {
+        Lay::File {
+            hash, size, access, ..
+        } => {
             let damaged = || lost(format!("the journal has no hash of {path}"));
             let hash = blake3::Hash::from_hex(hash).map_err(|_| damaged())?;
             if !host.has_blob(&hash) {
@@ -128,6 +130,25 @@ pub(super) fn restore(
         Lay::Secret { .. } => return Err(lost(format!("{path} held a secret"))),
         Lay::Lost { why } => return Err(lost(format!("{path}: {why}"))),
     })
+}
+
+/// The names of attributes that a file had and will not have when it is put back: a file that is written
+/// anew has those of the one in its place, but for capabilities.
+pub(super) fn lost_attributes<'a>(
+    path: &AbsPath,
+    was: &'a Lay,
+    host: &dyn Observe,
+) -> Result<Vec<&'a str>, HostError> {
+    let Lay::File { attributes, .. } = was else {
+        return Ok(Vec::new());
+    };
+    let stays = is_file(path, host)?;
+    let is_lost = |name: &&str| !stays || name.starts_with("security.");
+    Ok(attributes
+        .iter()
+        .map(String::as_str)
+        .filter(is_lost)
+        .collect())
 }
 
 /// Whether a directory holds nothing that another does not hold too, and what was removed.

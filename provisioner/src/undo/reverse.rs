@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::accounts::{group, user};
-use super::paths::{is_undone, restore};
+use super::paths::{is_undone, lost_attributes, restore};
 use super::{Again, Before, Lay, UnitLeft};
 use crate::block::lifeline;
 use crate::effect::{Command, Effect, Program, Transaction, UnitJob, UserEdit, Want};
@@ -115,6 +115,8 @@ pub(super) struct Reversal {
     pub(super) first: Vec<Effect>,
     /// What is done when everything is in its place again, oldest first.
     pub(super) then: Vec<Effect>,
+    /// What of it stays all the same, and why.
+    pub(super) stays: Option<String>,
 }
 
 /// Why one thing cannot become again what it was.
@@ -142,7 +144,7 @@ pub(super) fn reverse(
 ) -> Result<Reversal, Irreversible> {
     let first = |effects: Vec<Effect>| Reversal {
         first: effects,
-        then: Vec::new(),
+        ..Reversal::default()
     };
     match before {
         Before::Path {
@@ -154,7 +156,17 @@ pub(super) fn reverse(
             if is_undone(path, was, left, wrote.as_deref(), host, around)? {
                 return Ok(Reversal::default());
             }
-            restore(path, was, host, around).map(first)
+            let effects = restore(path, was, host, around)?;
+            let lost = lost_attributes(path, was, host)?;
+            let stays = format!(
+                "{path} had attributes that were not kept: {}",
+                lost.join(", ")
+            );
+            let stays = (!lost.is_empty() && !effects.is_empty()).then_some(stays);
+            Ok(Reversal {
+                stays,
+                ..first(effects)
+            })
         }
         Before::Package {
             name,

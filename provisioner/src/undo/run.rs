@@ -10,7 +10,7 @@ use crate::host::setting::Setting;
 use crate::host::{Hash, HostError, Mutate, Observe};
 use crate::name::AbsPath;
 use crate::report::{Event, Finished, Outcome, Report};
-use crate::run::{Intent, Witness};
+use crate::run::{Intent, Witness, words};
 
 /// The most changes that are made durable at once.
 const BATCH: usize = 1024;
@@ -111,11 +111,18 @@ pub enum Fate {
     Reverts {
         /// By the script that its block has for that.
         runs: bool,
+        /// What is done for it, in words: "remove /etc/motd".
+        what: Vec<String>,
     },
     /// Nothing is left of it.
     Gone,
-    /// Some of it stays, and why.
-    Stays(Vec<String>),
+    /// Some of it stays.
+    Stays {
+        /// Why.
+        why: Vec<String>,
+        /// What is done for the rest.
+        what: Vec<String>,
+    },
 }
 
 /// The changes of a run, where the oldest of each thing knows what the newest has made of it.
@@ -153,6 +160,7 @@ pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
         .map(|(block, change)| {
             let older = &changes[block + 1..];
             let (mut any, mut runs, mut stays) = (false, false, Vec::new());
+            let mut what = Vec::new();
             for before in change.before.iter().rev() {
                 if older.iter().any(|older| older.decides(before)) {
                     any = true;
@@ -163,13 +171,17 @@ pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
                         any |= !reversal.is_empty();
                         runs |= reversal.first.iter().any(|e| matches!(e, Effect::Run(_)));
                         around.foresee(before, &reversal.first);
+                        let effects = reversal.first.iter().chain(&reversal.then);
+                        let effects = effects.filter(|e| !matches!(e, Effect::Remember { .. }));
+                        what.extend(effects.map(words));
+                        stays.extend(reversal.stays);
                     }
                     Err(why) => stays.push(why.to_string()),
                 }
             }
             match (stays.is_empty(), any) {
-                (false, _) => Fate::Stays(stays),
-                (true, true) => Fate::Reverts { runs },
+                (false, _) => Fate::Stays { why: stays, what },
+                (true, true) => Fate::Reverts { runs, what },
                 (true, false) => Fate::Gone,
             }
         })
@@ -267,7 +279,8 @@ impl Undoing<'_> {
                 self.flush();
             }
             match reverse(before, &*self.host, &self.around) {
-                Ok(Reversal { first, then }) => {
+                Ok(Reversal { first, then, stays }) => {
+                    self.blocks[block].stays.extend(stays);
                     for effect in first {
                         let runs = matches!(effect, Effect::Run(_));
                         let failed = self.blocks[block].failed.len();

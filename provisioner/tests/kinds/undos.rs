@@ -57,7 +57,8 @@ fn a_command_is_undone_by_its_script_newest_first_and_once() {
     let config = config(ADD);
     assert!(apply(&config, &mut host, &mut kept).succeeded());
     let changes = kept.changes();
-    let all = vec![Fate::Reverts { runs: true }; 2];
+    let what = vec!["run its command".to_owned()];
+    let all = vec![Fate::Reverts { runs: true, what }; 2];
     assert_eq!(foresee(&changes, &host), all);
     host.ran.clear();
     let report = undo(&changes, &mut host, &mut ());

@@ -219,7 +219,7 @@ fn nothing_is_lost_of_what_a_person_did_since() {
             kept.insert(format!("{done:?}"));
         }
         for (fate, end) in fates.iter().zip(&report.blocks) {
-            let is_said = matches!(fate, Fate::Stays(_)) || end.outcome != Outcome::Skipped;
+            let is_said = matches!(fate, Fate::Stays { .. }) || end.outcome != Outcome::Skipped;
             assert!(is_said, "{fate:?} {end:?} {}", context());
             said += usize::from(end.note.contains("has changed since the run"));
         }

@@ -6,10 +6,10 @@ use std::io;
 use std::path::Path;
 
 use super::blobs::{Blobs, is_orphan};
-use super::{Live, files};
+use super::{Live, files, xattrs};
 use crate::host::{EntryKind, Hash, HostError, Observe};
 use crate::name::AbsPath;
-use crate::undo::PreImages;
+use crate::undo::{PreImage, PreImages};
 
 /// The longest file that is kept, in bytes.
 const LONGEST: u64 = 64 << 20;
@@ -48,7 +48,7 @@ impl Live {
         self.spared.hashes.extend(hashes);
     }
 
-    fn keep_file(&mut self, path: &AbsPath) -> Result<Option<PreImage>, HostError> {
+    fn keep_file(&mut self, path: &AbsPath) -> Result<Option<Kept>, HostError> {
         let Some(EntryKind::File { size }) = self.path(path)?.map(|entry| entry.kind) else {
             return Ok(None);
         };
@@ -67,19 +67,26 @@ impl Live {
         let Some((file, _)) = files::open(&spot, path)? else {
             return Ok(None);
         };
+        let attributes = xattrs::names(&file);
+        let attributes = attributes
+            .map_err(|e| HostError::io("cannot list the attributes of", path, &e.into()))?;
         let kept = self.pre_images.keep(&mut File::from(file));
         let kept = kept.map_err(|e| HostError::io("cannot keep the content of", path, &e))?;
-        let (hash, length) = kept;
+        let (hash, size) = kept;
         if self.spared.hashes.insert(hash) {
-            self.spared.added += length;
-            self.spared.total = self.spared.total.map(|total| total + length);
+            self.spared.added += size;
+            self.spared.total = self.spared.total.map(|total| total + size);
         }
-        Ok(Some(Ok(kept)))
+        Ok(Some(Ok(PreImage {
+            hash,
+            size,
+            attributes,
+        })))
     }
 }
 
 /// What was kept of one file, or why nothing was.
-type PreImage = Result<(Hash, u64), String>;
+type Kept = Result<PreImage, String>;
 
 /// Makes what is kept durable, and drops the oldest of what is too much.
 fn settle(pre_images: &Blobs, spared: &mut Spared, budget: u64) -> io::Result<()> {

@@ -36,6 +36,16 @@ pub(super) fn carry(from: &OwnedFd, to: &OwnedFd, mode: Mode) -> Result<(), Errn
     Ok(())
 }
 
+/// The names of a file's attributes, but for the label that its path gives it.
+pub(super) fn names(file: &OwnedFd) -> Result<Vec<String>, Errno> {
+    let mut names = match list(file) {
+        Err(Errno::NOTSUP) => Vec::new(),
+        names => names?,
+    };
+    names.retain(|name| name != "security.selinux");
+    Ok(names)
+}
+
 fn belongs_to_path(name: &str) -> bool {
     name == ACL || name == "security.selinux" || name.starts_with("user.")
 }
