@@ -1,34 +1,13 @@
-//! What programs read: one object a line. Every object says in `event` what it is.
+//! What programs read of runs.
 
 use std::time::Duration;
 
 use hpt_proto::wire;
-use hpt_provisioner::config::File;
-use hpt_provisioner::describe::Detail;
-use hpt_provisioner::diff::Tag;
-use hpt_provisioner::fault::{self, Severity};
 use hpt_provisioner::host::Stream;
-use hpt_provisioner::plan::{self, Planned, Verdict};
 use hpt_provisioner::report::{self, Finished, Outcome};
 use serde::Serialize;
 
-use crate::error::Exit;
 use crate::terminal::text_of;
-
-/// The word for a verdict.
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Ok => "ok",
-        Verdict::Create => "create",
-        Verdict::Update => "update",
-        Verdict::Delete => "delete",
-        Verdict::Run => "run",
-        Verdict::Maybe => "maybe",
-        Verdict::Blocked => "blocked",
-        Verdict::Skip => "skip",
-        Verdict::Orphan => "orphan",
-    }
-}
 
 /// The word for an outcome.
 fn outcome(outcome: Outcome) -> &'static str {
@@ -116,112 +95,6 @@ impl<'a> BrokeOff<'a> {
             target,
             what: Interrupted::new(broken)?,
         })
-    }
-}
-
-/// A plan.
-#[derive(Serialize)]
-pub(crate) struct Plan<'a> {
-    event: &'static str,
-    target: &'a str,
-    digest: String,
-    create: usize,
-    update: usize,
-    delete: usize,
-    run: usize,
-    maybe: usize,
-    blocked: usize,
-    ok: usize,
-    skip: usize,
-    orphan: usize,
-    seconds: f64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<Fault<'a>>,
-    /// In how many seconds a run that brings it about must be confirmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) confirm: Option<u64>,
-    blocks: Vec<Block<'a>>,
-}
-
-/// A block of a plan.
-#[derive(Serialize)]
-pub(crate) struct Block<'a> {
-    id: &'a str,
-    file: &'a str,
-    line: usize,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    summary: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    details: Vec<Part<'a>>,
-}
-
-/// A detail: a sentence, or the lines of a diff behind ` `, `-` and `+`.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Part<'a> {
-    Text(&'a str),
-    Diff { path: &'a str, lines: Vec<String> },
-}
-
-impl<'a> Part<'a> {
-    pub(crate) fn new(detail: &'a Detail) -> Self {
-        match detail {
-            Detail::Text(text) => Self::Text(text),
-            Detail::Diff { path, lines } => {
-                let line = |line: &hpt_provisioner::diff::Line| match line.tag {
-                    Tag::Same => format!(" {}", line.text),
-                    Tag::Old => format!("-{}", line.text),
-                    Tag::New => format!("+{}", line.text),
-                    Tag::Gap => "...".to_owned(),
-                };
-                Self::Diff {
-                    path,
-                    lines: lines.iter().map(line).collect(),
-                }
-            }
-        }
-    }
-}
-
-impl<'a> Plan<'a> {
-    pub(crate) fn new(
-        target: &'a str,
-        plan: &'a plan::Plan,
-        warnings: Vec<Fault<'a>>,
-        time: Duration,
-    ) -> Self {
-        Self {
-            event: "plan",
-            target,
-            digest: blake3::Hash::from(plan.digest.0).to_hex().to_string(),
-            create: plan.count(Verdict::Create),
-            update: plan.count(Verdict::Update),
-            delete: plan.count(Verdict::Delete),
-            run: plan.count(Verdict::Run),
-            maybe: plan.count(Verdict::Maybe),
-            blocked: plan.count(Verdict::Blocked),
-            ok: plan.count(Verdict::Ok),
-            skip: plan.count(Verdict::Skip),
-            orphan: plan.count(Verdict::Orphan),
-            seconds: time.as_secs_f64(),
-            warnings,
-            confirm: None,
-            blocks: plan.blocks.iter().map(Block::new).collect(),
-        }
-    }
-}
-
-impl<'a> Block<'a> {
-    pub(crate) fn new(block: &'a Planned) -> Self {
-        Self {
-            id: &block.id,
-            file: &block.file,
-            line: block.line,
-            verdict: verdict(block.verdict),
-            summary: &block.summary,
-            details: block.details.iter().map(Part::new).collect(),
-        }
     }
 }
 
@@ -395,105 +268,6 @@ impl<'a> Report<'a> {
             stays: Vec::new(),
             cancelled_by: None,
             seconds: time.as_secs_f64(),
-        }
-    }
-}
-
-/// Why a command failed.
-#[derive(Serialize)]
-pub(crate) struct Error<'a> {
-    event: &'static str,
-    exit: u8,
-    what: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    hints: &'a [String],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<Fault<'a>>,
-}
-
-impl<'a> Error<'a> {
-    pub(crate) fn words(exit: Exit, what: &'a str, hints: &'a [String]) -> Self {
-        Self {
-            event: "error",
-            exit: exit.code(),
-            what,
-            hints,
-            faults: Vec::new(),
-        }
-    }
-
-    pub(crate) fn faults(exit: Exit, files: &'a [File], faults: &'a [fault::Fault]) -> Self {
-        let what = "the config is invalid";
-        Self {
-            event: "error",
-            exit: exit.code(),
-            what,
-            hints: &[],
-            faults: Fault::all(files, faults),
-        }
-    }
-}
-
-/// What is wrong with a config.
-#[derive(Serialize)]
-pub(crate) struct Fault<'a> {
-    severity: &'static str,
-    what: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
-}
-
-impl<'a> Fault<'a> {
-    pub(crate) fn all(files: &'a [File], faults: &'a [fault::Fault]) -> Vec<Self> {
-        faults.iter().map(|fault| Self::new(files, fault)).collect()
-    }
-
-    fn new(files: &'a [File], fault: &'a fault::Fault) -> Self {
-        let file = fault.place.as_ref().map(|place| &files[place.file]);
-        let at = fault
-            .place
-            .as_ref()
-            .zip(file)
-            .map(|(place, file)| place.line_column(&file.text));
-        Self {
-            severity: match fault.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            what: &fault.what,
-            file: file.map(|file| file.name.as_str()),
-            line: at.map(|(line, _)| line),
-            column: at.map(|(_, column)| column),
-            label: fault.label.as_deref(),
-            hint: fault.hint.as_deref(),
-        }
-    }
-}
-
-/// That a config is valid.
-#[derive(Serialize)]
-pub(crate) struct Checked<'a> {
-    event: &'static str,
-    files: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<Fault<'a>>,
-}
-
-impl<'a> Checked<'a> {
-    pub(crate) fn new(files: &'a [File], warnings: &'a [fault::Fault]) -> Self {
-        let names = files.iter().map(|file| file.name.as_str()).collect();
-        Self {
-            event: "checked",
-            files: names,
-            warnings: Fault::all(files, warnings),
         }
     }
 }
