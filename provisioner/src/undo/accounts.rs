@@ -3,6 +3,7 @@
 
 use super::before::NEVER;
 use super::look::expiry;
+use super::paths::{holds_no_more, skeleton};
 use super::reverse::{Around, Irreversible, lost};
 use super::{GroupLeft, GroupWas, UserLeft, UserWas};
 use crate::effect::{Effect, Expiry, GroupEdit, UserEdit, UserShape};
@@ -110,9 +111,10 @@ pub(super) fn user(
                 return Err(Irreversible::Changed(format!("the user {name}")));
             }
             let home = AbsPath::parse(&now.home).ok();
-            let home = home.filter(|home| around.keeps_home(home));
+            let home = home.filter(|home| around.has_made_home(home));
             if let Some(home) = home
                 && host.path(&home)?.is_some()
+                && !holds_no_more(&home, &skeleton(), host, around)?
             {
                 return Err(lost(format!("{name} stays with what is in {home}")));
             }

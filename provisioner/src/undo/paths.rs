@@ -152,7 +152,7 @@ pub(super) fn lost_attributes<'a>(
 }
 
 /// Whether a directory holds nothing that another does not hold too, and what was removed.
-fn holds_no_more(
+pub(super) fn holds_no_more(
     dir: &AbsPath,
     other: &AbsPath,
     host: &dyn Observe,
@@ -184,7 +184,7 @@ fn holds_no_more(
 }
 
 /// What new homes hold.
-fn skeleton() -> AbsPath {
+pub(super) fn skeleton() -> AbsPath {
     AbsPath::parse("/etc/skel").expect("a plain path")
 }
 

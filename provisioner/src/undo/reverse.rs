@@ -73,9 +73,9 @@ impl Around {
         self.users.contains(name)
     }
 
-    /// Whether the run has made this home, and it does not go.
-    pub(super) fn keeps_home(&self, home: &AbsPath) -> bool {
-        self.homes.contains(home) && !self.paths.contains(home)
+    /// Whether the run has made this home.
+    pub(super) fn has_made_home(&self, home: &AbsPath) -> bool {
+        self.homes.contains(home)
     }
 
     /// Whether the run has had this user join this group.
