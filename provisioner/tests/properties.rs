@@ -341,6 +341,17 @@ struct Journal {
     changes: BTreeMap<usize, Vec<Before>>,
 }
 
+impl Journal {
+    /// What is undone, as an undo is given it.
+    fn newest_first(&self, config: &Config) -> Vec<Change> {
+        let change = |block: &usize| {
+            let id = config.blocks[*block].id.clone();
+            Change::new(id, self.changes[block].clone())
+        };
+        self.order.iter().rev().map(change).collect()
+    }
+}
+
 impl Witness for Journal {
     fn intend(&mut self, intents: &[Intent]) -> io::Result<()> {
         for intent in intents {
@@ -381,13 +392,7 @@ fn what_is_undone_is_as_it_was() {
         let before = host.shows();
         let mut journal = Journal::default();
         let report = apply(&config, &mut host, &mut journal);
-        let newest_first = journal.order.iter().rev();
-        let changes: Vec<Change> = newest_first
-            .map(|block| {
-                let id = config.blocks[*block].id.clone();
-                Change::new(id, journal.changes[block].clone())
-            })
-            .collect();
+        let changes = journal.newest_first(&config);
         let fates = undo::foresee(&changes, &host);
         let undone = undo::undo(&changes, &mut host, &mut ());
         let context = || {

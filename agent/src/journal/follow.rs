@@ -61,9 +61,8 @@ impl Follower {
         let mut pause = SOON;
         let mut held = Held::default();
         loop {
-            while let Some(kind) = reader.next()? {
+            while let Some(mut kind) = reader.next()? {
                 pause = SOON;
-                let mut kind = kind;
                 if let Kind::Told(event) = &mut kind
                     && is_end(event)
                 {

@@ -8,6 +8,8 @@
 
 mod accounts;
 mod before;
+mod change;
+mod foresee;
 mod left;
 mod log;
 mod look;
@@ -18,7 +20,9 @@ mod run;
 pub use self::before::{
     Again, Before, GroupLeft, GroupWas, Lay, Rights, UnitLeft, UserLeft, UserWas,
 };
+pub use self::change::Change;
+pub use self::foresee::{Fate, foresee};
 pub use self::log::Log;
 pub use self::look::{PreImage, PreImages};
 pub(crate) use self::look::{before, replaces};
-pub use self::run::{Change, Fate, foresee, undo};
+pub use self::run::undo;

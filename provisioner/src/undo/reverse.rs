@@ -119,6 +119,12 @@ pub(super) struct Reversal {
     pub(super) stays: Option<String>,
 }
 
+impl Reversal {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.then.is_empty()
+    }
+}
+
 /// Why one thing cannot become again what it was.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Irreversible {

@@ -1,192 +1,18 @@
-//! A run that undoes another: what it would do, and doing it.
+//! A run that undoes another.
 
 use std::collections::HashSet;
 
+use super::change::{Change, around, told_of_newer};
 use super::reverse::{Around, Reversal, reverse};
-use super::{Before, Lay, before, replaces};
-use crate::block::lifeline;
+use super::{Before, before, replaces};
 use crate::effect::{Effect, Sort};
-use crate::host::setting::Setting;
-use crate::host::{Hash, HostError, Mutate, Observe};
+use crate::host::{HostError, Mutate};
 use crate::name::AbsPath;
 use crate::report::{Event, Finished, Outcome, Report};
-use crate::run::{Intent, Witness, words};
+use crate::run::{Intent, Witness};
 
 /// The most changes that are made durable at once.
 const BATCH: usize = 1024;
-
-/// What one block of a run has changed, in the order in which it did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The id of the block.
-    pub id: String,
-    /// What it replaced.
-    before: Vec<Before>,
-}
-
-impl Change {
-    /// Of the block with this id, which replaced this, in this order. What was replaced more than once
-    /// becomes again what it was at first.
-    pub fn new(id: String, before: Vec<Before>) -> Self {
-        let mut before = before;
-        // Of a run that was reverted, which has run that script already.
-        if before.iter().any(|b| matches!(b, Before::Command { .. })) {
-            before.retain(|before| !matches!(before, Before::Gone { .. }));
-        }
-        let mut once: Vec<Before> = Vec::new();
-        for later in before {
-            match once
-                .iter_mut()
-                .find(|earlier| earlier.is_of_one_thing(&later))
-            {
-                Some(earlier) => earlier.adopt(later),
-                None => once.push(later),
-            }
-        }
-        Self { id, before: once }
-    }
-
-    /// Whether this older change says what becomes of the thing in the end. What lay at a path goes
-    /// back step by step instead, as each step knows what it wrote there.
-    fn decides(&self, newer: &Before) -> bool {
-        match newer {
-            Before::Path { .. } | Before::Command { .. } | Before::Unit { again: Some(_), .. } => {
-                false
-            }
-            newer => self
-                .before
-                .iter()
-                .any(|before| before.is_of_one_thing(newer)),
-        }
-    }
-
-    /// Whether it is about what an operator reaches the host by, as a block may be.
-    pub fn is_lifeline(&self) -> bool {
-        self.before.iter().any(|before| match before {
-            Before::Setting { setting, .. } => *setting == Setting::Ruleset,
-            other => other
-                .thing()
-                .is_some_and(|(key, _)| lifeline::is(&key) || lifeline::is_account(&key)),
-        })
-    }
-
-    /// Whether both are about some thing, or about paths of which one is above the other.
-    fn meets(&self, other: &Self) -> bool {
-        let pairs = self.before.iter();
-        let mut pairs =
-            pairs.flat_map(|mine| other.before.iter().map(move |before| (mine, before)));
-        pairs.any(|pair| match pair {
-            (Before::Path { path, .. }, Before::Path { path: other, .. }) => {
-                let (path, other) = (path.as_path(), other.as_path());
-                path.starts_with(other) || other.starts_with(path)
-            }
-            (mine, other) => mine.is_of_one_thing(other),
-        })
-    }
-
-    /// The contents that putting it back takes.
-    pub fn contents(&self) -> impl Iterator<Item = Hash> {
-        self.before.iter().filter_map(|before| match before {
-            Before::Path {
-                was: Lay::File { hash, .. },
-                ..
-            } => Hash::from_hex(hash).ok(),
-            _ => None,
-        })
-    }
-
-    /// The paths that it replaced something at.
-    pub fn paths(&self) -> impl Iterator<Item = &AbsPath> {
-        self.before.iter().filter_map(|before| match before {
-            Before::Path { path, .. } => Some(path),
-            _ => None,
-        })
-    }
-}
-
-/// What would become of one block's changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// All of it is put back.
-    Reverts {
-        /// By the script that its block has for that.
-        runs: bool,
-        /// What is done for it, in words: "remove /etc/motd".
-        what: Vec<String>,
-    },
-    /// Nothing is left of it.
-    Gone,
-    /// Some of it stays.
-    Stays {
-        /// Why.
-        why: Vec<String>,
-        /// What is done for the rest.
-        what: Vec<String>,
-    },
-}
-
-/// The changes of a run, where the oldest of each thing knows what the newest has made of it.
-fn told_of_newer(changes: &[Change]) -> Vec<Change> {
-    let mut all = changes.to_vec();
-    for newer in 0..all.len() {
-        for at in 0..all[newer].before.len() {
-            let before = all[newer].before[at].clone();
-            let Some(older) = all[newer + 1..]
-                .iter_mut()
-                .find(|older| older.decides(&before))
-            else {
-                continue;
-            };
-            let mut known = older.before.iter_mut();
-            if let Some(known) = known.find(|known| known.is_of_one_thing(&before)) {
-                known.adopt(before);
-            }
-        }
-    }
-    all
-}
-
-fn around(changes: &[Change]) -> Around {
-    Around::of(changes.iter().flat_map(|change| &change.before))
-}
-
-/// What an undo would do with the changes of a run, newest block first.
-pub fn foresee(changes: &[Change], host: &dyn Observe) -> Vec<Fate> {
-    let mut around = around(changes);
-    let changes = told_of_newer(changes);
-    changes
-        .iter()
-        .enumerate()
-        .map(|(block, change)| {
-            let older = &changes[block + 1..];
-            let (mut any, mut runs, mut stays) = (false, false, Vec::new());
-            let mut what = Vec::new();
-            for before in change.before.iter().rev() {
-                if older.iter().any(|older| older.decides(before)) {
-                    any = true;
-                    continue;
-                }
-                match reverse(before, host, &around) {
-                    Ok(reversal) => {
-                        any |= !reversal.is_empty();
-                        runs |= reversal.first.iter().any(|e| matches!(e, Effect::Run(_)));
-                        around.foresee(before, &reversal.first);
-                        let effects = reversal.first.iter().chain(&reversal.then);
-                        let effects = effects.filter(|e| !matches!(e, Effect::Remember { .. }));
-                        what.extend(effects.map(words));
-                        stays.extend(reversal.stays);
-                    }
-                    Err(why) => stays.push(why.to_string()),
-                }
-            }
-            match (stays.is_empty(), any) {
-                (false, _) => Fate::Stays { why: stays, what },
-                (true, true) => Fate::Reverts { runs, what },
-                (true, false) => Fate::Gone,
-            }
-        })
-        .collect()
-}
 
 /// Puts back what can be put back of the changes of a run, newest block first. What cannot stays, and
 /// is told; a change that fails does not keep the others.
@@ -476,11 +302,5 @@ impl Block {
             note: words.join("\n"),
             exit: None,
         }
-    }
-}
-
-impl Reversal {
-    fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.then.is_empty()
     }
 }

@@ -184,13 +184,7 @@ fn nothing_is_lost_of_what_a_person_did_since() {
         let config = parse(&text);
         let mut journal = Journal::default();
         let _ = apply(&config, &mut host, &mut journal);
-        let newest_first = journal.order.iter().rev();
-        let changes: Vec<Change> = newest_first
-            .map(|block| {
-                let id = config.blocks[*block].id.clone();
-                Change::new(id, journal.changes[block].clone())
-            })
-            .collect();
+        let changes = journal.newest_first(&config);
         let paths: Vec<AbsPath> = changes.iter().flat_map(Change::paths).cloned().collect();
         let mut theirs = Vec::new();
         for _ in 0..3 {
