@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
+use crate::print::listed;
 use crate::remote::Remote;
 use crate::terminal::visible;
 
@@ -11,6 +12,9 @@ use crate::terminal::visible;
 #[command(after_help = "\
 What the run has changed stays.
 The block that it is at comes to its end first; `hpt attach` shows it.
+
+A run that was not confirmed and cannot be undone holds its host, and its undo is tried again and again.
+Cancelled by its name, it stays as far as it was undone.
 
 Example:
   hpt --target web1 cancel")]
@@ -25,6 +29,10 @@ struct Cancelled<'a> {
     target: &'a str,
     run: &'a str,
     by: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undone_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stays: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
@@ -32,19 +40,30 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         return Err(CommandError::usage("cancel the run on which target?")
             .hint("`hpt --target NAME cancel`"));
     };
-    let run = args.run.as_deref().unwrap_or_default();
-    let running = runtime()?.block_on(Remote::with(&name, context, async |remote, _| {
-        remote.cancel(run).await
+    let asked = args.run.as_deref().unwrap_or_default();
+    let told = runtime()?.block_on(Remote::with(&name, context, async |remote, _| {
+        remote.cancel(asked).await
     }))?;
+    let (running, undone) = told;
     let (run, by) = (visible(&running.run), visible(&running.by));
-    context.terminal.say(format_args!(
-        "{name}: run {run} of {by} stops before its next block"
-    ));
+    context.terminal.say(match &undone {
+        None => format!("{name}: run {run} of {by} stops before its next block"),
+        Some(undone) => {
+            let stays = listed(undone.stays.iter().map(|id| visible(id)));
+            let by = visible(&undone.by);
+            format!("{name}: run {run} stays as run {by} has left it; not put back: {stays}")
+        }
+    });
     context.terminal.json(&Cancelled {
         event: "cancelled",
         target: name.as_str(),
         run: &running.run,
         by: &running.by,
+        undone_by: undone.as_ref().map(|undone| undone.by.as_str()),
+        stays: undone
+            .as_ref()
+            .map(|undone| undone.stays.clone())
+            .unwrap_or_default(),
     });
     Ok(Exit::Done)
 }

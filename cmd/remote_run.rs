@@ -6,7 +6,7 @@ use hpt_proto::wire::{
     ApplyEvent, ApplyRequest, AttachRequest, CancelRequest, PlanUndoReply, PlanUndoRequest,
     UndoRequest,
 };
-use hpt_proto::{Begun, End, Running, Told};
+use hpt_proto::{Begun, End, Running, Told, Undone};
 use hpt_provisioner::config::File;
 use hpt_provisioner::report::{Event, REBOOTS};
 use tokio::time::{Instant, sleep};
@@ -143,14 +143,20 @@ impl Remote {
         self.hear_out(Hearing::new(&[], 0, hear), events).await
     }
 
-    /// Has a run stop before its next block: this one, or the one that goes on.
-    pub(crate) async fn cancel(&mut self, run: &str) -> Result<Running, CommandError> {
+    /// Has a run stop before its next block: this one, or the one that goes on. Or has this one stay as it
+    /// is, if its undo fails; then with how it was undone.
+    pub(crate) async fn cancel(
+        &mut self,
+        run: &str,
+    ) -> Result<(Running, Option<Undone>), CommandError> {
         let request = CancelRequest {
             run: run.to_owned(),
         };
         let reply = self.client.cancel(request).await;
         let reply = reply.map_err(|status| self.refused(&status))?.into_inner();
-        Ok(reply.run.unwrap_or_default().into())
+        let (by, stays) = (reply.undone_by, reply.stays);
+        let undone = (!by.is_empty()).then_some(Undone { by, stays });
+        Ok((reply.run.unwrap_or_default().into(), undone))
     }
 
     async fn follow(&mut self, run: &str, from: u64) -> Result<Streaming<ApplyEvent>, Status> {

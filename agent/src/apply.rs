@@ -3,7 +3,7 @@
 
 use hpt_keystore::ClientName;
 use hpt_proto::convert::to_secrets;
-use hpt_proto::wire::{ApplyEvent, ApplyRequest, RunRequest};
+use hpt_proto::wire::{ApplyEvent, ApplyRequest, CancelReply, RunRequest};
 use hpt_proto::{End, Running, Told};
 use tokio::sync::mpsc::Sender;
 use tonic::Status;
@@ -181,19 +181,18 @@ impl TargetService {
     }
 
     /// Has a run stop before its next block.
-    pub(crate) async fn stop_run(&self, caller: &Caller, run: &str) -> Result<Running, Status> {
-        let running = self.running().await?;
-        let running = running
-            .filter(|running| run.is_empty() || running.run == run)
-            .ok_or_else(|| match run {
-                "" => Status::not_found("no run goes on"),
-                run => Status::not_found(format!("run {run} does not go on")),
-            })?;
+    pub(crate) async fn stop_run(&self, caller: &Caller, run: &str) -> Result<CancelReply, Status> {
+        let Some(running) = self.running().await? else {
+            return self.give_up(caller, run).await;
+        };
         if is_guardians(&running) {
             return Err(Status::failed_precondition(format!(
                 "run {} puts back what was not confirmed in time, and does so to its end",
                 running.run
             )));
+        }
+        if !run.is_empty() && running.run != run {
+            return Err(Status::not_found(format!("run {run} does not go on")));
         }
         let stopped = self.0.site.stop(&running.run, caller.name.as_str());
         stopped.map_err(|error| failed(&error))?;
@@ -201,10 +200,13 @@ impl TargetService {
             run: running.run.clone(),
             ..caller.entry(self.0.notes.now(), Kind::Cancelled)
         });
-        Ok(running)
+        Ok(CancelReply {
+            run: Some(running.into()),
+            ..CancelReply::default()
+        })
     }
 
-    fn name_run(&self, by: &ClientName) -> Running {
+    pub(crate) fn name_run(&self, by: &ClientName) -> Running {
         let now = self.0.notes.now();
         Running {
             run: name_run(now, &self.0.places),

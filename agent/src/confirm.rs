@@ -18,6 +18,7 @@ use rustix::time::ClockId;
 use crate::journal::{Journals, is_id};
 use crate::process;
 use crate::ruleset;
+use crate::standby;
 
 /// Ends the name of the file that says why a run could not be undone yet.
 const TROUBLE: &str = "trouble";
@@ -78,6 +79,13 @@ pub(crate) enum Unconfirmed {
     Reverted(String, Undone),
     #[error("the confirmation cannot be kept: {0}")]
     Io(#[from] io::Error),
+}
+
+/// What keeps a run from being undone, and what its undo has come to so far.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    pub(crate) why: String,
+    pub(crate) so_far: Undone,
 }
 
 /// The confirmation of one run.
@@ -236,7 +244,7 @@ impl Confirmation {
 
     /// It cannot be confirmed any more; with what keeps it from being undone, if something does.
     fn reverting(&self) -> Unconfirmed {
-        let trouble = fs::read_to_string(self.path(TROUBLE)).ok();
+        let trouble = self.trouble().map(|trouble| trouble.why);
         let trouble = trouble.map(|why| format!(", and that is tried again: {why}"));
         Unconfirmed::Reverting {
             run: self.run.clone(),
@@ -245,13 +253,24 @@ impl Confirmation {
     }
 
     /// Keeps for whoever asks why the run could not be undone yet.
-    pub(crate) fn note_trouble(&self, why: &str) {
-        let why = why.lines().next().unwrap_or_default();
+    pub(crate) fn note_trouble(&self, trouble: &Trouble) {
+        let why = trouble.why.lines().next().unwrap_or_default();
+        let text = format!("{why}\n{}", lines(&trouble.so_far));
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let file = options.open(self.path(TROUBLE));
         // It is in the log as well.
-        let _ = file.and_then(|mut file| file.write_all(why.as_bytes()));
+        let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    }
+
+    /// What has kept it from being undone so far; `None` if nothing has.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let text = fs::read_to_string(self.path(TROUBLE)).ok()?;
+        let (why, so_far) = text.split_once('\n')?;
+        Some(Trouble {
+            why: why.to_owned(),
+            so_far: from_lines(so_far),
+        })
     }
 
     /// Takes it upon the caller to undo the run; false if it is confirmed by then, or never was armed.
@@ -263,22 +282,31 @@ impl Confirmation {
     /// Notes how it was undone.
     pub(crate) fn reverted(&self, how: &Undone) -> io::Result<()> {
         let path = self.path(Stage::Reverting.suffix());
-        let lines = [&how.by].into_iter().chain(&how.stays);
-        let lines: Vec<_> = lines.map(String::as_str).collect();
-        fs::write(&path, lines.join("\n"))?;
+        fs::write(&path, lines(how))?;
         File::open(&path)?.sync_data()?;
         self.become_of(&path, Stage::Reverted)?;
         let _ = fs::remove_file(self.path(TROUBLE));
         Ok(())
     }
 
+    /// Leaves it as far as its undo has come, which is not tried again; for who holds the host. `None` if
+    /// nothing keeps it from being undone.
+    pub(crate) fn give_up(&self) -> io::Result<Option<Undone>> {
+        let is_tried = |undone: &Undone| !undone.by.is_empty();
+        let so_far = self.trouble().map(|trouble| trouble.so_far);
+        match so_far.filter(is_tried) {
+            Some(so_far) if self.stage() == Some(Stage::Reverting) => {
+                self.reverted(&so_far)?;
+                Ok(Some(so_far))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// How it was undone that is.
     fn undone(&self) -> io::Result<Undone> {
         let text = fs::read_to_string(self.path(Stage::Reverted.suffix()))?;
-        let mut lines = text.lines().map(str::to_owned);
-        let by = lines.next().unwrap_or_default();
-        let stays = lines.collect();
-        Ok(Undone { by, stays })
+        Ok(from_lines(&text))
     }
 
     /// The same; `None` if it is not undone.
@@ -308,9 +336,11 @@ impl Confirmation {
         for name in names.chain(["over", "guard", "nft", TROUBLE]) {
             let _ = fs::remove_file(self.path(name));
         }
+        standby::remove(self);
     }
 
-    fn path(&self, suffix: &str) -> PathBuf {
+    /// What lies beside the journal of the run, by the end of its name.
+    pub(crate) fn path(&self, suffix: &str) -> PathBuf {
         self.dir.join(format!("{}.{suffix}", self.run))
     }
 
@@ -345,6 +375,21 @@ pub(crate) fn note_end(journals: &Journals, run: &str, rested: Duration) {
     let noted = confirmation.map_or(Ok(()), |confirmation| confirmation.note_end(rested));
     if let Err(why) = noted {
         tracing::error!("the end of run {run} cannot be noted: {why}");
+    }
+}
+
+/// The run that has undone another, and the ids of what stays, a line each.
+fn lines(undone: &Undone) -> String {
+    let lines = [&undone.by].into_iter().chain(&undone.stays);
+    let lines: Vec<_> = lines.map(String::as_str).collect();
+    lines.join("\n")
+}
+
+fn from_lines(text: &str) -> Undone {
+    let mut lines = text.lines().map(str::to_owned);
+    Undone {
+        by: lines.next().unwrap_or_default(),
+        stays: lines.collect(),
     }
 }
 

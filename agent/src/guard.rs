@@ -1,6 +1,6 @@
 //! The guardian of a run that must be confirmed: a process outside hpt's own unit that waits for the
 //! confirmation, and undoes the run when its time has passed (J3). It works from its own open binary,
-//! whatever the run has made of hpt.
+//! whatever the run has made of hpt; one that a boot starts has a copy.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use hpt_proto::wire::RunRequest;
-use hpt_proto::{End, Running, Undone};
+use hpt_proto::{Running, Undone};
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
@@ -17,11 +17,13 @@ use tokio::time::MissedTickBehavior;
 use crate::Places;
 use crate::audit::Asked;
 use crate::child::{ChildError, places_of, read_order};
-use crate::confirm::{Confirmation, Stage, now};
+use crate::confirm::{Confirmation, Stage, Trouble, now};
 use crate::journal::{Journals, Standing, name_run};
 use crate::lock;
 use crate::run::{RunError, Site};
 use crate::runner::{PATH, Runner};
+use crate::standby;
+use crate::undo::Reverted;
 
 /// From one look at whether all that are not decided are looked after to the next.
 const EACH: Duration = Duration::from_secs(1);
@@ -71,7 +73,14 @@ impl Guardian {
             tracing::warn!("the packet filter's rules cannot be kept: {why}");
         }
         confirmation.arm(window)?;
-        self.watch(places, run).map_err(|why| {
+        let standing_by = match &self.runner {
+            Runner::Unit { program } if places.root == Path::new("/") => {
+                standby::install(&confirmation, program, &self.order(places, run))
+            }
+            _ => Ok(()),
+        };
+        let watched = standing_by.and_then(|()| self.watch(places, run));
+        watched.map_err(|why| {
             confirmation.forget();
             RunError::NoGuardian(why)
         })
@@ -112,16 +121,20 @@ impl Guardian {
 
     /// Starts the process that looks after a run that is armed.
     fn watch(&self, places: &Places, run: &str) -> io::Result<()> {
+        self.runner.start_guardian(&self.order(places, run), run)
+    }
+
+    /// What that process is told.
+    fn order(&self, places: &Places, run: &str) -> RunRequest {
         let running = Running {
             run: run.to_owned(),
             by: String::new(),
             since: 0,
         };
-        let order = RunRequest {
+        RunRequest {
             serving: self.serving.clone(),
             ..places.order(&running, &Asked::default())
-        };
-        self.runner.start_guardian(&order, run)
+        }
     }
 }
 
@@ -150,37 +163,39 @@ pub fn guard(
     let guarding = confirmation.guard().map_err(RunError::from)?;
     // Whoever asked may be gone, and the run is guarded all the same.
     let _ = to.write_all(b"\n").and_then(|()| to.flush());
-    if guarding.is_none() || !wait(&confirmation, &places)? {
+    if guarding.is_none() {
         return Ok(());
     }
-    undo(&confirmation, &places, &order.serving, clock);
+    if wait(&confirmation, &places)? {
+        undo(&confirmation, &places, &order.serving, clock);
+    }
+    standby::remove(&confirmation);
     Ok(())
 }
 
 /// Waits until the run has ended, and then for its confirmation. True if it is to be undone.
 fn wait(confirmation: &Confirmation, places: &Places) -> Result<bool, RunError> {
     while confirmation.stage() == Some(Stage::Armed) {
-        match confirmation.ended_ago() {
-            Some(ago) => match confirmation.window().checked_sub(ago) {
+        if let Some(ago) = confirmation.ended_ago() {
+            match confirmation.window().checked_sub(ago) {
                 None | Some(Duration::ZERO) => break,
                 Some(left) => sleep(left.min(LOOK)),
-            },
-            // Of another boot: its end does not matter any more.
-            None if confirmation.window().is_zero() => break,
-            None => {
-                // Where the lock cannot be looked at, the undo says what is wrong with it.
-                let holder = lock::holder(places).unwrap_or_default();
-                let is_held = holder.is_some_and(|holder| holder.run == confirmation.run());
-                // A host that goes down ends this process too, and the run goes on when it is back.
-                if is_held || is_awaited(places, confirmation.run()) {
-                    sleep(LOOK);
-                } else if let Err(why) = confirmation.note_end(now()) {
-                    // Its process could not say so either; nobody can confirm it then.
-                    tracing::error!("the end of the run cannot be noted: {why}");
-                    sleep(confirmation.window());
-                    break;
-                }
             }
+            continue;
+        }
+        // Where the lock cannot be looked at, the undo says what is wrong with it.
+        let holder = lock::holder(places).unwrap_or_default();
+        let is_held = holder.is_some_and(|holder| holder.run == confirmation.run());
+        // A host that goes down ends this process too, and the run goes on when it is back.
+        if is_held || is_awaited(places, confirmation.run()) {
+            sleep(LOOK);
+        } else if confirmation.window().is_zero() {
+            break; // of another boot: its end does not matter any more
+        } else if let Err(why) = confirmation.note_end(now()) {
+            // Its process could not say so either; nobody can confirm it then.
+            tracing::error!("the end of the run cannot be noted: {why}");
+            sleep(confirmation.window());
+            break;
         }
     }
     Ok(confirmation.claim()?)
@@ -197,7 +212,7 @@ fn undo(confirmation: &Confirmation, places: &Places, serving: &str, clock: fn()
     let site = Site::new(places.clone());
     let mut pause = PAUSE;
     let mut serves = serving.is_empty();
-    let mut said = String::new();
+    let mut waits_for = String::new();
     loop {
         let now = clock();
         let running = Running {
@@ -205,44 +220,49 @@ fn undo(confirmation: &Confirmation, places: &Places, serving: &str, clock: fn()
             by: format!("{BY}{run}"),
             since: now,
         };
-        let tried = site.revert(confirmation, running);
-        let is_busy = matches!(&tried, Ok(Some(undone)) if matches!(undone.end, End::Busy(_)));
-        let how = match tried {
-            Ok(Some(undone)) => undone.how,
-            Ok(None) => return, // somebody else has
+        let tried = match site.revert(confirmation, running) {
+            Ok(Reverted::Already) => return,
+            Ok(Reverted::Busy(holder)) => {
+                if waits_for != holder.run {
+                    let (holder, by) = (&holder.run, &holder.by);
+                    tracing::warn!("run {run} is undone when run {holder} of {by} is over");
+                }
+                waits_for = holder.run;
+                sleep(PAUSE);
+                continue;
+            }
+            Ok(Reverted::Tried(how)) => how,
             Err(RunError::NoRun(_)) => {
                 tracing::warn!("run {run} has changed nothing: it was killed before it began");
                 return confirmation.forget();
             }
-            Err(why) => Err(why.to_string()),
+            Err(why) => Err(Trouble {
+                why: why.to_string(),
+                so_far: confirmation.trouble().unwrap_or_default().so_far,
+            }),
         };
         // Also where some of it cannot be put back yet: hpt may serve by what has been.
-        if !is_busy && (how.is_ok() || !serves) {
+        if tried.is_ok() || !serves {
             serve_again(serving);
             serves = true;
         }
         // Told when hpt serves again, so that whoever hears of it finds it there.
-        let noted = how.and_then(|how| note(confirmation, &how));
-        let Err(why) = noted else {
+        let Err(trouble) = tried.and_then(|how| note(confirmation, how)) else {
             return;
         };
-        if !is_busy || said != why {
-            tracing::error!("run {run} is to be undone, which will be tried again: {why}");
-        }
-        if is_busy {
-            said = why;
-            sleep(PAUSE);
-        } else {
-            confirmation.note_trouble(&why);
-            sleep(pause);
-            pause = LONGEST.min(pause * 2);
-        }
+        let why = &trouble.why;
+        tracing::error!("run {run} is to be undone, which will be tried again: {why}");
+        confirmation.note_trouble(&trouble);
+        sleep(pause);
+        pause = LONGEST.min(pause * 2);
     }
 }
 
-fn note(confirmation: &Confirmation, how: &Undone) -> Result<(), String> {
-    let noted = confirmation.reverted(how);
-    noted.map_err(|why| format!("it cannot be noted that it was: {why}"))?;
+fn note(confirmation: &Confirmation, how: Undone) -> Result<(), Trouble> {
+    if let Err(why) = confirmation.reverted(&how) {
+        let why = format!("it cannot be noted that it was: {why}");
+        return Err(Trouble { why, so_far: how });
+    }
     tracing::warn!("run {} is undone by run {}", confirmation.run(), how.by);
     Ok(())
 }

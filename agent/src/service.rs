@@ -1,15 +1,14 @@
 //! The RPCs, each a translation: a message in, a question to the host, a message out.
 
 use std::fs;
-use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hpt_keystore::{PublicKey, SigningKey};
+use hpt_keystore::SigningKey;
 use hpt_proto::convert::{hashes, to_hashes, to_plan_reply};
 use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
-use hpt_proto::{Delivery, Running, Undone};
+use hpt_proto::{Delivery, Running};
 use hpt_provisioner::plan::Reveal;
 use hpt_transport::LocalKey;
 use hpt_transport::grpc::Peer;
@@ -18,9 +17,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::Places;
-use crate::audit::{Audit, Entry, Head, Kind};
+use crate::audit::Audit;
 use crate::blobs::Store;
-use crate::confirm::{Confirmation, Unconfirmed};
+use crate::confirm::Confirmation;
 use crate::drift::Drift;
 use crate::fit::{fit, fit_drift};
 use crate::grants::Caller;
@@ -41,11 +40,6 @@ use crate::wait::{Beginning, Seen};
 const JUDGED_AT_ONCE: usize = 4;
 /// How many logs are read at once: a client that is slow to hear one keeps a thread.
 const READ_AT_ONCE: usize = 4;
-/// How long the note that a run has ended may take that has told its end, and from one look to the next.
-const LINGERS: Duration = Duration::from_secs(2);
-const SOON: Duration = Duration::from_millis(5);
-/// The call by which a run is confirmed.
-const CONFIRM: &str = "/hpt.v1.Target/Confirm";
 /// Events of a run that wait for a client.
 const WAITING_EVENTS: usize = 64;
 
@@ -61,15 +55,15 @@ pub(crate) struct Shared {
     guardian: Guardian,
     pub(crate) audit: Audit,
     pub(crate) notes: Arc<Notes>,
-    signing: SigningKey,
+    pub(crate) signing: SigningKey,
     /// Whether the server was told to stop.
     pub(crate) stopping: watch::Sender<bool>,
-    pins: Arc<Pins>,
+    pub(crate) pins: Arc<Pins>,
     started: Instant,
     judging: Semaphore,
     pub(crate) beginning: Beginning,
     pub(crate) seen: Seen,
-    reading: Arc<Semaphore>,
+    pub(crate) reading: Arc<Semaphore>,
 }
 
 impl TargetService {
@@ -121,32 +115,6 @@ impl TargetService {
     pub(crate) async fn see_to_guardians(&self) -> Result<(), Status> {
         let (guardian, places) = (self.0.guardian.clone(), self.0.places.clone());
         blocking(move || guardian.watch_all(&places)).await
-    }
-
-    /// Confirms a run over a session that began then, of who has this key. May block.
-    fn confirm_run(&self, run: &str, began: Instant, key: PublicKey) -> Result<(), Unconfirmed> {
-        // The run may have taken away what this session was let in by.
-        let caller = self.0.pins.caller_now(key, &self.0.notes);
-        let caller = caller.map_err(Unconfirmed::Keystore)?;
-        let caller = caller.filter(|caller| caller.may(CONFIRM).is_ok());
-        let caller = caller.ok_or(Unconfirmed::NotAllowed)?;
-        let journals = Journals::open(&self.0.places).map_err(io::Error::other)?;
-        let confirmation = Confirmation::of(&journals, run);
-        let confirmed = confirmation
-            .ok_or_else(|| Unconfirmed::Unasked(run.to_owned()))?
-            .confirm(began.elapsed());
-        confirmed.map_err(|why| match why {
-            Unconfirmed::GoesOn { run, .. } => {
-                let told = journals.has_ended(&run);
-                Unconfirmed::GoesOn { run, told }
-            }
-            why => why,
-        })?;
-        self.0.notes.add(Entry {
-            run: run.to_owned(),
-            ..caller.entry(self.0.notes.now(), Kind::Confirmed)
-        });
-        Ok(())
     }
 
     pub(crate) async fn running(&self) -> Result<Option<Running>, Status> {
@@ -308,9 +276,8 @@ impl Target for TargetService {
         request: Request<wire::CancelRequest>,
     ) -> Result<Response<wire::CancelReply>, Status> {
         let caller = caller(&request)?;
-        let running = self.stop_run(&caller, &request.get_ref().run).await?;
-        let run = Some(running.into());
-        Ok(Response::new(wire::CancelReply { run }))
+        let reply = self.stop_run(&caller, &request.get_ref().run).await?;
+        Ok(Response::new(reply))
     }
 
     async fn confirm(
@@ -319,30 +286,7 @@ impl Target for TargetService {
     ) -> Result<Response<wire::ConfirmReply>, Status> {
         let session = request.extensions().get::<Peer>().ok_or_else(bug)?;
         let (began, key) = (session.began, session.key);
-        let run = request.into_inner().run;
-        let asked = Instant::now();
-        let confirmed = loop {
-            let (service, run) = (self.clone(), run.clone());
-            let confirmed = blocking(move || service.confirm_run(&run, began, key)).await?;
-            match confirmed {
-                // Its end is told already, and noted in a moment.
-                Err(Unconfirmed::GoesOn { told: true, .. }) if asked.elapsed() < LINGERS => {
-                    tokio::time::sleep(SOON).await;
-                }
-                confirmed => break confirmed,
-            }
-        };
-        let undone = match confirmed {
-            Ok(()) => Undone::default(),
-            Err(Unconfirmed::Reverted(_, undone)) => undone,
-            Err(error @ Unconfirmed::NotAllowed) => {
-                return Err(Status::permission_denied(error.to_string()));
-            }
-            Err(error @ Unconfirmed::Unasked(_)) => {
-                return Err(Status::not_found(error.to_string()));
-            }
-            Err(error) => return Err(failed(&error)),
-        };
+        let undone = self.decide(&request.into_inner().run, began, key).await?;
         Ok(Response::new(wire::ConfirmReply {
             reverted_by: undone.by,
             stays: undone.stays,
@@ -383,13 +327,8 @@ impl Target for TargetService {
         &self,
         request: Request<wire::AuditHeadRequest>,
     ) -> Result<Response<wire::AuditHeadReply>, Status> {
-        let (audit, known) = (self.0.audit.clone(), request.get_ref().known);
-        let looked = blocking(move || audit.head_from(known)).await?;
-        let (head, links) = looked.map_err(|error| failed(&error))?;
-        Ok(Response::new(wire::AuditHeadReply {
-            head: signed(head, &self.0.signing),
-            links: links.iter().flat_map(|link| *link.as_bytes()).collect(),
-        }))
+        let reply = self.head_from(request.get_ref().known).await?;
+        Ok(Response::new(reply))
     }
 
     type LogStream = ReceiverStream<Result<wire::LogReply, Status>>;
@@ -398,25 +337,8 @@ impl Target for TargetService {
         &self,
         request: Request<wire::LogRequest>,
     ) -> Result<Response<Self::LogStream>, Status> {
-        let wire::LogRequest { from, limit } = request.into_inner();
         let (tell, told) = mpsc::channel(WAITING_EVENTS);
-        let service = self.clone();
-        let reading = Arc::clone(&self.0.reading).acquire_owned().await;
-        let reading = reading.expect("the semaphore is never closed");
-        tokio::task::spawn_blocking(move || {
-            let _reading = reading;
-            let audit = &service.0.audit;
-            let read = audit.read(from, limit, &mut |record| {
-                let record = wire::LogReply { record, head: None };
-                tell.blocking_send(Ok(record)).is_ok()
-            });
-            // A damaged end has no head; its records were told, and say so themselves.
-            let end = read.map(|head| wire::LogReply {
-                record: String::new(),
-                head: head.and_then(|head| signed(head, &service.0.signing)),
-            });
-            let _ = tell.blocking_send(end.map_err(|error| failed(&error)));
-        });
+        self.tell_log(request.into_inner(), tell).await;
         Ok(Response::new(ReceiverStream::new(told)))
     }
 
@@ -485,15 +407,6 @@ fn confirming(places: &Places) -> Result<Option<wire::Confirming>, RunError> {
         words.extend(standing.and_then(|run| of.words(run.running())));
     }
     Ok(words.into_iter().next())
-}
-
-/// How far the audit has come, in the target's own words.
-fn signed(head: Head, key: &SigningKey) -> Option<wire::Head> {
-    (head.seq > 0).then(|| wire::Head {
-        seq: head.seq,
-        hash: head.hash.as_bytes().to_vec(),
-        signature: head.sign(key).to_vec(),
-    })
 }
 
 /// What a caller may see who asks for content, or not.

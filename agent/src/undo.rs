@@ -10,7 +10,7 @@ use hpt_provisioner::report::{Outcome, Report};
 use hpt_provisioner::undo::{Change, Fate, foresee, undo};
 
 use crate::audit::{Asked, Audit, Entry, Kind};
-use crate::confirm::{self, Confirmation, Stage, note_end};
+use crate::confirm::{self, Confirmation, Stage, Trouble, note_end};
 use crate::guard::Guardian;
 use crate::journal::{Journal, Journals, Past, Standing, cancel_path};
 use crate::ledger::Ledgers;
@@ -21,10 +21,20 @@ use crate::recorded::Recorded;
 use crate::run::{RunError, Site};
 
 /// What an undo has come to.
-pub(crate) struct PutBack {
-    pub(crate) end: End,
+struct PutBack {
+    end: End,
     /// How the run was undone; or why it is not wholly yet, where another try may come further.
-    pub(crate) how: Result<Undone, String>,
+    how: Result<Undone, Trouble>,
+}
+
+/// What a try has come to to undo a run whose time has passed.
+pub(crate) enum Reverted {
+    /// Somebody else has undone it, or has given it up.
+    Already,
+    /// Somebody else holds the host.
+    Busy(Running),
+    /// An undo has gone to its end.
+    Tried(Result<Undone, Trouble>),
 }
 
 impl Site {
@@ -96,7 +106,10 @@ impl Site {
         if let Some(waiting) = waiting {
             match &undone.how {
                 Ok(how) => waiting.reverted(how)?,
-                Err(why) => tracing::warn!("run {run} is not wholly undone: {why}"),
+                Err(trouble) => {
+                    tracing::warn!("run {run} is not wholly undone: {}", trouble.why);
+                    waiting.note_trouble(trouble);
+                }
             }
         }
         drop(lock);
@@ -104,31 +117,40 @@ impl Site {
     }
 
     /// The same for a run whose time has passed: the host lets nobody else begin until it is noted how
-    /// the run was undone, which is left to the caller. `None` if that was done by somebody else.
+    /// the run was undone, which is left to the caller.
     pub(crate) fn revert(
         &self,
         waiting: &Confirmation,
         running: Running,
-    ) -> Result<Option<PutBack>, RunError> {
+    ) -> Result<Reverted, RunError> {
         let run = waiting.run();
         let (_lock, journals) = match self.hold_for_undo(run, &running)? {
             Ok(held) => held,
-            Err(holder) => {
-                let how = Err(format!(
-                    "run {} of {} holds the host",
-                    holder.run, holder.by
-                ));
-                let end = End::Busy(holder);
-                return Ok(Some(PutBack { end, how }));
-            }
+            Err(holder) => return Ok(Reverted::Busy(holder)),
         };
         if waiting.stage() != Some(Stage::Reverting) {
-            return Ok(None);
+            return Ok(Reverted::Already);
         }
         let past = Past::of(&journals, run)?.ok_or_else(|| RunError::NoRun(run.to_owned()))?;
         let asked = Asked::default();
         let undone = self.put_back(&journals, &past, running, &asked, None, &mut |_| {})?;
-        Ok(Some(undone))
+        Ok(Reverted::Tried(undone.how))
+    }
+
+    /// Leaves a run as far as its undo has come, on behalf of `running`. Nothing if no undo of it has
+    /// failed; or who holds the host.
+    pub(crate) fn give_up(
+        &self,
+        run: &str,
+        running: &Running,
+    ) -> Result<Result<Option<Undone>, Running>, RunError> {
+        let (_lock, journals) = match self.hold_for_undo(run, running)? {
+            Ok(held) => held,
+            Err(holder) => return Ok(Err(holder)),
+        };
+        let waiting = Confirmation::of(&journals, run);
+        let given_up = waiting.map_or(Ok(None), |waiting| waiting.give_up())?;
+        Ok(Ok(given_up))
     }
 
     /// The host, for an undo of this run; or who holds it.
@@ -205,9 +227,10 @@ impl Site {
         let rules = waiting.map_or(Ok(()), |waiting| waiting.restore_ruleset());
         let how = how(past, &report, &id).and_then(|how| match rules {
             Ok(()) => Ok(how),
-            Err(why) => Err(format!(
-                "the packet filter's rules cannot be loaded again: {why}"
-            )),
+            Err(why) => Err(Trouble {
+                why: format!("the packet filter's rules cannot be loaded again: {why}"),
+                so_far: how,
+            }),
         });
         let end = End::Report {
             run: id.clone(),
@@ -226,21 +249,24 @@ impl Site {
     }
 }
 
-/// How an undo by this run has ended: only what nothing can put back is left out of it.
-fn how(past: &Past, report: &Report, by: &str) -> Result<Undone, String> {
+/// How an undo by this run has ended: what nothing can put back is no trouble.
+fn how(past: &Past, report: &Report, by: &str) -> Result<Undone, Trouble> {
     let of = |outcome: Outcome| {
         let blocks = report.blocks.iter().filter(move |of| of.outcome == outcome);
         blocks.filter_map(|of| Some((past.blocks.get(of.block)?, &of.note)))
     };
-    if let Some((block, why)) = of(Outcome::Failed).next() {
-        return Err(format!("{}: {why}", block.id));
-    }
-    if let Some((block, _)) = of(Outcome::NotRun).next() {
-        return Err(format!("it was stopped before {}", block.id));
-    }
-    let stays = of(Outcome::Skipped).map(|(block, _)| block.id.clone());
-    Ok(Undone {
+    let failed = of(Outcome::Failed).map(|(block, why)| format!("{}: {why}", block.id));
+    let not_run =
+        of(Outcome::NotRun).map(|(block, _)| format!("it was stopped before {}", block.id));
+    let why = failed.chain(not_run).next();
+    let stays = [Outcome::Failed, Outcome::NotRun, Outcome::Skipped];
+    let stays = stays.into_iter().flat_map(of);
+    let so_far = Undone {
         by: by.to_owned(),
-        stays: stays.collect(),
-    })
+        stays: stays.map(|(block, _)| block.id.clone()).collect(),
+    };
+    match why {
+        None => Ok(so_far),
+        Some(why) => Err(Trouble { why, so_far }),
+    }
 }

@@ -12,14 +12,9 @@ use hpt_provisioner::PORT;
 /// read as its own is not one.
 ///
 /// # Errors
-/// [`BadProgram`].
-pub fn service(program: &Path) -> Result<String, BadProgram> {
-    let program = program.to_str().filter(|path| {
-        let good = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
-        path.starts_with('/') && path.chars().all(good)
-    });
-    let program = program.ok_or(BadProgram)?;
-    Ok(SERVICE.replace("@PROGRAM@", program))
+/// [`BadPath`].
+pub fn service(program: &Path) -> Result<String, BadPath> {
+    Ok(SERVICE.replace("@PROGRAM@", plain(program)?))
 }
 
 /// The socket unit, for a target that starts when it is first called.
@@ -27,13 +22,20 @@ pub fn socket() -> String {
     SOCKET.replace("@PORT@", &PORT.to_string())
 }
 
+/// A path that a unit reads as it is.
+pub(crate) fn plain(path: &Path) -> Result<&str, BadPath> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    let plain = |path: &&str| path.starts_with('/') && path.chars().all(good);
+    path.to_str().filter(plain).ok_or(BadPath)
+}
+
 /// A path that cannot stand in a unit as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the path of a program in a unit is absolute and has letters, digits and / . _ + - only: \
+    "a path in a unit is absolute and has letters, digits and / . _ + - only: \
      install hpt as /usr/local/bin/hpt"
 )]
-pub struct BadProgram;
+pub struct BadPath;
 
 const SERVICE: &str = "\
 # /etc/systemd/system/hpt.service, printed by `hpt unit-file`
@@ -145,7 +147,7 @@ mod tests {
             "/a;b",
             "/\u{fc}",
         ] {
-            assert_eq!(service(Path::new(path)), Err(BadProgram), "{path}");
+            assert_eq!(service(Path::new(path)), Err(BadPath), "{path}");
         }
     }
 

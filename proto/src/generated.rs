@@ -424,9 +424,15 @@ pub struct CancelRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelReply {
-    /// that will stop
+    /// that will stop; or that stays as it is, where its undo fails and is not tried again
     #[prost(message, optional, tag = "1")]
     pub run: ::core::option::Option<Running>,
+    /// the id of the run that undid what could be undone; empty if it just stops
+    #[prost(string, tag = "2")]
+    pub undone_by: ::prost::alloc::string::String,
+    /// ids of the blocks of which something stays
+    #[prost(string, repeated, tag = "3")]
+    pub stays: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ConfirmRequest {

@@ -138,6 +138,61 @@ fn an_undo_is_confirmed(site: &Site, config: &str) {
     }
 }
 
+/// Nothing serves any more, and has no keys to serve with.
+const NOTHING: &str = r#"
+[[file]]
+path = "/etc/systemd/system/hpt.service"
+content = "[Service]\nExecStart=/bin/false\n"
+[[file]]
+path = "/etc/hpt/keystore.db"
+content = "none\n"
+mode = "0600"
+[[exec]]
+script = "systemctl daemon-reload; systemctl restart hpt"
+always = true
+on_error = "continue"
+"#;
+
+/// The guardian goes down with its host, and nobody serves when that is back.
+#[test]
+fn a_host_that_is_booted_within_the_time_lets_its_operator_in_again() {
+    let Some(site) = Site::up() else { return };
+    let config = site.path("site.toml");
+    fs::write(&config, NOTHING).unwrap();
+    let sums = "sha256sum /etc/hpt/keystore.db /etc/systemd/system/hpt.service";
+    let before = site.lab.ok("web1", &["sh", "-c", sums]);
+    let mut client = site
+        .hpt(&["-t", "web1", "provision", "--confirm", "10m", &config])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while is_reached(&site) {
+        assert!(start.elapsed() < Duration::from_secs(20), "{}", log(&site));
+    }
+    site.lab.must("kill", &["web1"]);
+    // With a unit that fails, as systemd may say by now, and this verb with it.
+    let _ = site.lab.command("start").arg("web1").output().unwrap();
+    let booted = Instant::now();
+    while !is_reached(&site) {
+        let out = booted.elapsed();
+        assert!(out < Duration::from_mins(1), "{out:?}{}", log(&site));
+    }
+    println!(
+        "reached again after {:.1} s",
+        booted.elapsed().as_secs_f64()
+    );
+    let _ = client.kill();
+    client.wait().unwrap();
+    assert_eq!(site.lab.ok("web1", &["sh", "-c", sums]), before);
+    let told = site.ok(&["-t", "web1", "attach"]);
+    assert!(told.contains("reverted file:/etc/hpt/keystore.db"), "{told}");
+    // Nothing of it is left for the boot after that.
+    let left = "while ls /etc/systemd/system.control/*standby* /var/lib/hpt/runs/*.order; do sleep 0.1; done";
+    site.lab.ok("web1", &["timeout", "10", "sh", "-c", left]);
+}
+
 /// Whoever began a run is gone: anybody sees that it waits, and attaching to it confirms it.
 fn attach_confirms(site: &Site, config: &str) {
     let text = "[[exec]]\nscript = \"sleep 4\"\nalways = true\n[[group]]\nname = \"attached\"\n";

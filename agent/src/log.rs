@@ -1,0 +1,55 @@
+//! The calls about the audit: how far it has come, and what is in it.
+
+use std::sync::Arc;
+
+use hpt_keystore::SigningKey;
+use hpt_proto::wire::{self, AuditHeadReply, LogReply, LogRequest};
+use tokio::sync::mpsc::Sender;
+use tonic::Status;
+
+use crate::audit::Head;
+use crate::refusal::{blocking, failed};
+use crate::service::TargetService;
+
+impl TargetService {
+    /// The head of the audit, and the proof that it goes on from the record of this number.
+    pub(crate) async fn head_from(&self, known: u64) -> Result<AuditHeadReply, Status> {
+        let audit = self.0.audit.clone();
+        let looked = blocking(move || audit.head_from(known)).await?;
+        let (head, links) = looked.map_err(|error| failed(&error))?;
+        Ok(AuditHeadReply {
+            head: signed(head, &self.0.signing),
+            links: links.iter().flat_map(|link| *link.as_bytes()).collect(),
+        })
+    }
+
+    /// Tells records, and behind them the head.
+    pub(crate) async fn tell_log(&self, asked: LogRequest, tell: Sender<Result<LogReply, Status>>) {
+        let LogRequest { from, limit } = asked;
+        let service = self.clone();
+        let reading = Arc::clone(&self.0.reading).acquire_owned().await;
+        let reading = reading.expect("the semaphore is never closed");
+        tokio::task::spawn_blocking(move || {
+            let _reading = reading;
+            let read = service.0.audit.read(from, limit, &mut |record| {
+                let record = LogReply { record, head: None };
+                tell.blocking_send(Ok(record)).is_ok()
+            });
+            // A damaged end has no head; its records were told, and say so themselves.
+            let end = read.map(|head| LogReply {
+                record: String::new(),
+                head: head.and_then(|head| signed(head, &service.0.signing)),
+            });
+            let _ = tell.blocking_send(end.map_err(|error| failed(&error)));
+        });
+    }
+}
+
+/// In the target's own words.
+fn signed(head: Head, key: &SigningKey) -> Option<wire::Head> {
+    (head.seq > 0).then(|| wire::Head {
+        seq: head.seq,
+        hash: head.hash.as_bytes().to_vec(),
+        signature: head.sign(key).to_vec(),
+    })
+}
