@@ -187,7 +187,10 @@ fn a_host_that_is_booted_within_the_time_lets_its_operator_in_again() {
     client.wait().unwrap();
     assert_eq!(site.lab.ok("web1", &["sh", "-c", sums]), before);
     let told = site.ok(&["-t", "web1", "attach"]);
-    assert!(told.contains("reverted file:/etc/hpt/keystore.db"), "{told}");
+    assert!(
+        told.contains("reverted file:/etc/hpt/keystore.db"),
+        "{told}"
+    );
     // Nothing of it is left for the boot after that.
     let left = "while ls /etc/systemd/system.control/*standby* /var/lib/hpt/runs/*.order; do sleep 0.1; done";
     site.lab.ok("web1", &["timeout", "10", "sh", "-c", left]);

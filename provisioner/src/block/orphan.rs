@@ -10,6 +10,8 @@ pub struct Orphan {
     pub(crate) file: String,
     /// The line of its header, from 1.
     pub(crate) line: usize,
+    /// That it left the config, in words, and what else is to be known of it.
+    pub(crate) how: &'static str,
     pub(crate) fate: OrphanFate,
 }
 
@@ -51,14 +53,12 @@ impl Orphan {
         Ok(match body.decide(view)? {
             Decision::Act(mut action) => {
                 action.summary = match action.summary.as_str() {
-                    "" => "left the config".to_owned(),
-                    words => format!("left the config; {words}"),
+                    "" => self.how.to_owned(),
+                    words => format!("{}; {words}", self.how),
                 };
                 Decision::Act(action)
             }
-            Decision::Blocked(why) => {
-                Decision::Orphan(format!("left the config, and stays: {why}"))
-            }
+            Decision::Blocked(why) => Decision::Orphan(format!("{}, and stays: {why}", self.how)),
             other => other,
         })
     }

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::By;
+use crate::host::Key;
 use crate::report::Outcome;
-use crate::undo::Before;
+use crate::undo::{Before, Lay};
 
 /// What a run has done.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +33,21 @@ impl Deeds {
         self.blocks.get(id)
     }
 
+    /// How many blocks have written at each path, by its words as a claim.
+    pub(super) fn writers(&self) -> BTreeMap<String, usize> {
+        let mut writers = BTreeMap::new();
+        for deed in self.blocks.values() {
+            let paths = deed.before.iter().filter_map(|before| match before {
+                Before::Path { path, .. } => Some(Key::Path(path.clone()).words()),
+                _ => None,
+            });
+            for path in paths.collect::<BTreeSet<_>>() {
+                *writers.entry(path).or_default() += 1;
+            }
+        }
+        writers
+    }
+
     /// What it did for several blocks, one after another; it has what the best of them has come to.
     pub(super) fn of_all<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Option<Deed> {
         let mut all = ids.filter_map(|id| self.of(id));
@@ -52,6 +68,18 @@ impl Deed {
     /// Whether it was about to change anything.
     pub(super) fn touches(&self) -> bool {
         !self.before.is_empty()
+    }
+
+    /// What it was about to leave at a path that is claimed so; `None` if it wrote nothing there.
+    pub(super) fn leaves(&self, claim: &str) -> Option<&Lay> {
+        let mut newest = self.before.iter().rev();
+        newest.find_map(|before| match before {
+            Before::Path { path, left, .. } if Key::Path(path.clone()).words() == claim => {
+                let mut newest = left.iter().rev();
+                newest.find(|left| !matches!(left, Lay::Rights { .. }))
+            }
+            _ => None,
+        })
     }
 
     /// Whether it is not known of any of its changes what they were about: an archive, a clone.

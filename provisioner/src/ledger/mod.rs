@@ -5,6 +5,7 @@ mod orphans;
 mod owned;
 #[cfg(test)]
 mod tests;
+mod wrote;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,6 +18,7 @@ use crate::report::Finished;
 pub use self::deeds::{Deed, Deeds};
 pub use self::orphans::Left;
 pub use self::owned::{By, Owned, Removal, Stage, Thing};
+pub use self::wrote::Wrote;
 
 /// All that one config owns on a host, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,8 +110,10 @@ impl Ledger {
         let made = self.things.iter();
         let made = made.filter(|owned| owned.made && owned.part.is_none());
         let mut made: BTreeSet<String> = made.map(|owned| owned.name().to_owned()).collect();
+        let writers = deeds.writers();
         self.things.retain_mut(|owned| {
             let is_owned = owned.settle(deeds, &made);
+            owned.note_written(deeds, &writers);
             if owned.made && owned.part.is_none() {
                 made.insert(owned.name().to_owned());
             }

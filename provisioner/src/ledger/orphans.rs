@@ -54,18 +54,23 @@ impl Config {
                     format!("{id} (orphan)")
                 };
             }
+            let how = if owned.is_changed(host) {
+                "left the config; changed since hpt wrote it"
+            } else {
+                "left the config"
+            };
             let fate = match relied_on {
-                Some(claim) => OrphanFate::Stays(format!(
-                    "left the config, and stays: a block is still about {claim}"
-                )),
-                None => fate(owned, removal, self.prunes),
+                Some(claim) => {
+                    OrphanFate::Stays(format!("{how}, and stays: a block is still about {claim}"))
+                }
+                None => fate(owned, how, removal, self.prunes),
             };
             match fate {
                 OrphanFate::Removed(_) => drop(left.leaving.insert(thing, id.clone())),
                 OrphanFate::LetGo(_) => drop(left.forgotten.insert(thing)),
                 OrphanFate::Stays(_) => {}
             }
-            orphans.push(self.orphan(owned, id, fate));
+            orphans.push(self.orphan(owned, id, how, fate));
         }
         self.insert(orphans);
         left
@@ -83,7 +88,7 @@ impl Config {
         matches!(body.decide(&view), Ok(Decision::InPlace))
     }
 
-    fn orphan(&self, owned: &Owned, id: String, fate: OrphanFate) -> Block {
+    fn orphan(&self, owned: &Owned, id: String, how: &'static str, fate: OrphanFate) -> Block {
         let kind = KINDS.iter().find(|kind| **kind == owned.kind);
         let handlers = self.blocks.iter().enumerate();
         let notified = handlers
@@ -110,6 +115,7 @@ impl Config {
             part: Part::Orphan(Box::new(Orphan {
                 file: owned.file.clone(),
                 line: owned.line,
+                how,
                 fate,
             })),
         }
@@ -133,7 +139,8 @@ impl Config {
     }
 }
 
-fn fate(owned: &Owned, removal: Option<Body>, prunes: bool) -> OrphanFate {
+/// `how` it stands with it in the first place, in words.
+fn fate(owned: &Owned, how: &str, removal: Option<Body>, prunes: bool) -> OrphanFate {
     let why = match (&removal, owned.made) {
         (None, _) => format!("hpt does not remove what [[{}]] brings", owned.kind),
         (Some(_), false) => "was there before hpt, at least in part".to_owned(),
@@ -141,11 +148,9 @@ fn fate(owned: &Owned, removal: Option<Body>, prunes: bool) -> OrphanFate {
     };
     match (removal, owned.made, prunes) {
         (Some(body), true, true) => OrphanFate::Removed(Box::new(body)),
-        (Some(_), true, false) => {
-            OrphanFate::Stays("left the config; --prune removes it".to_owned())
-        }
+        (Some(_), true, false) => OrphanFate::Stays(format!("{how}; --prune removes it")),
         (_, _, true) => OrphanFate::LetGo(format!("{why}: let go, not removed")),
-        (_, _, false) => OrphanFate::Stays(format!("left the config; {why}: --prune lets it go")),
+        (_, _, false) => OrphanFate::Stays(format!("{how}; {why}: --prune lets it go")),
     }
 }
 

@@ -1,13 +1,15 @@
 //! One thing that a config owns on a host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Deeds;
+use super::{Deeds, Wrote};
 use crate::block::{Block, Body, Holding, KINDS, Part};
 use crate::config::Config;
+use crate::host::Observe;
 use crate::mask::Mask;
+use crate::name::AbsPath;
 use crate::plan::Planned;
 use crate::report::Outcome;
 
@@ -46,6 +48,9 @@ pub struct Owned {
     /// The block that takes it away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal: Option<Removal>,
+    /// What was written there last, if it is a path; `None` if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrote: Option<Wrote>,
     /// Where a run stands with it.
     #[serde(default, skip_serializing_if = "Stage::is_held")]
     pub stage: Stage,
@@ -136,6 +141,7 @@ impl Owned {
             sensitive: block.sensitive,
             notify: handlers.map(|at| config.blocks[*at].id.clone()).collect(),
             removal,
+            wrote: None,
             stage: Stage::Begun,
         })
     }
@@ -179,11 +185,36 @@ impl Owned {
         let was = std::mem::replace(self, now);
         self.last = was.last;
         self.made = was.made;
+        self.wrote = was.wrote;
         self.stage = was.stage;
         if again {
             self.also = was.also;
             self.also.push(was.id);
         }
+    }
+
+    /// Notes what a run has written there. Where other blocks have as well, nobody knows what is whose.
+    pub(super) fn note_written(&mut self, deeds: &Deeds, writers: &BTreeMap<String, usize>) {
+        let all = writers.get(self.name()).copied().unwrap_or_default();
+        let ids = self.also.iter().chain([&self.id]);
+        let own: Vec<_> = ids
+            .filter_map(|id| deeds.of(id)?.leaves(self.name()))
+            .collect();
+        match own.last() {
+            Some(left) if own.len() == all => self.wrote = Wrote::of(left),
+            None if all == 0 => {}
+            _ => self.wrote = None,
+        }
+    }
+
+    /// Whether there is something else at its path than what was written there.
+    pub(super) fn is_changed(&self, host: &dyn Observe) -> bool {
+        let path = self.name().strip_prefix("path:");
+        let path = path.and_then(|path| AbsPath::parse(path).ok());
+        let (Some(path), Some(wrote)) = (path, &self.wrote) else {
+            return false;
+        };
+        matches!(wrote.is_at(&path, host), Ok(false))
     }
 
     /// Notes what a run has done with it. What is `made` by hpt was not there before. Whether it is owned.

@@ -2,190 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
-use std::io;
+mod world;
 
-use super::{By, Deed, Deeds, Ledger, Left, Stage};
-use crate::config::scope::Scope;
-use crate::config::{self, Config, File, Given};
-use crate::effect::{Access, Content, Effect, UserEdit, UserShape, WriteFile};
+use self::world::{World, file, host, path, prune, put, text};
+use super::{By, Deeds, Ledger, Left, Stage};
+use crate::config::Given;
+use crate::effect::{Effect, UserEdit, UserShape};
 use crate::host::Observe;
-use crate::host::facts::Facts;
-use crate::host::memory::Memory;
-use crate::name::{AbsPath, UserName};
-use crate::plan::{Plan, Reveal, Verdict, plan};
-use crate::report::{Event, Outcome};
-use crate::run::{Intent, Witness, apply};
-use crate::secret::Secret;
-
-fn parse(text: &str, given: Given) -> Config {
-    let file = File {
-        name: "conf/site.toml".to_owned(),
-        text: text.to_owned(),
-    };
-    let secrets = [("key".to_owned(), Secret::new("hunter2hunter2".to_owned()))];
-    let scope = Scope {
-        facts: Some(Facts::default()),
-        secrets: Some(secrets.into()),
-        given,
-        ..Scope::default()
-    };
-    config::parse(vec![file], scope).unwrap_or_else(|faults| panic!("{faults:#?}"))
-}
-
-fn prune() -> Given {
-    Given {
-        prune: true,
-        ..Given::default()
-    }
-}
-
-fn host() -> Memory {
-    let mut host = Memory::new(Facts::default());
-    for at in ["/etc", "/srv"] {
-        host.put(&Effect::MakeDir {
-            path: path(at),
-            access: Access::default(),
-        });
-    }
-    host
-}
-
-fn path(text: &str) -> AbsPath {
-    AbsPath::parse(text).unwrap()
-}
-
-fn put(host: &mut Memory, at: &str, text: &str) {
-    host.put(&Effect::WriteFile(WriteFile {
-        path: path(at),
-        content: Content::Inline(text.as_bytes().into()),
-        access: Access::default(),
-        verify: None,
-        secret: false,
-    }));
-}
-
-fn text(host: &Memory, at: &str) -> Option<String> {
-    let bytes = host.read(&path(at)).unwrap()?;
-    Some(String::from_utf8(bytes.to_vec()).unwrap())
-}
-
-fn file(at: &str) -> String {
-    format!("[[file]]\npath = \"{at}\"\ncontent = \"x\\n\"\n")
-}
-
-/// Keeps what a run does, up to a number of intents; then it is killed.
-#[derive(Default)]
-struct Journal {
-    deeds: BTreeMap<usize, Deed>,
-    dies_after: Option<usize>,
-    kept: usize,
-}
-
-impl Journal {
-    fn is_dead(&self) -> bool {
-        self.dies_after.is_some_and(|most| self.kept >= most)
-    }
-}
-
-impl Witness for Journal {
-    fn intend(&mut self, intents: &[Intent]) -> io::Result<()> {
-        if self.is_dead() {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        self.kept += 1;
-        for intent in intents {
-            let deed = self.deeds.entry(intent.block).or_default();
-            deed.adds |= intent.adds;
-            deed.before.extend(intent.before.iter().cloned());
-        }
-        Ok(())
-    }
-
-    fn tell(&mut self, event: Event) {
-        if let Event::Finished(end) = event
-            && !self.is_dead()
-        {
-            self.deeds.entry(end.block).or_default().outcome = Some(end.outcome);
-        }
-    }
-
-    fn settle(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn go_on(&mut self) -> bool {
-        true
-    }
-}
-
-/// One host, and what its configs own there.
-struct World {
-    host: Memory,
-    ledger: Ledger,
-    others: Vec<Ledger>,
-    runs: u64,
-}
-
-impl World {
-    fn new(host: Memory) -> Self {
-        Self {
-            host,
-            ledger: Ledger::new("site"),
-            others: Vec::new(),
-            runs: 0,
-        }
-    }
-
-    fn plan(&self, text: &str, given: Given) -> (Config, Left, Plan) {
-        let mut config = parse(text, given);
-        let left = config.adopt(&self.ledger, &self.others, &self.host);
-        let plan = plan(&config, &self.host, Reveal::Content);
-        (config, left, plan)
-    }
-
-    /// The verdicts, with ids and words.
-    fn orphans(&self, text: &str) -> Vec<(String, String)> {
-        let (_, _, plan) = self.plan(text, Given::default());
-        let orphans = plan.blocks.into_iter();
-        let orphans = orphans.filter(|block| block.verdict == Verdict::Orphan);
-        orphans.map(|block| (block.id, block.summary)).collect()
-    }
-
-    fn run(&mut self, text: &str, given: Given) -> Vec<Outcome> {
-        self.run_until(text, given, None)
-    }
-
-    fn run_until(&mut self, text: &str, given: Given, dies: Option<usize>) -> Vec<Outcome> {
-        let (config, left, plan) = self.plan(text, given);
-        self.runs += 1;
-        let by = By {
-            run: format!("run {}", self.runs),
-            client: "ana".to_owned(),
-            ..By::default()
-        };
-        self.ledger.begin(&config, &plan, &left, &self.others, &by);
-        let mut journal = Journal {
-            dies_after: dies,
-            ..Journal::default()
-        };
-        let report = apply(&config, &mut self.host, &mut journal);
-        let deeds = journal.deeds.into_iter();
-        let id = |index: usize| config.blocks[index].id.clone();
-        let deeds = Deeds {
-            by,
-            blocks: deeds.map(|(index, deed)| (id(index), deed)).collect(),
-        };
-        self.ledger.settle(&deeds);
-        report.blocks.iter().map(|end| end.outcome).collect()
-    }
-
-    /// What is owned, and whether hpt made it.
-    fn owned(&self) -> Vec<(&str, bool)> {
-        let things = self.ledger.things.iter();
-        things.map(|owned| (owned.name(), owned.made)).collect()
-    }
-}
+use crate::name::UserName;
+use crate::plan::Verdict;
+use crate::report::Outcome;
 
 #[test]
 fn what_leaves_is_shown_and_goes_only_when_that_is_asked_for() {
@@ -526,4 +352,55 @@ fn accounts_of_others_are_let_go() {
             .unwrap()
             .is_some()
     );
+}
+
+/// What a person has put in the place of what hpt wrote is not called hpt's.
+#[test]
+fn what_was_changed_since_is_said_to_be() {
+    let mut world = World::new(host());
+    let secret = "[[file]]\npath = \"/etc/secret\"\ncontent = \"{{ secret.key }}\"\n";
+    let both = |line: &str| {
+        let first = "[[file]]\npath = \"/etc/edited\"\ncontent = \"a\\n\"\noverwrite = false\n";
+        format!("{first}[[line]]\npath = \"/etc/edited\"\nline = \"{line}\"\n")
+    };
+    let edited = both("b");
+    let all = [
+        &file("/etc/as-written"),
+        &file("/etc/rewritten"),
+        secret,
+        &edited,
+    ]
+    .map(ToOwned::to_owned)
+    .concat();
+    world.run(&all, Given::default());
+    // Of what two blocks write nobody says so, whichever wrote last.
+    world.run(&all.replace(&edited, &both("c")), Given::default());
+    let changed = |world: &World| -> Vec<String> {
+        let orphans = world.orphans("").into_iter();
+        let changed = orphans.filter(|(_, words)| words.contains("changed since hpt wrote it"));
+        changed.map(|(id, _)| id).collect()
+    };
+    assert_eq!(changed(&world), [""; 0]);
+    put(&mut world.host, "/etc/rewritten", "mine\n");
+    assert_eq!(changed(&world), ["file:/etc/rewritten"]);
+    put(&mut world.host, "/etc/secret", "mine\n");
+    assert_eq!(changed(&world), ["file:/etc/secret", "file:/etc/rewritten"]);
+    let (_, _, plan) = world.plan("", prune());
+    let words = |id: &str| {
+        let mut blocks = plan.blocks.iter();
+        blocks
+            .find(|block| block.id == id)
+            .map(|block| block.summary.clone())
+    };
+    assert_eq!(
+        words("file:/etc/as-written").as_deref(),
+        Some("left the config")
+    );
+    assert_eq!(
+        words("file:/etc/rewritten").as_deref(),
+        Some("left the config; changed since hpt wrote it")
+    );
+    // Written anew, it is as hpt wrote it last.
+    world.run(&all, Given::default());
+    assert_eq!(changed(&world), [""; 0]);
 }
