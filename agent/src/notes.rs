@@ -138,3 +138,41 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Places;
+
+    /// However many strangers there are, and from wherever, they fill no disk.
+    #[tokio::test]
+    async fn of_many_strangers_one_is_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = Places {
+            root: "/".into(),
+            state: dir.path().join("state"),
+            run: dir.path().join("run"),
+        };
+        let audit = Audit::open(&places).unwrap();
+        let (notes, writer) = Notes::new(audit.clone(), || 1);
+        for stranger in 0..100 {
+            notes.turned_away(TurnedAway {
+                source: format!("192.0.2.{stranger}"),
+                why: "it has no key".to_owned(),
+                unsaid: 3,
+            });
+        }
+        writer.finish().await;
+        let mut told = Vec::new();
+        let read = audit.read(0, 1000, &mut |record| {
+            told.push(record);
+            true
+        });
+        read.unwrap();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("192.0.2.0"), "{told:?}");
+        // What was not said is with the next one that is.
+        let unsaid = notes.strangers.lock().unwrap().unwrap().1;
+        assert_eq!(unsaid, 99 * 4);
+    }
+}

@@ -23,8 +23,9 @@ use hpt_provisioner::run::{apply, apply_bound};
 use hpt_provisioner::undo::PreImages;
 
 use super::generator::{Random, blocks};
+use super::hosts::{WORLD, host};
 use super::scaffold::{file, path};
-use super::{PAIRS, SEED, WORLD, host, parse};
+use super::{PAIRS, SEED, parse};
 
 /// What somebody else leaves in a file.
 const THEIRS: &str = "theirs\n";

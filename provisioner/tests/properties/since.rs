@@ -12,8 +12,10 @@ use hpt_provisioner::run::apply;
 use hpt_provisioner::undo::{self, Change, Fate};
 
 use super::generator::{Random, blocks};
+use super::hosts::{WORLD, host};
 use super::scaffold::{file, path};
-use super::{Journal, PAIRS, SEED, WORLD, host, parse};
+use super::undone::Journal;
+use super::{PAIRS, SEED, parse};
 
 /// What a person leaves in a file.
 const THEIRS: &str = "theirs\n";
