@@ -10,7 +10,7 @@ use hpt_provisioner::fault::{Fault, Place};
 use crate::age;
 use crate::context::Context;
 use crate::error::{CommandError, Problem};
-use crate::inventory::Known;
+use crate::inventory::Own;
 use crate::print::fault;
 use crate::sources::{file, tree};
 use crate::{files, secrets};
@@ -30,7 +30,7 @@ impl Context {
         &mut self,
         paths: &[PathBuf],
         given: &mut Given,
-    ) -> Result<(Vec<File>, Known), CommandError> {
+    ) -> Result<(Vec<File>, Own), CommandError> {
         let named = paths.iter().map(|path| files::read(path));
         let Gathered {
             files,

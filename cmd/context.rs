@@ -1,16 +1,24 @@
 //! What every verb is given: the terminal, and what the command line says for all of them.
 
+use std::fmt::Display;
 use std::io;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::args::Global;
 use crate::error::{CommandError, Exit};
-use crate::terminal::{Form, Terminal};
+use crate::fleet::Member;
+use crate::inventory::Known;
+use crate::terminal::{Form, Held, Terminal};
 
 /// What every verb is given.
 pub(crate) struct Context {
     pub(crate) terminal: Terminal,
     pub(crate) global: Global,
+    /// What is known of targets besides their keys, once somebody has asked.
+    pub(crate) known: Option<Rc<Known>>,
+    /// How one of many targets stands with the others.
+    pub(crate) member: Option<Member>,
 }
 
 impl Context {
@@ -19,6 +27,33 @@ impl Context {
         Self {
             terminal: Terminal::new(form, global.quiet),
             global: global.clone(),
+            known: None,
+            member: None,
+        }
+    }
+
+    /// The same for one target of many.
+    pub(crate) fn of_member(&self, member: Member, held: Held) -> Self {
+        Self {
+            terminal: Terminal::holding(self.terminal.form(), self.global.quiet, held),
+            global: Global {
+                target: Some(member.name.clone()),
+                on: None,
+                ..self.global.clone()
+            },
+            known: self.known.clone(),
+            member: Some(member),
+        }
+    }
+
+    /// Whether somebody agrees to what was shown. Of many targets that is asked once.
+    pub(crate) async fn agrees(&mut self, question: impl Display) -> bool {
+        match &self.member {
+            None => self.terminal.ask(format_args!("\n{question}")),
+            Some(member) => {
+                let told = self.terminal.take_held();
+                member.agrees(told).await
+            }
         }
     }
 
@@ -36,7 +71,7 @@ pub(crate) fn now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-/// The runtime of everything that waits for a network. One thread: there is one connection.
+/// The runtime of everything that waits for a network. One thread: there is little to do but wait.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     let built = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -5,12 +5,14 @@ use std::time::Instant;
 use hpt_agent::drift::Drift;
 use serde::Serialize;
 
-use crate::context::{Context, now, runtime};
+use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
+use crate::fleet::each;
+use crate::plan::tell;
 use crate::print::json::Block;
 use crate::print::plan::{Heading, plan as plan_words};
+use crate::print::span;
 use crate::print::style::BOLD;
-use crate::print::{span, with_time};
 use crate::site::Site;
 use crate::terminal::visible;
 
@@ -56,12 +58,17 @@ struct Moved<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    each(context, &[], async |context| of_one(args, context).await)
+}
+
+async fn of_one(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let asked = args.config.as_deref().unwrap_or_default();
-    let (name, drifts) = runtime()?.block_on(Site::with(context, async |site, _| {
+    let found = Site::with(context, async |site, _| {
         let drifts = site.drift(asked).await?;
         Ok::<_, CommandError>((site.name().to_owned(), drifts))
-    }))?;
+    });
+    let (name, drifts) = found.await?;
     if drifts.is_empty() {
         let what = match asked {
             "" => format!("{name}: no config has been applied that it could have moved from"),
@@ -122,13 +129,13 @@ fn show(name: &str, drift: &Drift, all: bool, began: Instant, context: &mut Cont
                 name,
                 about: &about,
             };
-            let words = plan_words(&about, plan, all, began.elapsed());
-            return context.terminal.say(words);
+            let words = plan_words(&about, plan, all);
+            return tell(&about, words, began.elapsed(), &mut context.terminal);
         }
         Err(why) => {
             let why = visible(why);
             format!("{BOLD}{name}{BOLD:#}  {config}, {applied}: it cannot be told: {why}")
         }
     };
-    context.terminal.say(with_time(&line, began.elapsed()));
+    context.terminal.conclude(&line, began.elapsed());
 }

@@ -29,6 +29,9 @@ variables! {
     /// The keystore, if `--keystore` does not name one; `/etc/hpt/keystore.db` for root, else
     /// `hpt/keystore.db` in `XDG_CONFIG_HOME`.
     HPT_KEYSTORE,
+    /// The inventory, if `--inventory` does not name one; `targets.toml` beside the config, or
+    /// beside the keystore.
+    HPT_INVENTORY,
     /// What is logged, on stderr or in the journal: `error`, `warn`, `info`, `debug` or `trace` of
     /// hpt's own code, or `TARGET=LEVEL`; nothing, but `info` for `hpt serve`.
     HPT_LOG,

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::context::{Context, runtime};
+use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::fleet::each;
 use crate::print::keys::titled;
 use crate::print::listed;
 use crate::site::Site;
@@ -21,13 +22,18 @@ struct Facts<'a> {
 }
 
 pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let (name, json) = runtime()?.block_on(Site::with(context, async |site, _| {
+    each(context, &[], of_one)
+}
+
+async fn of_one(context: &mut Context) -> Result<Exit, CommandError> {
+    let asked = Site::with(context, async |site, _| {
         let json = match site {
             Site::Local(local) => local.facts_json(),
             Site::Remote(remote) => remote.facts_json().await?,
         };
         Ok::<_, CommandError>((site.name().to_owned(), json))
-    }))?;
+    });
+    let (name, json) = asked.await?;
     let facts: Map<String, Value> = serde_json::from_str(&json).map_err(|_| {
         CommandError::new(
             Exit::Failed,

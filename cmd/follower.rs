@@ -310,8 +310,11 @@ impl<'a> Follower<'a> {
             self.terminal.say(format_args!("not run  {rest} more"));
         }
         let by = ended.cancelled_by.as_deref();
-        let summary = summary(self.lines.target, &self.counted(ended), by, ended.time);
-        self.terminal.say(format_args!("\n{summary}"));
+        let summary = summary(self.lines.target, &self.counted(ended), by);
+        if !self.terminal.is_held() {
+            self.terminal.say("");
+        }
+        self.terminal.conclude(&summary, ended.time);
         let stays = self.stays(ended);
         if !stays.is_empty() {
             let stays = listed(stays.iter().map(|id| visible(id)));

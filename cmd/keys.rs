@@ -4,12 +4,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use hpt_keystore::client::{self, KnownTarget};
-use hpt_keystore::{Keypair, Own, Passphrase, TargetName};
+use hpt_keystore::{Own, Passphrase, TargetName};
+use hpt_transport::LocalKey;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
+use crate::fleet::Member;
 use crate::prompt::{self, Unanswered};
 
 impl Context {
@@ -34,23 +36,32 @@ impl Context {
             })
     }
 
-    /// This client's private keys, and one target.
+    /// This client's key, and one target.
     pub(crate) fn keys_for(
         &mut self,
         name: &TargetName,
-    ) -> Result<(Keypair, KnownTarget), CommandError> {
+    ) -> Result<(LocalKey, KnownTarget), CommandError> {
+        if let Some(keys) = self.member.as_mut().and_then(Member::take_keys) {
+            return Ok(keys);
+        }
         let path = self.keystore()?;
         let (own, target) = client::load_target(&path, name)?;
+        Ok((self.open(own)?, target))
+    }
+
+    /// This client's key. It asks for the passphrase, if there is one.
+    pub(crate) fn open(&mut self, own: Own) -> Result<LocalKey, CommandError> {
         let keys = match own {
             Own::Open(keys) => keys,
             Own::Sealed(sealed) => {
+                let path = self.keystore()?;
                 let words = self.passphrase(&format!("Passphrase for {}", path.display()))?;
                 sealed.open(&words).map_err(|wrong| {
                     CommandError::new(Exit::Keystore, format!("{}: {wrong}", path.display()))
                 })?
             }
         };
-        Ok((keys, target))
+        Ok(LocalKey::new(keys.channel))
     }
 
     /// The passphrase, from `--passphrase-fd` or the terminal; never from arguments or environment.

@@ -25,6 +25,7 @@ mod explain;
 mod facts;
 mod files;
 mod fix;
+mod fleet;
 mod fmt;
 mod follower;
 mod gen_client_keys;

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 use hpt_provisioner::config::Given;
 use hpt_provisioner::plan::{Plan, Verdict};
 
-use crate::context::{Context, runtime};
+use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::fleet::each;
 use crate::given;
 use crate::plan_file::PlanFile;
-use crate::print::plan::{Heading, plan as plan_words};
+use crate::print::plan::{Heading, Words, plan as plan_words};
+use crate::print::style::BOLD;
 use crate::print::{interrupted, json, listed_up_to};
 use crate::site::{Job, Site};
-use crate::terminal::visible;
+use crate::terminal::{Terminal, visible};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -57,6 +59,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    if args.output.is_some() && context.global.on.is_some() {
+        return Err(CommandError::usage("a plan in a file is one target's")
+            .hint("name it by `--target`, not by `--on`"));
+    }
+    each(context, &args.files, async |context| {
+        of_one(args, context).await
+    })
+}
+
+async fn of_one(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let given = Given {
         prune: args.prune,
@@ -64,13 +76,14 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     };
     let config = context.read_config(&args.files, given.clone())?;
     let job = Job::new(config, context)?;
-    let plan = runtime()?.block_on(Site::with(context, async |site, context| {
+    let planned = Site::with(context, async |site, context| {
         let plan = ask(site, &job, context).await?;
         check_reruns(&args.rerun, site, &plan)?;
         let window = site.window();
         show(site, &job, &plan, args.all, window, began, context).await;
         Ok::<_, CommandError>(plan)
-    }))?;
+    });
+    let plan = planned.await?;
     if let Some(path) = &args.output {
         let file = PlanFile::new(&context.global, &args.files, &given, &job.files, &plan);
         file.write(path)?;
@@ -157,10 +170,36 @@ pub(crate) async fn show(
         name: site.name(),
         about: &about,
     };
-    context.terminal.say(plan_words(&heading, plan, all, time));
+    tell(
+        &heading,
+        plan_words(&heading, plan, all),
+        time,
+        &mut context.terminal,
+    );
     if must_confirm {
         context.terminal.say(format_args!(
             "must be confirmed within {seconds} s by a new session, else it is undone"
         ));
+    }
+}
+
+/// Shows the words of a plan. Of many targets they are told together where they are the same, without
+/// what is each one's own.
+pub(crate) fn tell(heading: &Heading<'_>, words: Words, time: Duration, terminal: &mut Terminal) {
+    let Words {
+        heading: head,
+        blocks,
+        counts,
+    } = words;
+    let line = format!("{BOLD}{}{BOLD:#}  {counts}", heading.name);
+    let blocks = blocks.trim_end();
+    if terminal.is_held() || head.is_empty() {
+        terminal.conclude(&line, time);
+        if !blocks.is_empty() {
+            terminal.say(blocks);
+        }
+    } else {
+        terminal.say(format_args!("{head}\n\n{blocks}\n"));
+        terminal.conclude(&counts, time);
     }
 }

@@ -7,8 +7,9 @@ use hpt_proto::{End, Running, Undone};
 use hpt_provisioner::config::Given;
 use hpt_provisioner::plan::{Digest, Moved, Plan};
 
-use crate::context::{Context, now, runtime};
+use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
+use crate::fleet::each;
 use crate::follower::{Ended, Follower};
 use crate::given;
 use crate::plan::{ask, check_reruns, show};
@@ -92,6 +93,16 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    if args.plan.is_some() && context.global.on.is_some() {
+        return Err(CommandError::usage("a plan in a file is one target's")
+            .hint("leave out `--on`: the file says whose it is"));
+    }
+    each(context, &args.files, async |context| {
+        of_one(args, context).await
+    })
+}
+
+async fn of_one(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let agreed = args.plan.as_deref().map(PlanFile::read).transpose()?;
     let (files, given) = if let Some(agreed) = &agreed {
         agreed.place(&mut context.global)?;
@@ -129,7 +140,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         agreed.same_texts(&config.files)?;
     }
     let job = Job::new(config, context)?;
-    runtime()?.block_on(Site::with(context, async |site, context| {
+    let provisioned = Site::with(context, async |site, context| {
         let plan = ask(site, &job, context).await?;
         check_reruns(&how.rerun, site, &plan)?;
         if let Some(agreed) = agreed.as_ref().filter(|agreed| agreed.has_moved(&plan)) {
@@ -167,8 +178,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         if asks
             && !plan.is_empty()
             && !context
-                .terminal
-                .ask(format_args!("\nApply to {}?", site.name()))
+                .agrees(format_args!("Apply to {}?", site.name()))
+                .await
         {
             context.terminal.note("nothing was changed");
             context.terminal.json(&json::Declined::new(site.name()));
@@ -184,7 +195,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             context.terminal.say("");
         }
         apply(site, &job, &plan, &how, args.all, began, context).await
-    }))
+    });
+    provisioned.await
 }
 
 async fn apply(

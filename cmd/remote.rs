@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hpt_agent::drift::Drift;
 use hpt_keystore::TargetName;
+use hpt_keystore::client::KnownTarget;
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
@@ -14,9 +15,10 @@ use hpt_proto::wire::{
 };
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
+use hpt_provisioner::inventory::At;
 use hpt_provisioner::plan::Plan;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
-use hpt_transport::{DialError, Dialer, LocalKey};
+use hpt_transport::{DialError, Dialer};
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -67,27 +69,29 @@ impl Remote {
         name: &TargetName,
         context: &mut Context,
     ) -> Result<Self, CommandError> {
-        let (keys, target) = context.keys_for(name)?;
-        let known = target
-            .address
-            .as_ref()
-            .and_then(|address| HostPort::parse(address.as_str()).ok());
-        let Some(address) = context.global.ip.clone().or(known) else {
-            let what = format!("it is not known where {name} is");
-            return Err(CommandError::new(Exit::Unreachable, what)
-                .hint("`--ip ADDRESS` says so for this call"));
-        };
-        let port = context.global.port.or(address.port).unwrap_or(PORT);
-        let dialer = Dialer::new(
-            address.host.as_str(),
-            port,
-            LocalKey::new(keys.channel),
-            target.identity.channel,
-            Arc::new(target.psk),
-        );
+        let (key, target) = context.keys_for(name)?;
+        let (places, port) = places(name, &target, context)?;
+        let psk = Arc::new(target.psk);
         let audit = Watch::of(&context.keystore()?, target.identity.signing);
-        let client = dial(&dialer).await;
-        let client = client.map_err(|error| unreachable(name, &error))?;
+        let mut tried = Err(nowhere(name));
+        for address in places {
+            let port = context.global.port.or(address.port).or(port);
+            let dialer = Dialer::new(
+                address.host.as_str(),
+                port.unwrap_or(PORT),
+                key.clone(),
+                target.identity.channel,
+                Arc::clone(&psk),
+            );
+            tried = match dial(&dialer).await {
+                Ok(client) => Ok((address, dialer, client)),
+                Err(error) => Err(unreachable(name, &error)),
+            };
+            if tried.is_ok() {
+                break;
+            }
+        }
+        let (address, dialer, client) = tried?;
         Ok(Self {
             name: name.clone(),
             address,
@@ -241,6 +245,40 @@ impl Remote {
             _ => error,
         }
     }
+}
+
+/// Where a target may be, in the order in which that is tried, and the port if no address has one: as
+/// the command line says, or else the inventory, or else the keystore.
+fn places(
+    name: &TargetName,
+    target: &KnownTarget,
+    context: &mut Context,
+) -> Result<(Vec<HostPort>, Option<u16>), CommandError> {
+    if let Some(given) = &context.global.ip {
+        return Ok((vec![given.clone()], None));
+    }
+    let At { ips, hpt_port, .. } = context.known_at(name)?;
+    if !ips.is_empty() {
+        let parse = |ip: &String| {
+            HostPort::parse(ip).map_err(|bad| {
+                let what = format!("{name}: {} in the inventory: {bad}", visible(ip));
+                CommandError::new(Exit::Config, what)
+            })
+        };
+        let ips: Result<_, _> = ips.iter().map(parse).collect();
+        return Ok((ips?, hpt_port));
+    }
+    let known = target.address.as_ref();
+    let known = known.and_then(|address| HostPort::parse(address.as_str()).ok());
+    Ok((known.into_iter().collect(), hpt_port))
+}
+
+fn nowhere(name: &TargetName) -> CommandError {
+    CommandError::new(
+        Exit::Unreachable,
+        format!("it is not known where {name} is"),
+    )
+    .hint("`--ip ADDRESS` says so for this call, `ips` in targets.toml for every one")
 }
 
 async fn dial(dialer: &Dialer) -> Result<TargetClient<Channel>, DialError> {

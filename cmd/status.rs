@@ -5,10 +5,11 @@ use std::time::Instant;
 use hpt_proto::wire::{self, Doing};
 use serde::Serialize;
 
-use crate::context::{Context, now, runtime};
+use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
+use crate::fleet::each;
 use crate::print::style::BOLD;
-use crate::print::{interrupted, json, listed, span, with_time};
+use crate::print::{interrupted, json, listed, span};
 use crate::remote::Remote;
 use crate::terminal::visible;
 
@@ -112,13 +113,15 @@ impl<'a> Confirming<'a> {
 }
 
 pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    each(context, &[], of_one)
+}
+
+async fn of_one(context: &mut Context) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let Some(name) = context.global.target.clone() else {
         return Err(CommandError::usage("whose status?").hint("`hpt --target NAME status`"));
     };
-    let reply = runtime()?.block_on(Remote::with(&name, context, async |remote, _| {
-        remote.status().await
-    }))?;
+    let reply = Remote::with(&name, context, async |remote, _| remote.status().await).await?;
     let time = began.elapsed();
     let running = reply.running.as_ref();
     let broken = reply.interrupted.as_ref();
@@ -138,7 +141,7 @@ pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError>
     let about = about.into_iter().chain([doing]);
     let about = listed(about.filter(|words| !words.is_empty()));
     let line = format!("{BOLD}{name}{BOLD:#}  {about}");
-    context.terminal.say(with_time(&line, time));
+    context.terminal.conclude(&line, time);
     if let Some(broken) = broken {
         context.terminal.say(format_args!(
             "\n{}\n{}",

@@ -7,6 +7,7 @@ use hpt_keystore::TargetName;
 
 use crate::address::HostPort;
 use crate::error::CommandError;
+use crate::fleet::PaceOptions;
 
 /// What every verb may be told. A verb that has no use for `--target` and its like says so.
 #[derive(Args, Clone)]
@@ -14,6 +15,28 @@ pub(crate) struct Global {
     /// The host, by the name that its keys have here
     #[arg(short, long, global = true, value_name = "NAME", value_parser = TargetName::parse, help_heading = "Where")]
     pub(crate) target: Option<TargetName>,
+
+    /// The hosts that this means: `web-*`, `tag:prod & !web-3`, `@FILE`
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATTERN",
+        conflicts_with = "target",
+        help_heading = "Where"
+    )]
+    pub(crate) on: Option<String>,
+
+    /// What is known of hosts: a targets.toml, or a program that prints it as JSON
+    /// [default: beside the config, or the keystore]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Where")]
+    pub(crate) inventory: Option<PathBuf>,
+
+    /// So many of them at once
+    #[arg(long, global = true, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u16).range(1..=2000), help_heading = "Where")]
+    pub(crate) forks: u16,
+
+    #[command(flatten)]
+    pub(crate) pace: PaceOptions,
 
     /// Reach it here, this once: an address or name, perhaps with :PORT
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = HostPort::parse, help_heading = "Where")]
@@ -61,6 +84,8 @@ impl Global {
         let uses = uses(verb);
         let given = [
             ("target", self.target.is_some()),
+            ("on", self.on.is_some()),
+            ("inventory", self.inventory.is_some()),
             ("ip", self.ip.is_some()),
             ("port", self.port.is_some()),
             ("root", self.root.is_some()),
@@ -87,6 +112,10 @@ impl Global {
         {
             let what = format!("--ip says port {other} and --port says {port}: choose one");
             return Err(CommandError::usage(what));
+        }
+        if self.on.is_some() && (self.ip.is_some() || self.port.is_some() || self.root.is_some()) {
+            let what = "--on means hosts by their names, each where it is known to be";
+            return Err(CommandError::usage(what).hint("leave out `--ip`, `--port` and `--root`"));
         }
         let is_placed = self.ip.is_some() || self.port.is_some();
         let is_remote = uses.contains(&"ip") && verb != "gen-target-keys";
@@ -115,18 +144,56 @@ impl Global {
 }
 
 /// The options of all verbs that not every verb can use: where, then with which keys.
-const PARTIAL: [&str; 6] = ["target", "ip", "port", "root", "keystore", "passphrase_fd"];
+const PARTIAL: [&str; 11] = [
+    "target",
+    "on",
+    "inventory",
+    "forks",
+    "batch",
+    "max_fail",
+    "ip",
+    "port",
+    "root",
+    "keystore",
+    "passphrase_fd",
+];
 
 /// What of them a verb can use.
 fn uses(verb: &str) -> &'static [&'static str] {
     match verb {
-        "plan" | "provision" | "facts" | "undo" | "drift" | "why" => &PARTIAL,
-        "status" | "attach" | "cancel" | "log" | "audit" => {
-            &["target", "ip", "port", "keystore", "passphrase_fd"]
-        }
+        "plan" | "provision" | "facts" | "drift" => &PARTIAL,
+        "undo" | "why" => &[
+            "target",
+            "inventory",
+            "ip",
+            "port",
+            "root",
+            "keystore",
+            "passphrase_fd",
+        ],
+        "status" => &[
+            "target",
+            "on",
+            "inventory",
+            "forks",
+            "batch",
+            "max_fail",
+            "ip",
+            "port",
+            "keystore",
+            "passphrase_fd",
+        ],
+        "attach" | "cancel" | "log" | "audit" => &[
+            "target",
+            "inventory",
+            "ip",
+            "port",
+            "keystore",
+            "passphrase_fd",
+        ],
         "gen-client-keys" => &["keystore", "passphrase_fd"],
         "gen-target-keys" => &["target", "ip", "port", "keystore"],
-        "check" | "explain" => &["target"],
+        "check" | "explain" => &["target", "inventory"],
         "show" | "remove" | "seal" => &["target", "keystore"],
         "serve" => &["port", "root", "keystore"],
         "schema" | "fmt" | "fix" | "unit-file" | "run" | "guard" => &[],

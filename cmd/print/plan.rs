@@ -1,7 +1,6 @@
 //! A plan, as a person reads it.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use anstyle::Style;
 use hpt_provisioner::block::UNTAGGED;
@@ -10,7 +9,6 @@ use hpt_provisioner::diff::{Line, Tag};
 use hpt_provisioner::plan::{Plan, Planned, Verdict};
 
 use super::style::{BOLD, CHANGED, CREATED, DIM, FAILED, PERHAPS, REMOVED, RUNS};
-use super::with_time;
 use crate::terminal::visible;
 
 /// Lines of one diff that are shown without `--all`: of a change, and of a text that is all new.
@@ -33,17 +31,42 @@ pub(crate) struct Heading<'a> {
     pub(crate) about: &'a [String],
 }
 
+/// A plan in words.
+pub(crate) struct Words {
+    /// Whose and which it is; empty if nothing is to be done.
+    pub(crate) heading: String,
+    /// A line and more for each block that is shown; each ends in a line feed.
+    pub(crate) blocks: String,
+    /// What it comes to.
+    pub(crate) counts: String,
+}
+
 /// The whole plan.
-pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool, time: Duration) -> String {
+pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool) -> Words {
+    let name = heading.name;
     if plan.is_empty() && !all {
-        return nothing(heading.name, plan, time);
+        return Words {
+            heading: String::new(),
+            blocks: orphans_of(plan),
+            counts: nothing(plan),
+        };
     }
-    let mut text = format!("{BOLD}{}{BOLD:#}", heading.name);
+    let mut text = format!("{BOLD}{name}{BOLD:#}");
     if !heading.about.is_empty() {
         let about = super::listed(heading.about.iter().map(|words| visible(words)));
         write!(text, " ({about})").expect("a string takes what is written");
     }
-    text += &format!("  plan {}\n\n", plan.digest);
+    text += &format!("  plan {}", plan.digest);
+    Words {
+        heading: text,
+        blocks: blocks(plan, all),
+        counts: counts(plan),
+    }
+}
+
+/// A line and more for each block, and how many there are of what is not shown.
+fn blocks(plan: &Plan, all: bool) -> String {
+    let mut text = String::new();
     let shown = plan.blocks.iter();
     let shown: Vec<_> = shown
         .filter(|block| all || block.verdict.is_pending() || block.verdict == Verdict::Orphan)
@@ -77,8 +100,6 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, all: bool, time: Duration
             text += &format!("{DIM}= {words:column$}  (--all shows them){DIM:#}\n");
         }
     }
-    text.push('\n');
-    text += &with_time(&counts(plan), time);
     text
 }
 
@@ -89,29 +110,32 @@ fn column(shown: &[&Planned]) -> usize {
     widest.unwrap_or_default().max(20)
 }
 
-/// One line: everything is as it should be. Below it one for each orphan.
-fn nothing(name: &str, plan: &Plan, time: Duration) -> String {
-    let mut words = format!("{BOLD}{name}{BOLD:#}  {} in place", plan.count(Verdict::Ok));
+/// One line: everything is as it should be.
+fn nothing(plan: &Plan) -> String {
+    let mut words = format!("{} in place", plan.count(Verdict::Ok));
     let (elsewhere, untagged) = left_out(plan);
     for (count, what) in [(elsewhere, ELSEWHERE), (untagged, UNTAGGED)] {
         if count > 0 {
             words += &format!(", {count} {what}");
         }
     }
+    match plan.count(Verdict::Orphan) {
+        0 => {}
+        count => words += &format!(", {count} {}", orphans(count)),
+    }
+    words + ", nothing to do"
+}
+
+/// A line for each orphan.
+fn orphans_of(plan: &Plan) -> String {
     let orphans = plan.blocks.iter();
     let orphans: Vec<_> = orphans
         .filter(|block| block.verdict == Verdict::Orphan)
         .collect();
-    if !orphans.is_empty() {
-        words += &format!(", {} {}", orphans.len(), self::orphans(orphans.len()));
-    }
-    words += ", nothing to do";
-    let mut words = with_time(&words, time);
     let column = column(&orphans);
+    let mut words = String::new();
     for block in orphans {
-        words.push('\n');
         entry(&mut words, block, column, false);
-        words.pop();
     }
     words
 }
@@ -255,16 +279,14 @@ mod tests {
             about: &["10.0.0.5".into(), "Debian 12".into()],
         };
         let digest = Digest([0x7f; 32]);
-        let text = plan(
-            &heading,
-            &Plan {
-                digest,
-                blocks,
-                missing: Vec::new(),
-            },
-            all,
-            Duration::from_millis(40),
-        );
+        let missing = Vec::new();
+        let plan = Plan {
+            digest,
+            blocks,
+            missing,
+        };
+        let words = super::plan(&heading, &plan, all);
+        let text = format!("{}\n\n{}\n{}", words.heading, words.blocks, words.counts);
         anstream::adapter::strip_str(&text).to_string()
     }
 
@@ -301,7 +323,7 @@ web1 (10.0.0.5, Debian 12)  plan 7f7f-7f7f
 ? exec:migrate                     known when applied
 = 17 in place                      (--all shows them)
 
-1 to create, 1 to change, 1 perhaps, 17 in place                          0.04 s";
+1 to create, 1 to change, 1 perhaps, 17 in place";
         assert_eq!(show(blocks, false), expected);
     }
 
@@ -313,10 +335,10 @@ web1 (10.0.0.5, Debian 12)  plan 7f7f-7f7f
         ];
         let text = show(blocks.clone(), false);
         assert!(
-            text.starts_with("web1  1 in place, 1 not for this host, nothing to do  "),
+            text.ends_with("1 in place, 1 not for this host, nothing to do"),
             "{text}"
         );
-        assert!(!text.contains('\n') && text.ends_with("0.04 s"));
+        assert_eq!(text.trim().lines().count(), 1, "{text}");
         assert!(show(blocks, true).contains("= file:/b"), "--all shows them");
     }
 

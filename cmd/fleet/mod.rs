@@ -1,0 +1,172 @@
+//! Many targets at once: each goes its own way, and all of them are told together.
+
+mod member;
+mod pace;
+mod select;
+mod told;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+pub(crate) use self::member::Member;
+use self::member::{Ended, Question};
+pub(crate) use self::pace::Options as PaceOptions;
+use self::pace::Pace;
+use self::told::Telling;
+use crate::context::{Context, runtime};
+use crate::error::{CommandError, Exit};
+use crate::print::error::show;
+use crate::terminal::Held;
+
+/// From one look at what goes on to the next.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Does this on the target that the command line names, or on this machine; or on each of the targets
+/// that a pattern means. The configs say where else to look for an inventory.
+pub(crate) fn each(
+    context: &mut Context,
+    configs: &[PathBuf],
+    act: impl AsyncFn(&mut Context) -> Result<Exit, CommandError>,
+) -> Result<Exit, CommandError> {
+    context.known(configs)?;
+    let Some(pattern) = context.global.on.clone() else {
+        return runtime()?.block_on(act(context));
+    };
+    let members = context.select(&pattern)?;
+    let fleet = Fleet {
+        pace: Pace::new(&context.global.pace, members.len()),
+        telling: Telling::new(members.len()),
+        forks: usize::from(context.global.forks),
+        waiting: VecDeque::new(),
+        active: 0,
+        agreed: false,
+    };
+    runtime()?.block_on(fleet.run(members, context, act))
+}
+
+/// What goes on at many targets.
+struct Fleet {
+    pace: Pace,
+    telling: Telling,
+    forks: usize,
+    /// Targets that wait for somebody to agree.
+    waiting: VecDeque<Question>,
+    /// How many work just now.
+    active: usize,
+    /// Somebody has agreed.
+    agreed: bool,
+}
+
+impl Fleet {
+    async fn run(
+        mut self,
+        members: Vec<Member>,
+        context: &mut Context,
+        act: impl AsyncFn(&mut Context) -> Result<Exit, CommandError>,
+    ) -> Result<Exit, CommandError> {
+        let began = Instant::now();
+        let (ask, mut asked) = mpsc::unbounded_channel();
+        let mut left = VecDeque::from(members);
+        let mut at_work = FuturesUnordered::new();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.go_on();
+            while self.active < self.forks && (self.agreed || self.pace.may_start()) {
+                let Some(mut member) = left.pop_front() else {
+                    break;
+                };
+                member.asks_by(ask.clone());
+                let held = Held::default();
+                self.telling.begin(&member.name, held.passing());
+                let member = context.of_member(member, held);
+                at_work.push(one(member, &act));
+                self.active += 1;
+                self.pace.start();
+            }
+            if self.active == 0 && self.pace.is_stopped() {
+                for member in left.drain(..) {
+                    self.telling.skip(&member.name);
+                }
+                for question in self.waiting.drain(..) {
+                    self.telling.skip(&question.name);
+                    question.answer(false);
+                    self.active += 1;
+                }
+            }
+            if self.active == 0 && left.is_empty() && !self.waiting.is_empty() && !self.agreed {
+                self.decide(context);
+                continue;
+            }
+            if at_work.is_empty() && left.is_empty() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                Some(question) = asked.recv() => {
+                    self.active -= 1;
+                    self.pace.wait();
+                    self.telling.hear(&question, &mut context.terminal);
+                    self.waiting.push_back(question);
+                }
+                Some(ended) = at_work.next() => {
+                    self.active -= 1;
+                    self.pace.end(ended.exit);
+                    self.telling.end(ended, &mut context.terminal);
+                }
+                _ = tick.tick() => self.telling.show(&mut context.terminal),
+            }
+        }
+        Ok(self.telling.finish(began.elapsed(), &mut context.terminal))
+    }
+
+    /// Lets those go on that somebody has agreed to, as many as may.
+    fn go_on(&mut self) {
+        while self.agreed && self.active < self.forks && self.pace.may_start() {
+            let Some(question) = self.waiting.pop_front() else {
+                break;
+            };
+            question.answer(true);
+            self.active += 1;
+            self.pace.start();
+        }
+    }
+
+    /// Shows what is to be done on all of them, and asks once.
+    fn decide(&mut self, context: &mut Context) {
+        self.telling.tell(&mut context.terminal);
+        self.agreed = context.terminal.ask_for_all(self.waiting.len());
+        if self.agreed {
+            self.pace.begin(self.waiting.len());
+        } else {
+            self.active += self.waiting.len();
+            self.waiting
+                .drain(..)
+                .for_each(|question| question.answer(false));
+        }
+    }
+}
+
+/// One target, to its end.
+async fn one(
+    mut context: Context,
+    act: &impl AsyncFn(&mut Context) -> Result<Exit, CommandError>,
+) -> Ended {
+    let began = Instant::now();
+    let exit = match act(&mut context).await {
+        Ok(exit) => exit,
+        Err(error) => show(&mut context, error),
+    };
+    let name = context.global.target.clone().expect("a member has a name");
+    Ended {
+        name,
+        exit,
+        told: context.terminal.take_held(),
+        time: began.elapsed(),
+    }
+}
