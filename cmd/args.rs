@@ -15,7 +15,7 @@ use crate::terminal::{Form, Terminal, visible};
 use crate::{
     attach, audit, backup, cancel, check, drift, explain, facts, fix, fmt, gen_client_keys,
     gen_target_keys, guard, list_target_keys, log, passphrase, plan, provision, remove, rename,
-    restore, run, schema, seal, serve, show, status, undo, unit_file, why,
+    restore, retry, run, schema, seal, serve, show, status, undo, unit_file, why,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -97,6 +97,8 @@ pub(crate) enum Verb {
     Cancel(cancel::Args),
     /// Put back what a run replaced
     Undo(undo::Args),
+    /// Do the last command on many targets again, on those not done
+    Retry(retry::Args),
     /// Show what has moved since configs were applied
     Drift(drift::Args),
     /// Tell whose a file, user, package or unit is, and what runs made of it

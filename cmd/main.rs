@@ -54,6 +54,7 @@ mod remote_run;
 mod remove;
 mod rename;
 mod restore;
+mod retry;
 mod rewrite;
 mod run;
 mod schema;
@@ -144,6 +145,12 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Undo(args) => undo::run(&args, context),
         Verb::Drift(args) => drift::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
+        Verb::Retry(args) => {
+            let line = retry::line(&args, context)?;
+            let mut again = Context::new(&line.global);
+            let exit = run_verb(line, &mut again)?;
+            Ok(written(exit, &mut again.terminal))
+        }
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),
         Verb::GenTargetKeys(args) => gen_target_keys::run(&args, context),
         Verb::ListTargetKeys(args) => list_target_keys::run(&args, context),

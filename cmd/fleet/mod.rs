@@ -1,5 +1,6 @@
 //! Many targets at once: each goes its own way, and all of them are told together.
 
+mod again;
 mod member;
 mod pace;
 mod select;
@@ -13,6 +14,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+pub(crate) use self::again::Again;
 pub(crate) use self::member::Member;
 use self::member::{Ended, Question};
 pub(crate) use self::pace::Options as PaceOptions;
@@ -21,8 +23,11 @@ use self::told::Telling;
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
 use crate::print::error::show;
+use crate::print::listed_up_to;
 use crate::terminal::Held;
 
+/// As many names are told.
+const NAMED: usize = 5;
 /// From one look at what goes on to the next.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -122,7 +127,9 @@ impl Fleet {
                 _ = tick.tick() => self.telling.show(&mut context.terminal),
             }
         }
-        Ok(self.telling.finish(began.elapsed(), &mut context.terminal))
+        let exit = self.telling.finish(began.elapsed(), &mut context.terminal);
+        self.keep(context);
+        Ok(exit)
     }
 
     /// Lets those go on that somebody has agreed to, as many as may.
@@ -134,6 +141,25 @@ impl Fleet {
             question.answer(true);
             self.active += 1;
             self.pace.start();
+        }
+    }
+
+    /// Keeps the names of those that are not done, for `hpt retry`.
+    fn keep(&self, context: &mut Context) {
+        let names = self.telling.not_done();
+        if names.is_empty() {
+            return;
+        }
+        let kept = context.retry_file().and_then(|path| {
+            let kept = Again::this().and_then(|again| again.keep(&path, names.iter().copied()));
+            kept.map_err(CommandError::io("keep what is not done", &path))
+        });
+        match kept {
+            Ok(()) => context.terminal.note(format_args!(
+                "hint: `hpt retry --failed` does it again on {}",
+                listed_up_to(NAMED, &names)
+            )),
+            Err(error) => drop(show(context, error)),
         }
     }
 

@@ -248,6 +248,15 @@ impl Telling {
         self.exit()
     }
 
+    /// Those that are not done, in the order of their names.
+    pub(super) fn not_done(&self) -> Vec<&str> {
+        let states = self.states.iter();
+        let left = states.filter(|(_, (state, _))| !state.is_good());
+        let mut left: Vec<&str> = left.map(|(name, _)| name.as_str()).collect();
+        left.sort_by(|a, b| super::select::naturally(a, b));
+        left
+    }
+
     /// What all have in common; several kinds of failure are one of their own.
     fn exit(&self) -> Exit {
         let mut exits = self.states.values().map(|(_, exit)| *exit);

@@ -8,6 +8,7 @@ mod agreed;
 mod audit;
 mod drift;
 mod ended;
+mod fleet;
 mod interrupted;
 mod refusals;
 mod runs;
