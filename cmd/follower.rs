@@ -168,6 +168,16 @@ impl<'a> Follower<'a> {
                 self.lines.target
             )),
             Heard::Found => self.terminal.note("there is a new one"),
+            // Of many that is said once.
+            Heard::Stops(Ok(())) if self.terminal.is_held() => {}
+            Heard::Stops(Ok(())) => self.terminal.note(format_args!(
+                "the run on {} stops before its next block; ^C again leaves it to itself",
+                self.lines.target
+            )),
+            Heard::Stops(Err(why)) => self.terminal.note(format_args!(
+                "the run on {} does not stop: {why}; ^C again leaves it to itself",
+                self.lines.target
+            )),
         }
     }
 

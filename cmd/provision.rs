@@ -208,6 +208,9 @@ async fn apply(
     began: Instant,
     context: &mut Context,
 ) -> Result<Exit, CommandError> {
+    if let Some(member) = &context.member {
+        member.begin();
+    }
     let name = site.name().to_owned();
     let verbose = context.is_verbose();
     let mut patience = Patience::new(how.wait.or(job.lock_wait));

@@ -32,6 +32,10 @@ struct Hearing<'a> {
     begun: Option<Begun>,
     /// How many blocks it is about.
     blocks: usize,
+    /// Whether ^C is for the run, and not for who hears of it.
+    is_own: bool,
+    /// It was told to stop.
+    stops: bool,
     /// How many events were heard.
     events: u64,
     /// The last of them said that the host reboots.
@@ -52,6 +56,8 @@ pub(crate) enum Heard {
     Reboots,
     /// There is a new one.
     Found,
+    /// ^C: the run stops before its next block; or why it does not.
+    Stops(Result<(), String>),
 }
 
 impl Heard {
@@ -78,6 +84,8 @@ impl<'a> Hearing<'a> {
             files,
             begun: None,
             blocks,
+            is_own: true,
+            stops: false,
             events: 0,
             reboots: false,
             said_away: false,
@@ -117,7 +125,11 @@ impl Remote {
     ) -> Result<End, CommandError> {
         let events = self.follow(run, 0).await;
         let events = events.map_err(|status| self.refused(&status))?;
-        self.hear_out(Hearing::new(&[], 0, hear), events).await
+        let hearing = Hearing {
+            is_own: false,
+            ..Hearing::new(&[], 0, hear)
+        };
+        self.hear_out(hearing, events).await
     }
 
     /// What an undo of this run would do, or of the last one that has changed something.
@@ -157,6 +169,12 @@ impl Remote {
         let (by, stays) = (reply.undone_by, reply.stays);
         let undone = (!by.is_empty()).then_some(Undone { by, stays });
         Ok((reply.run.unwrap_or_default().into(), undone))
+    }
+
+    async fn stop(&self, run: String) -> Result<(), String> {
+        let asked = self.client.clone().cancel(CancelRequest { run }).await;
+        asked.map_err(|status| visible(status.message()).into_owned())?;
+        Ok(())
     }
 
     async fn follow(&mut self, run: &str, from: u64) -> Result<Streaming<ApplyEvent>, Status> {
@@ -269,8 +287,13 @@ impl Remote {
             let next = tokio::select! {
                 next = events.message() => next,
                 _ = tokio::signal::ctrl_c(), if begun.is_some() => {
-                    let run = begun.map_or("", |begun| &begun.running.run);
-                    return Err(Broken::Said(self.lost(run, "interrupted")));
+                    let run = begun.map_or_else(String::new, |begun| begun.running.run.clone());
+                    if !hearing.is_own || hearing.stops {
+                        return Err(Broken::Said(self.lost(&run, "interrupted")));
+                    }
+                    hearing.stops = true;
+                    (hearing.hear)(Heard::Stops(self.stop(run).await));
+                    continue;
                 }
             };
             let event = match next {

@@ -1,11 +1,14 @@
 //! One target of many, as its own verb sees the others.
 
+use std::cell::Cell;
+use std::future::pending;
+use std::rc::Rc;
 use std::time::Duration;
 
 use hpt_keystore::TargetName;
 use hpt_keystore::client::KnownTarget;
 use hpt_transport::LocalKey;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::error::Exit;
 use crate::terminal::Told;
@@ -15,7 +18,19 @@ pub(crate) struct Member {
     pub(crate) name: TargetName,
     /// Read once for all of them.
     keys: Option<(LocalKey, KnownTarget)>,
-    ask: Option<mpsc::UnboundedSender<Question>>,
+    ask: mpsc::UnboundedSender<Question>,
+    begun: Begun,
+}
+
+/// Whether a target has begun to be changed: from then on it goes its way to the end.
+#[derive(Clone, Default)]
+pub(super) struct Begun(Rc<Cell<bool>>);
+
+/// Whether no target is to begin any more, as ^C says.
+#[derive(Default)]
+pub(super) struct Stop {
+    told: Cell<bool>,
+    tell: Notify,
 }
 
 /// A target that waits for somebody to agree.
@@ -29,22 +44,24 @@ pub(super) struct Question {
 /// A target that is done.
 pub(super) struct Ended {
     pub(super) name: TargetName,
-    pub(super) exit: Exit,
+    /// `None` if it was not begun.
+    pub(super) exit: Option<Exit>,
     pub(super) told: Told,
     pub(super) time: Duration,
 }
 
 impl Member {
-    pub(super) fn new(key: LocalKey, target: KnownTarget) -> Self {
+    pub(super) fn new(
+        key: LocalKey,
+        target: KnownTarget,
+        ask: mpsc::UnboundedSender<Question>,
+    ) -> Self {
         Self {
             name: target.name.clone(),
             keys: Some((key, target)),
-            ask: None,
+            ask,
+            begun: Begun::default(),
         }
-    }
-
-    pub(super) fn asks_by(&mut self, ask: mpsc::UnboundedSender<Question>) {
-        self.ask = Some(ask);
     }
 
     /// The client's key and what it knows of the target; the first to ask has them.
@@ -56,9 +73,46 @@ impl Member {
     pub(crate) async fn agrees(&self, told: Told) -> bool {
         let (answer, answered) = oneshot::channel();
         let name = self.name.clone();
-        let question = Question { name, told, answer };
-        let asked = self.ask.as_ref().map(|ask| ask.send(question));
-        matches!(asked, Some(Ok(()))) && answered.await.unwrap_or(false)
+        let asked = self.ask.send(Question { name, told, answer });
+        asked.is_ok() && answered.await.unwrap_or(false)
+    }
+
+    /// Says that it is being changed from now on.
+    pub(crate) fn begin(&self) {
+        self.begun.0.set(true);
+    }
+
+    pub(super) fn begun(&self) -> Begun {
+        self.begun.clone()
+    }
+}
+
+impl Stop {
+    pub(super) fn tell(&self) {
+        self.told.set(true);
+        self.tell.notify_waiters();
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.told.get()
+    }
+
+    /// Does this to its end, unless it has not begun to change anything when no target is to begin.
+    pub(super) async fn or<T>(&self, begun: &Begun, act: impl Future<Output = T>) -> Option<T> {
+        let stopped = async {
+            let told = self.tell.notified();
+            if !self.is_told() {
+                told.await;
+            }
+            if begun.0.get() {
+                pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = act => Some(done),
+            () = stopped => None,
+        }
     }
 }
 

@@ -7,16 +7,19 @@ mod select;
 mod told;
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 pub(crate) use self::again::Again;
 pub(crate) use self::member::Member;
-use self::member::{Ended, Question};
+use self::member::{Ended, Question, Stop};
 pub(crate) use self::pace::Options as PaceOptions;
 use self::pace::Pace;
 use self::told::Telling;
@@ -42,7 +45,8 @@ pub(crate) fn each(
     let Some(pattern) = context.global.on.clone() else {
         return runtime()?.block_on(act(context));
     };
-    let members = context.select(&pattern)?;
+    let (ask, asked) = mpsc::unbounded_channel();
+    let members = context.select(&pattern, &ask)?;
     let fleet = Fleet {
         pace: Pace::new(&context.global.pace, members.len()),
         telling: Telling::new(members.len()),
@@ -50,8 +54,9 @@ pub(crate) fn each(
         waiting: VecDeque::new(),
         active: 0,
         agreed: false,
+        stop: Rc::default(),
     };
-    runtime()?.block_on(fleet.run(members, context, act))
+    runtime()?.block_on(fleet.run(members, asked, context, act))
 }
 
 /// What goes on at many targets.
@@ -65,44 +70,38 @@ struct Fleet {
     active: usize,
     /// Somebody has agreed.
     agreed: bool,
+    stop: Rc<Stop>,
 }
 
 impl Fleet {
     async fn run(
         mut self,
         members: Vec<Member>,
+        mut asked: mpsc::UnboundedReceiver<Question>,
         context: &mut Context,
         act: impl AsyncFn(&mut Context) -> Result<Exit, CommandError>,
     ) -> Result<Exit, CommandError> {
         let began = Instant::now();
-        let (ask, mut asked) = mpsc::unbounded_channel();
+        let stop = Rc::clone(&self.stop);
         let mut left = VecDeque::from(members);
         let mut at_work = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut interrupts = signal(SignalKind::interrupt()).map_err(no_signals)?;
         loop {
             self.go_on();
             while self.active < self.forks && (self.agreed || self.pace.may_start()) {
-                let Some(mut member) = left.pop_front() else {
+                let Some(member) = left.pop_front() else {
                     break;
                 };
-                member.asks_by(ask.clone());
                 let held = Held::default();
                 self.telling.begin(&member.name, held.passing());
-                let member = context.of_member(member, held);
-                at_work.push(one(member, &act));
+                at_work.push(one(context.of_member(member, held), &stop, &act));
                 self.active += 1;
                 self.pace.start();
             }
-            if self.active == 0 && self.pace.is_stopped() {
-                for member in left.drain(..) {
-                    self.telling.skip(&member.name);
-                }
-                for question in self.waiting.drain(..) {
-                    self.telling.skip(&question.name);
-                    question.answer(false);
-                    self.active += 1;
-                }
+            if self.pace.is_stopped() {
+                self.leave(&mut left);
             }
             if self.active == 0 && left.is_empty() && !self.waiting.is_empty() && !self.agreed {
                 self.decide(context);
@@ -113,6 +112,7 @@ impl Fleet {
             }
             tokio::select! {
                 biased;
+                _ = interrupts.recv() => self.interrupt(context),
                 Some(question) = asked.recv() => {
                     self.active -= 1;
                     self.pace.wait();
@@ -130,6 +130,29 @@ impl Fleet {
         let exit = self.telling.finish(began.elapsed(), &mut context.terminal);
         self.keep(context);
         Ok(exit)
+    }
+
+    /// Nobody else begins; what goes on stops by itself, as each of them has heard it too.
+    fn interrupt(&mut self, context: &mut Context) {
+        if !self.stop.is_told() {
+            self.pace.stop();
+            self.stop.tell();
+            let words = "no other target begins, and runs stop before their next block; \
+                         ^C again leaves them to themselves";
+            context.terminal.note(words);
+        }
+    }
+
+    /// Those that wait, or have not begun, are left alone.
+    fn leave(&mut self, left: &mut VecDeque<Member>) {
+        for member in left.drain(..) {
+            self.telling.skip(&member.name);
+        }
+        for question in self.waiting.drain(..) {
+            self.telling.skip(&question.name);
+            question.answer(false);
+            self.active += 1;
+        }
     }
 
     /// Lets those go on that somebody has agreed to, as many as may.
@@ -181,18 +204,26 @@ impl Fleet {
 /// One target, to its end.
 async fn one(
     mut context: Context,
+    stop: &Stop,
     act: &impl AsyncFn(&mut Context) -> Result<Exit, CommandError>,
 ) -> Ended {
     let began = Instant::now();
-    let exit = match act(&mut context).await {
-        Ok(exit) => exit,
-        Err(error) => show(&mut context, error),
-    };
     let name = context.global.target.clone().expect("a member has a name");
+    let begun = context
+        .member
+        .as_ref()
+        .map(Member::begun)
+        .unwrap_or_default();
+    let done = stop.or(&begun, act(&mut context)).await;
+    let exit = done.map(|done| done.unwrap_or_else(|error| show(&mut context, error)));
     Ended {
         name,
         exit,
         told: context.terminal.take_held(),
         time: began.elapsed(),
     }
+}
+
+fn no_signals(why: io::Error) -> CommandError {
+    CommandError::new(Exit::Failed, format!("cannot wait for signals: {why}"))
 }

@@ -38,6 +38,7 @@ pub(super) struct Pace {
     ended: usize,
     failed: usize,
     most: Option<usize>,
+    stopped: bool,
 }
 
 impl FromStr for Share {
@@ -84,6 +85,7 @@ impl Pace {
             begun: 0,
             ended: 0,
             failed: 0,
+            stopped: false,
             most: options.max_fail.map(|most| match most {
                 Share::Count(count) => count,
                 // A part of a target is none.
@@ -130,13 +132,19 @@ impl Pace {
         self.ended += 1;
     }
 
-    pub(super) fn end(&mut self, exit: Exit) {
+    /// One has ended, or was left alone.
+    pub(super) fn end(&mut self, exit: Option<Exit>) {
         self.ended += 1;
-        self.failed += usize::from(!matches!(exit, Exit::Done | Exit::Pending));
+        self.failed += usize::from(!matches!(exit, Some(Exit::Done | Exit::Pending) | None));
     }
 
-    /// Whether too many have failed.
+    /// Nobody begins any more.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Whether too many have failed, or somebody wants no more.
     pub(super) fn is_stopped(&self) -> bool {
-        self.most.is_some_and(|most| self.failed > most)
+        self.stopped || self.most.is_some_and(|most| self.failed > most)
     }
 }

@@ -7,8 +7,10 @@ use std::fs;
 use hpt_keystore::TargetName;
 use hpt_keystore::client::{self, ClientKeys, FindError};
 use hpt_provisioner::inventory::Pattern;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::Member;
+use super::member::Question;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::print::{listed_up_to, plural};
@@ -19,7 +21,11 @@ const NAMED: usize = 5;
 
 impl Context {
     /// The targets that a pattern means, in the order of their names. Nobody is contacted.
-    pub(super) fn select(&mut self, pattern: &str) -> Result<Vec<Member>, CommandError> {
+    pub(super) fn select(
+        &mut self,
+        pattern: &str,
+        ask: &UnboundedSender<Question>,
+    ) -> Result<Vec<Member>, CommandError> {
         let known = self.known(&[])?;
         let inventory = &known.inventory;
         let bad = |why: &dyn std::fmt::Display| {
@@ -60,7 +66,7 @@ impl Context {
         }
         meant.sort_by(|a, b| naturally(a.name.as_str(), b.name.as_str()));
         let key = self.open(own)?;
-        let member = |target| Member::new(key.clone(), target);
+        let member = |target| Member::new(key.clone(), target, ask.clone());
         Ok(meant.into_iter().map(member).collect())
     }
 }

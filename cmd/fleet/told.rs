@@ -140,7 +140,10 @@ impl Telling {
         } = ended;
         let name = name.as_str();
         self.at_work.retain(|(other, _)| other != name);
-        let ended = (State::of(exit), exit);
+        let ended = match exit {
+            Some(exit) => (State::of(exit), exit),
+            None => (State::NotRun, Exit::Failed),
+        };
         let (state, exit) = *self.states.entry(name.to_owned()).or_insert(ended);
         if told.line.is_empty() && !state.is_good() {
             told.line = format!("{BOLD}{name}{BOLD:#}  {FAILED}{}{FAILED:#}", state.words());

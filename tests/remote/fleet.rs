@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::serving::Place;
+use super::serving::{Place, Ran};
 
 const MOTD: &str =
     "[[file]]\npath = \"/motd\"\ncontent = \"{{ vars.text }}\\n\"\n[vars]\ntext = \"hello\"\n";
@@ -341,4 +341,67 @@ fn a_pattern_that_means_nobody_is_refused() {
         .run(&["--on", "web-1", "--ip", "127.0.0.1", "status"]);
     assert_eq!(ran.code, Some(64), "{}", ran.err);
     assert!(!fleet.place.path("retry.targets").exists());
+}
+
+/// ^C: what goes on stops before its next block, and nobody else begins.
+#[test]
+fn an_interrupt_stops_runs_before_their_next_block() {
+    let fleet = Fleet::serving(3);
+    let text =
+        "[[wait]]\nfile = \"/go\"\nwithin = \"1m\"\n[[file]]\npath = \"/after\"\ncontent = \"\"\n";
+    fleet.place.write("wait.toml", text);
+    let args = [
+        "--json",
+        "--forks",
+        "2",
+        "--on",
+        "*",
+        "provision",
+        "wait.toml",
+    ];
+    let client = fleet.place.command(&args).spawn().unwrap();
+    let began = Instant::now();
+    let is_at_it = |at: usize| {
+        fleet
+            .place
+            .run(&["--json", "-t", &name(at), "status"])
+            .out
+            .contains("wait:")
+    };
+    while !(0..2).all(is_at_it) {
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
+    let id = rustix::process::Pid::from_child(&client);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    for at in 0..2 {
+        let heard = |ran: &str| {
+            ran.contains("\"cancelled_by\":\"") && !ran.contains("\"cancelled_by\":\"\"")
+        };
+        while !heard(&fleet.place.run(&["--json", "-t", &name(at), "status"]).out) {
+            assert!(began.elapsed() < Duration::from_secs(20));
+        }
+        fs::write(fleet.place.path(format!("root-{}/go", name(at))), "").unwrap();
+    }
+    let ran = Ran::of(&args, &client.wait_with_output().unwrap()).exits(1);
+    assert_eq!(
+        states(&ran.out),
+        ["web-1 failed", "web-2 failed"],
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("\"not-run\":1"), "{}", ran.out);
+    for at in 0..3 {
+        assert!(
+            !fleet
+                .place
+                .path(format!("root-{}/after", name(at)))
+                .exists()
+        );
+    }
+    assert!(
+        fleet
+            .place
+            .read("retry.targets")
+            .ends_with("\nweb-1\nweb-2\nweb-3\n")
+    );
 }
