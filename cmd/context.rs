@@ -9,6 +9,8 @@ use crate::args::Global;
 use crate::error::{CommandError, Exit};
 use crate::fleet::Member;
 use crate::inventory::Known;
+use crate::secrets::Typed;
+use crate::sources::Fetched;
 use crate::terminal::{Form, Held, Terminal};
 
 /// What every verb is given.
@@ -19,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) known: Option<Rc<Known>>,
     /// How one of many targets stands with the others.
     pub(crate) member: Option<Member>,
+    pub(crate) typed: Typed,
+    pub(crate) fetched: Fetched,
 }
 
 impl Context {
@@ -29,6 +33,8 @@ impl Context {
             global: global.clone(),
             known: None,
             member: None,
+            typed: Typed::default(),
+            fetched: Fetched::default(),
         }
     }
 
@@ -43,6 +49,8 @@ impl Context {
             },
             known: self.known.clone(),
             member: Some(member),
+            typed: self.typed.clone(),
+            fetched: self.fetched.clone(),
         }
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
-use crate::fleet::each;
+use crate::fleet::{Asks, each};
 use crate::plan::tell;
 use crate::print::json::Block;
 use crate::print::plan::{Heading, plan as plan_words};
@@ -58,7 +58,9 @@ struct Moved<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    each(context, &[], async |context| of_one(args, context).await)
+    each(context, &[], Asks::Never, async |context| {
+        of_one(args, context).await
+    })
 }
 
 async fn of_one(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {

@@ -40,6 +40,7 @@ mod list_target_keys;
 mod local;
 mod log;
 mod logging;
+mod once;
 mod passphrase;
 mod plan;
 mod plan_file;

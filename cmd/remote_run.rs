@@ -32,16 +32,23 @@ struct Hearing<'a> {
     begun: Option<Begun>,
     /// How many blocks it is about.
     blocks: usize,
-    /// Whether ^C is for the run, and not for who hears of it.
-    is_own: bool,
-    /// It was told to stop.
-    stops: bool,
+    /// What ^C does.
+    interrupt: Interrupt,
     /// How many events were heard.
     events: u64,
     /// The last of them said that the host reboots.
     reboots: bool,
     /// That was passed on.
     said_away: bool,
+}
+
+/// What ^C does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interrupt {
+    /// The run stops before its next block, and is heard to its end.
+    Stops,
+    /// It is left to itself.
+    Leaves,
 }
 
 /// What there is to show.
@@ -84,8 +91,7 @@ impl<'a> Hearing<'a> {
             files,
             begun: None,
             blocks,
-            is_own: true,
-            stops: false,
+            interrupt: Interrupt::Stops,
             events: 0,
             reboots: false,
             said_away: false,
@@ -126,7 +132,7 @@ impl Remote {
         let events = self.follow(run, 0).await;
         let events = events.map_err(|status| self.refused(&status))?;
         let hearing = Hearing {
-            is_own: false,
+            interrupt: Interrupt::Leaves,
             ..Hearing::new(&[], 0, hear)
         };
         self.hear_out(hearing, events).await
@@ -288,10 +294,10 @@ impl Remote {
                 next = events.message() => next,
                 _ = tokio::signal::ctrl_c(), if begun.is_some() => {
                     let run = begun.map_or_else(String::new, |begun| begun.running.run.clone());
-                    if !hearing.is_own || hearing.stops {
+                    if hearing.interrupt == Interrupt::Leaves {
                         return Err(Broken::Said(self.lost(&run, "interrupted")));
                     }
-                    hearing.stops = true;
+                    hearing.interrupt = Interrupt::Leaves;
                     (hearing.hear)(Heard::Stops(self.stop(run).await));
                     continue;
                 }

@@ -14,11 +14,15 @@ use crate::config::Checked;
 use crate::context::Context;
 use crate::env;
 use crate::error::{CommandError, Exit};
+use crate::once::Once;
 use crate::prompt::{self, Unanswered};
 use crate::terminal::visible;
 
 /// The longest secret, in bytes.
 pub(crate) const LONGEST: usize = 64 * 1024;
+
+/// What was typed for secrets, by their names and the words of the questions.
+pub(crate) type Typed = Once<(String, String), Vec<Secret>>;
 
 /// All secrets of a config, each with its one or two values.
 pub(crate) struct Secrets {
@@ -43,7 +47,10 @@ impl Secrets {
                 SecretSource::Env(names) => names.iter().map(|env| from_env(name, env)).collect(),
                 SecretSource::File(path) => from_file(name, Path::new(path)),
                 SecretSource::Age(file) => age::open(name, dir, file),
-                SecretSource::Prompt(words) => typed(name, words),
+                SecretSource::Prompt(words) => {
+                    let question = (name.clone(), words.clone());
+                    context.typed.ask(question, || typed(name, words))
+                }
                 SecretSource::Sealed(_) if context.global.target.is_some() => continue,
                 SecretSource::Sealed(letters) => match &own {
                     Some(own) => Ok(own),

@@ -57,7 +57,7 @@ impl Job {
     /// Reads secrets and resolves sources; nothing but them is contacted.
     pub(crate) fn new(config: Checked, context: &mut Context) -> Result<Self, CommandError> {
         let secrets = Secrets::read(&config, context)?;
-        let sources = Sources::resolve(&config, &secrets, &mut context.terminal)?;
+        let sources = Sources::resolve(&config, &secrets, &context.fetched, &mut context.terminal)?;
         let target = context
             .global
             .target

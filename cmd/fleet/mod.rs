@@ -34,11 +34,19 @@ const NAMED: usize = 5;
 /// From one look at what goes on to the next.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Whether somebody is asked before anything is changed: once, when all is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asks {
+    Never,
+    Once,
+}
+
 /// Does this on the target that the command line names, or on this machine; or on each of the targets
 /// that a pattern means. The configs say where else to look for an inventory.
 pub(crate) fn each(
     context: &mut Context,
     configs: &[PathBuf],
+    asks: Asks,
     act: impl AsyncFn(&mut Context) -> Result<Exit, CommandError>,
 ) -> Result<Exit, CommandError> {
     context.known(configs)?;
@@ -47,8 +55,13 @@ pub(crate) fn each(
     };
     let (ask, asked) = mpsc::unbounded_channel();
     let members = context.select(&pattern, &ask)?;
+    let options = &context.global.pace;
+    let mut pace = Pace::free(options, members.len());
+    if asks == Asks::Never {
+        pace.begin(options, members.len());
+    }
     let fleet = Fleet {
-        pace: Pace::new(&context.global.pace, members.len()),
+        pace,
         telling: Telling::new(members.len()),
         forks: usize::from(context.global.forks),
         waiting: VecDeque::new(),
@@ -191,7 +204,8 @@ impl Fleet {
         self.telling.tell(&mut context.terminal);
         self.agreed = context.terminal.ask_for_all(self.waiting.len());
         if self.agreed {
-            self.pace.begin(self.waiting.len());
+            let options = &context.global.pace;
+            self.pace.begin(options, self.waiting.len());
         } else {
             self.active += self.waiting.len();
             self.waiting
@@ -208,13 +222,9 @@ async fn one(
     act: &impl AsyncFn(&mut Context) -> Result<Exit, CommandError>,
 ) -> Ended {
     let began = Instant::now();
-    let name = context.global.target.clone().expect("a member has a name");
-    let begun = context
-        .member
-        .as_ref()
-        .map(Member::begun)
-        .unwrap_or_default();
-    let done = stop.or(&begun, act(&mut context)).await;
+    let member = context.member.as_ref().expect("it is one of many");
+    let (name, has_begun) = (member.name.clone(), member.begun());
+    let done = stop.or(&has_begun, act(&mut context)).await;
     let exit = done.map(|done| done.unwrap_or_else(|error| show(&mut context, error)));
     Ended {
         name,

@@ -30,9 +30,11 @@ pub(crate) struct Options {
 pub(super) struct Pace {
     /// Of how many.
     all: usize,
-    /// The batches that are left; the last comes again and again.
+    /// The batches; the last comes again and again.
     batches: Vec<Share>,
-    /// How many may have begun by now.
+    /// How many of them have been begun.
+    opened: usize,
+    /// How many targets may have begun by now.
     open: usize,
     begun: usize,
     ended: usize,
@@ -75,40 +77,38 @@ impl Share {
 }
 
 impl Pace {
-    pub(super) fn new(options: &Options, all: usize) -> Self {
-        let mut batches = options.batch.clone();
-        batches.reverse();
-        let mut this = Self {
+    /// All may begin.
+    pub(super) fn free(options: &Options, all: usize) -> Self {
+        Self {
             all,
-            batches,
-            open: 0,
+            batches: Vec::new(),
+            opened: 0,
+            open: all,
             begun: 0,
             ended: 0,
             failed: 0,
-            stopped: false,
             most: options.max_fail.map(|most| match most {
                 Share::Count(count) => count,
                 // A part of a target is none.
                 Share::Percent(percent) => all * percent / 100,
             }),
-        };
-        this.open_next();
-        this
+            stopped: false,
+        }
     }
 
-    /// Those that wait begin anew, batch by batch.
-    pub(super) fn begin(&mut self, all: usize) {
-        (self.begun, self.ended, self.open) = (0, 0, 0);
+    /// So many begin from here on, batch by batch.
+    pub(super) fn begin(&mut self, options: &Options, all: usize) {
+        self.batches.clone_from(&options.batch);
+        (self.opened, self.open, self.begun, self.ended) = (0, 0, 0, 0);
         self.all = all;
         self.open_next();
     }
 
     fn open_next(&mut self) {
-        let next = match self.batches.len() {
-            0 => self.all,
-            1 => self.batches[0].of(self.all),
-            _ => self.batches.pop().map_or(0, |next| next.of(self.all)),
-        };
+        let last = self.batches.len().saturating_sub(1);
+        let next = self.batches.get(self.opened.min(last));
+        let next = next.map_or(self.all, |next| next.of(self.all));
+        self.opened += 1;
         self.open = self.open.saturating_add(next.max(1));
     }
 
@@ -146,5 +146,69 @@ impl Pace {
     /// Whether too many have failed, or somebody wants no more.
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped || self.most.is_some_and(|most| self.failed > most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(batch: &str, most: Option<&str>) -> Options {
+        Options {
+            batch: batch
+                .split_terminator(',')
+                .map(|text| step(text).unwrap())
+                .collect(),
+            max_fail: most.map(|text| text.parse().unwrap()),
+        }
+    }
+
+    /// As many as begin at once, until all have.
+    fn batches(batch: &str, all: usize) -> Vec<usize> {
+        let mut pace = Pace::free(&options(batch, None), all);
+        pace.begin(&options(batch, None), all);
+        let (mut left, mut sizes) = (all, Vec::new());
+        while left > 0 {
+            let mut size = 0;
+            while left > 0 && pace.may_start() {
+                pace.start();
+                (left, size) = (left - 1, size + 1);
+            }
+            (0..size).for_each(|_| pace.end(Some(Exit::Done)));
+            sizes.push(size);
+        }
+        sizes
+    }
+
+    #[test]
+    fn batches_are_as_large_as_they_are_said_to_be() {
+        assert_eq!(batches("", 7), [7]);
+        assert_eq!(batches("1,10%,100%", 42), [1, 5, 36]);
+        assert_eq!(batches("1,2", 7), [1, 2, 2, 2]);
+        assert_eq!(batches("50%", 3), [2, 1]);
+        assert_eq!(batches("1%", 3), [1, 1, 1]);
+        assert_eq!(batches("9", 3), [3]);
+        for bad in ["0", "0%", "101%", "x", "-1", "1.5", "%"] {
+            assert!(step(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn too_many_failures_stop_the_rest() {
+        for (most, all, stops_at) in [("0", 10, 1), ("2", 10, 3), ("25%", 10, 3), ("10%", 5, 1)] {
+            let mut pace = Pace::free(&options("", Some(most)), all);
+            for failed in 1..=stops_at {
+                assert!(!pace.is_stopped() && pace.may_start(), "{most} {failed}");
+                pace.start();
+                pace.end(Some(Exit::Unreachable));
+            }
+            assert!(pace.is_stopped() && !pace.may_start(), "{most}");
+        }
+        let mut pace = Pace::free(&options("", None), 2);
+        for _ in 0..2 {
+            pace.start();
+            pace.end(Some(Exit::Failed));
+        }
+        assert!(!pace.is_stopped());
     }
 }

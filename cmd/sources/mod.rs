@@ -21,6 +21,7 @@ use hpt_provisioner::source::{Blob, Need, Source};
 use self::tree::Tree;
 use crate::config::Checked;
 use crate::error::{CommandError, Exit};
+use crate::once::Once;
 use crate::print::plural;
 use crate::secrets::Secrets;
 use crate::terminal::Terminal;
@@ -35,6 +36,13 @@ const LENT: u64 = 2 << 20;
 const LENT_FOR_DIFFS: u64 = 256 << 10;
 /// From here on files are read and hashed on more threads than one.
 const MANY: usize = 256;
+
+/// What was fetched for a config already.
+#[derive(Clone, Default)]
+pub(crate) struct Fetched {
+    blobs: Once<(Source, Option<String>), (Hash, u64, Content)>,
+    trees: Once<Source, Tree>,
+}
 
 /// All sources of a config.
 pub(crate) struct Sources {
@@ -67,7 +75,7 @@ impl Origin {
     pub(crate) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match &self.content {
             Content::File(path) => Box::new(File::open(path)?),
-            Content::Fetched(file) => Box::new(Fetched {
+            Content::Fetched(file) => Box::new(FromStart {
                 file: Arc::clone(file),
                 at: 0,
             }),
@@ -92,12 +100,12 @@ impl Origin {
 }
 
 /// Reads a shared file from its beginning, whoever else reads it.
-struct Fetched {
+struct FromStart {
     file: Arc<File>,
     at: u64,
 }
 
-impl Read for Fetched {
+impl Read for FromStart {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let got = self.file.read_at(into, self.at)?;
         self.at += u64::try_from(got).expect("a length fits 64 bits");
@@ -110,6 +118,7 @@ impl Sources {
     pub(crate) fn resolve(
         config: &Checked,
         secrets: &Secrets,
+        fetched: &Fetched,
         terminal: &mut Terminal,
     ) -> Result<Self, CommandError> {
         let mut this = Self {
@@ -129,9 +138,12 @@ impl Sources {
             }
             terminal.passing(format_args!("fetching {}", need.source));
             let added = if need.tree {
-                this.add_tree(need, fetch_tree(need, config, secrets))
+                let fetch = || fetch_tree(need, config, secrets);
+                this.add_tree(need, fetched.trees.ask(need.source.clone(), fetch))
             } else {
-                this.add(need, fetch(need, config, secrets))
+                let what = (need.source.clone(), need.sha256.clone());
+                let fetch = || fetch(need, config, secrets);
+                this.add(need, fetched.blobs.ask(what, fetch))
             };
             added.map_err(CommandError::at(&config.files, place))?;
         }

@@ -18,7 +18,7 @@ use crate::terminal::visible;
 const SHORT: u64 = 256 << 10;
 
 /// A tree as it is read: its list, and where the bytes of its files are.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Tree {
     pub(super) listing: Listing,
     pub(super) contents: Vec<(Blob, Content)>,
@@ -48,7 +48,7 @@ impl Tree {
         let bytes = match bytes {
             Content::Fetched(file) if size <= SHORT => {
                 let mut all = Vec::new();
-                let read = super::Fetched { file, at: 0 }.read_to_end(&mut all);
+                let read = super::FromStart { file, at: 0 }.read_to_end(&mut all);
                 read.map_err(|why| failed(of, &why))?;
                 Content::Memory(all.into())
             }
