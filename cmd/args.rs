@@ -13,9 +13,10 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    attach, audit, backup, cancel, check, drift, explain, facts, fix, fmt, gen_client_keys,
-    gen_target_keys, guard, list_target_keys, log, passphrase, plan, provision, remove, rename,
-    restore, retry, run, schema, seal, serve, show, status, undo, unit_file, why,
+    attach, audit, backup, cancel, check, completion, drift, explain, facts, fix, fmt,
+    gen_client_keys, gen_target_keys, guard, list_target_keys, log, man, passphrase, ping, plan,
+    provision, remove, rename, restore, retry, run, schema, seal, serve, show, status, undo,
+    unit_file, why,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -91,6 +92,8 @@ pub(crate) enum Verb {
     Fix(fix::Args),
     /// Ask a target how it is, and whether a run goes on
     Status(status::Args),
+    /// Ask a target whether it answers, and how fast
+    Ping(ping::Args),
     /// Show what a run tells, from its beginning to its end
     Attach(attach::Args),
     /// Have a run stop before its next block
@@ -133,6 +136,10 @@ pub(crate) enum Verb {
     Serve(serve::Args),
     /// Print the systemd unit for `hpt serve`
     UnitFile(unit_file::Args),
+    /// Print what completes hpt's words in a shell
+    Completion(completion::Args),
+    /// Write the manual
+    Man(man::Args),
     /// Perform one run for `hpt serve`
     #[command(hide = true)]
     Run(run::Args),

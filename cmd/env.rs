@@ -32,6 +32,8 @@ variables! {
     /// The inventory, if `--inventory` does not name one; `targets.toml` beside the config, or
     /// beside the keystore.
     HPT_INVENTORY,
+    /// The shell that asks how a word may go on; what `hpt completion` prints sets it.
+    HPT_COMPLETE,
     /// What is logged, on stderr or in the journal: `error`, `warn`, `info`, `debug` or `trace` of
     /// hpt's own code, or `TARGET=LEVEL`; nothing, but `info` for `hpt serve`.
     HPT_LOG,

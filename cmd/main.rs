@@ -15,6 +15,7 @@ mod audit;
 mod backup;
 mod cancel;
 mod check;
+mod completion;
 mod config;
 mod confirm;
 mod context;
@@ -40,8 +41,10 @@ mod list_target_keys;
 mod local;
 mod log;
 mod logging;
+mod man;
 mod once;
 mod passphrase;
+mod ping;
 mod plan;
 mod plan_file;
 mod print;
@@ -84,6 +87,7 @@ use terminal::Terminal;
 
 fn main() -> ExitCode {
     harden::harden();
+    completion::answer();
     let line = match args::parse() {
         Ok(line) => line,
         Err(exit) => return exit.code().into(),
@@ -139,6 +143,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Fmt(args) => fmt::run(&args, context),
         Verb::Fix(args) => fix::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
+        Verb::Ping(args) => ping::run(&args, context),
         Verb::Attach(args) => attach::run(&args, context),
         Verb::Cancel(args) => cancel::run(&args, context),
         Verb::Log(args) => log::run(&args, context),
@@ -164,6 +169,8 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Restore(args) => restore::run(&args, context),
         Verb::Serve(args) => serve::run(&args, context),
         Verb::UnitFile(args) => unit_file::run(&args, context),
+        Verb::Completion(args) => completion::run(&args, context),
+        Verb::Man(args) => man::run(&args, context),
         Verb::Run(args) => run::run(&args, context),
         Verb::Guard(args) => guard::run(&args, context),
     }

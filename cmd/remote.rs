@@ -10,8 +10,8 @@ use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{
-    self, AwaitFreeRequest, DriftRequest, FactsRequest, Interrupted, PlanRequest, StatusReply,
-    StatusRequest, WhyReply, WhyRequest,
+    self, AwaitFreeRequest, DriftRequest, FactsRequest, HealthRequest, Interrupted, PlanRequest,
+    StatusReply, StatusRequest, WhyReply, WhyRequest,
 };
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
@@ -131,6 +131,15 @@ impl Remote {
         tracing::debug!("asking {} for its status", self.name);
         let reply = self.client.status(StatusRequest {}).await;
         Ok(reply.map_err(|status| self.refused(&status))?.into_inner())
+    }
+
+    /// Whether it serves and no run holds it.
+    pub(crate) async fn is_ready(&mut self) -> Result<bool, CommandError> {
+        let reply = self.client.health(HealthRequest {}).await;
+        Ok(reply
+            .map_err(|status| self.refused(&status))?
+            .into_inner()
+            .ready)
     }
 
     /// Waits until no run holds the target, but no longer than this.

@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use clap::{Arg, Args, Command};
+use clap_complete::ArgValueCompleter;
 use hpt_keystore::TargetName;
 
 use crate::address::HostPort;
+use crate::completion::{pattern, targets};
 use crate::error::CommandError;
 use crate::fleet::PaceOptions;
 
 /// What every verb may be told. A verb that has no use for `--target` and its like says so.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub(crate) struct Global {
     /// The host, by the name that its keys have here
-    #[arg(short, long, global = true, value_name = "NAME", value_parser = TargetName::parse, help_heading = "Where")]
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = TargetName::parse, add = ArgValueCompleter::new(targets), help_heading = "Where")]
     pub(crate) target: Option<TargetName>,
 
     /// The hosts that this means: `web-*`, `tag:prod & !web-3`, `@FILE`
@@ -22,6 +24,7 @@ pub(crate) struct Global {
         global = true,
         value_name = "PATTERN",
         conflicts_with = "target",
+        add = ArgValueCompleter::new(pattern),
         help_heading = "Where"
     )]
     pub(crate) on: Option<String>,
@@ -171,7 +174,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
             "keystore",
             "passphrase_fd",
         ],
-        "status" => &[
+        "status" | "ping" => &[
             "target",
             "on",
             "inventory",
@@ -196,7 +199,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
         "check" | "explain" => &["target", "inventory"],
         "show" | "remove" | "seal" => &["target", "keystore"],
         "serve" => &["port", "root", "keystore"],
-        "schema" | "fmt" | "fix" | "unit-file" | "run" | "guard" => &[],
+        "schema" | "fmt" | "fix" | "unit-file" | "completion" | "man" | "run" | "guard" => &[],
         _ => &["keystore"],
     }
 }

@@ -122,6 +122,18 @@ pub fn load(path: &Path) -> Result<ClientKeys, LoadError> {
     keys_of(&store).map_err(Unfit::at(path))
 }
 
+/// The names of all targets, in order; their keys are not looked at.
+///
+/// # Errors
+/// [`LoadError`] as [`load`].
+pub fn names(path: &Path) -> Result<Vec<TargetName>, LoadError> {
+    let store = Store::load(path, Role::Client)?;
+    let names = store.peers.keys();
+    Ok(names
+        .filter_map(|name| TargetName::parse(name).ok())
+        .collect())
+}
+
 pub(crate) fn keys_of(store: &Store) -> Result<ClientKeys, Unfit> {
     let decode = |(name, record): (&String, &Zeroizing<Vec<u8>>)| KnownTarget::decode(name, record);
     let targets = store.peers.iter().map(decode).collect::<Result<_, _>>()?;
