@@ -14,8 +14,8 @@ use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
     attach, audit, backup, cancel, check, completion, drift, explain, facts, fix, fmt,
-    gen_client_keys, gen_target_keys, guard, list_target_keys, log, man, passphrase, ping, plan,
-    provision, remove, rename, restore, retry, run, schema, seal, serve, show, status, undo,
+    gen_client_keys, gen_target_keys, guard, install, list_target_keys, log, man, passphrase, ping,
+    plan, provision, remove, rename, restore, retry, run, schema, seal, serve, show, status, undo,
     unit_file, why,
 };
 
@@ -25,11 +25,13 @@ Begin:
   hpt gen-target-keys --target web1 --ip 10.0.0.5
                                                 web1's keystore: deliver it
   hpt serve                                     on web1; see `hpt unit-file`
+  hpt install root@10.0.0.5 --target web1       or all of that, by your own ssh
 
 Then:
   hpt --target web1 plan site.toml              what would change
   hpt --target web1 provision site.toml         change it
   hpt --target=web1 --ip=10.0.0.5 site.toml     the same, short
+  hpt --on 'web-*' provision site.toml          many hosts at once
   sudo hpt site.toml                            on the host itself, no network
   hpt --root ./image site.toml                  in a root that is not running
 
@@ -116,6 +118,8 @@ pub(crate) enum Verb {
     GenClientKeys(gen_client_keys::Args),
     /// Make a target's keystore and pin it here
     GenTargetKeys(gen_target_keys::Args),
+    /// Install hpt on a host, by your own ssh
+    Install(install::Args),
     /// List the targets that are pinned here
     ListTargetKeys(list_target_keys::Args),
     /// Show a keystore, or one target in it

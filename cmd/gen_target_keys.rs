@@ -1,10 +1,10 @@
 //! `hpt gen-target-keys`: a target's whole keystore, and its pin here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hpt_keystore::{
-    Address, ClientName, Existing, FileError, GenTargetError, LoadError, NewTarget, Role, client,
-    gen_target,
+    Address, ClientName, Existing, FileError, GenTargetError, Identity, LoadError, NewTarget, Role,
+    TargetName, client, gen_target,
 };
 use hpt_provisioner::PORT;
 
@@ -50,24 +50,19 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         .output
         .clone()
         .unwrap_or_else(|| format!("{name}.keystore").into());
-    let new = NewTarget {
-        name: name.clone(),
-        client: args.client_name.clone().unwrap_or_else(own_name),
-        address,
-        now: now(),
-    };
     let existing = if args.force {
         Existing::Replace
     } else {
         Existing::Keep
     };
-    let identity = gen_target(&path, &output, new, existing).map_err(|error| match error {
-        GenTargetError::Output(LoadError::File(error @ FileError::Exists { .. })) => {
-            CommandError::new(Exit::Keystore, error)
-                .hint("it may be the only copy of a target's keys: `--output` names another file")
-        }
-        error => error.into(),
-    })?;
+    let identity = make(
+        &name,
+        &output,
+        args.client_name.clone(),
+        existing,
+        address,
+        context,
+    )?;
     let rows = vec![
         ("keystore", output.display().to_string()),
         ("fingerprint", identity.fingerprint()),
@@ -92,9 +87,34 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     Ok(Exit::Done)
 }
 
+/// Makes a target's keystore, and pins it here.
+pub(crate) fn make(
+    name: &TargetName,
+    output: &Path,
+    client: Option<ClientName>,
+    existing: Existing,
+    address: Option<Address>,
+    context: &Context,
+) -> Result<Identity, CommandError> {
+    let new = NewTarget {
+        name: name.clone(),
+        client: client.unwrap_or_else(own_name),
+        address,
+        now: now(),
+    };
+    let made = gen_target(&context.keystore()?, output, new, existing);
+    made.map_err(|error| match error {
+        GenTargetError::Output(LoadError::File(error @ FileError::Exists { .. })) => {
+            CommandError::new(Exit::Keystore, error)
+                .hint("it may be the only copy of a target's keys: `--output` names another file")
+        }
+        error => error.into(),
+    })
+}
+
 /// The first target is often made before anybody has thought of keys of their own.
-fn make_own_keys_if_missing(
-    path: &std::path::Path,
+pub(crate) fn make_own_keys_if_missing(
+    path: &Path,
     context: &mut Context,
 ) -> Result<(), CommandError> {
     match client::load(path) {
@@ -115,7 +135,10 @@ fn make_own_keys_if_missing(
 }
 
 /// `--ip` and `--port`, as the keystore will remember them; what they do not say stays as it is.
-fn address(context: &Context, stored: Option<Address>) -> Result<Option<Address>, CommandError> {
+pub(crate) fn address(
+    context: &Context,
+    stored: Option<Address>,
+) -> Result<Option<Address>, CommandError> {
     let Global { ip, port, .. } = &context.global;
     let place = match (ip.clone(), port) {
         (None, None) => return Ok(stored),

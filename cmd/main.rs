@@ -35,6 +35,7 @@ mod given;
 mod guard;
 mod harden;
 mod heads;
+mod install;
 mod inventory;
 mod keys;
 mod list_target_keys;
@@ -159,6 +160,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         }
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),
         Verb::GenTargetKeys(args) => gen_target_keys::run(&args, context),
+        Verb::Install(args) => install::run(&args, context),
         Verb::ListTargetKeys(args) => list_target_keys::run(&args, context),
         Verb::Show(args) => show::run(&args, context),
         Verb::Rename(args) => rename::run(&args, context),

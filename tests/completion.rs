@@ -54,6 +54,11 @@ fn the_manual_has_a_page_for_each_verb() {
     let place = Place::new();
     place.ok(&["man", "share/man1"]);
     for page in ["hpt.1", "hpt-provision.1", "hpt-gen-target-keys.1"] {
-        assert!(place.read(&format!("share/man1/{page}")).contains(".TH hpt"), "{page}");
+        assert!(
+            place
+                .read(&format!("share/man1/{page}"))
+                .contains(".TH hpt"),
+            "{page}"
+        );
     }
 }

@@ -120,6 +120,10 @@ impl Global {
             let what = "--on means hosts by their names, each where it is known to be";
             return Err(CommandError::usage(what).hint("leave out `--ip`, `--port` and `--root`"));
         }
+        if self.on.is_none() && (!self.pace.batch.is_empty() || self.pace.max_fail.is_some()) {
+            let what = "--batch and --max-fail say how many targets are gone through, and there is no --on";
+            return Err(CommandError::usage(what).hint("`hpt --on 'web-*' ...`"));
+        }
         let is_placed = self.ip.is_some() || self.port.is_some();
         let is_remote = uses.contains(&"ip") && verb != "gen-target-keys";
         if is_remote && is_placed && self.target.is_none() {
@@ -186,7 +190,7 @@ fn uses(verb: &str) -> &'static [&'static str] {
             "keystore",
             "passphrase_fd",
         ],
-        "attach" | "cancel" | "log" | "audit" => &[
+        "attach" | "cancel" | "log" | "audit" | "install" => &[
             "target",
             "inventory",
             "ip",

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "N,N%", value_delimiter = ',', value_parser = step, help_heading = "Where")]
     pub(crate) batch: Vec<Share>,
 
-    /// Begin no more when so many have failed: N or N%
+    /// Begin no more when more than so many have failed: N or N%
     #[arg(long, global = true, value_name = "N|N%", value_parser = Share::from_str, help_heading = "Where")]
     pub(crate) max_fail: Option<Share>,
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test starts processes")]
 
 mod bare;
+mod install;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod lockout;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::serving::{Place, Ran};
+use super::serving::{HPT, Place, Ran};
 
 const MOTD: &str =
     "[[file]]\npath = \"/motd\"\ncontent = \"{{ vars.text }}\\n\"\n[vars]\ntext = \"hello\"\n";
@@ -404,4 +404,73 @@ fn an_interrupt_stops_runs_before_their_next_block() {
             .read("retry.targets")
             .ends_with("\nweb-1\nweb-2\nweb-3\n")
     );
+}
+
+/// Answers the one question on a terminal.
+const TYPIST: &str = r#"
+import os, pty, sys
+hpt, answer, words = sys.argv[1], sys.argv[2], sys.argv[3:]
+pid, tty = pty.fork()
+if pid == 0:
+    os.execv(hpt, ["hpt"] + words)
+said = b""
+def hear():
+    global said
+    try:
+        piece = os.read(tty, 4096)
+    except OSError:
+        piece = b""
+    said += piece
+    return piece
+while not (said.endswith(b"go on: ") or said.endswith(b"[y/N] ")) and hear():
+    pass
+os.write(tty, answer.encode() + b"\n")
+while hear():
+    pass
+_, status = os.waitpid(pid, 0)
+print(said.decode().replace("\r", ""))
+print("exit", os.waitstatus_to_exitcode(status))
+"#;
+
+fn typed(fleet: &Fleet, answer: &str, words: &[&str]) -> String {
+    let mut command = std::process::Command::new("python3");
+    command
+        .args(["-c", TYPIST, HPT, answer])
+        .args(words)
+        .current_dir(fleet.place.path(""))
+        .env("HPT_KEYSTORE", "client.db")
+        .env("TERM", "dumb");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// All plans are made first and shown once; nobody agrees to more than ten in passing.
+#[test]
+fn over_ten_targets_their_number_is_typed() {
+    let fleet = Fleet::serving(11);
+    let words = ["--on", "*", "provision", "--batch", "1,100%", "site.toml"];
+    for (answer, count) in [("y", 0), ("10", 0), ("11", 11)] {
+        let told = typed(&fleet, answer, &words);
+        assert_eq!(told.matches("+ file:/motd").count(), 1, "{told}");
+        assert!(told.contains("and 6 more (11 targets)"), "{told}");
+        assert!(
+            told.contains("Apply to 11 targets? Type their number"),
+            "{told}"
+        );
+        let changed = (0..11).filter(|at| fleet.motd(*at).is_some()).count();
+        assert_eq!(changed, count, "{told}");
+        assert!(
+            told.contains("11 targets  done 11") && told.contains("exit 0"),
+            "{told}"
+        );
+    }
+    fs::write(fleet.place.path("root-web-3/motd"), "").unwrap();
+    let told = typed(
+        &fleet,
+        "y",
+        &["--on", "web-[2..4]", "provision", "site.toml"],
+    );
+    assert!(told.contains("Apply to 1 target? [y/N]"), "{told}");
+    assert_eq!(fleet.motd(2).as_deref(), Some("hello\n"));
 }
