@@ -102,7 +102,7 @@ pub(crate) enum Verb {
     Cancel(cancel::Args),
     /// Put back what a run replaced
     Undo(undo::Args),
-    /// Do the last command on many targets again, on those not done
+    /// Provision many targets again, or those that were not done
     Retry(retry::Args),
     /// Show what has moved since configs were applied
     Drift(drift::Args),

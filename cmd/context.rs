@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::args::Global;
 use crate::error::{CommandError, Exit};
-use crate::fleet::Member;
+use crate::fleet::{Again, Member};
 use crate::inventory::Known;
 use crate::secrets::Typed;
 use crate::sources::Fetched;
@@ -21,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) known: Option<Rc<Known>>,
     /// How one of many targets stands with the others.
     pub(crate) member: Option<Member>,
+    /// The command that is done again, if one is.
+    pub(crate) again: Option<Again>,
     pub(crate) typed: Typed,
     pub(crate) fetched: Fetched,
 }
@@ -33,6 +35,7 @@ impl Context {
             global: global.clone(),
             known: None,
             member: None,
+            again: None,
             typed: Typed::default(),
             fetched: Fetched::default(),
         }
@@ -49,6 +52,7 @@ impl Context {
             },
             known: self.known.clone(),
             member: Some(member),
+            again: None,
             typed: self.typed.clone(),
             fetched: self.fetched.clone(),
         }

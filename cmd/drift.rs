@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
-use crate::fleet::{Asks, each};
+use crate::fleet::{Work, each};
 use crate::plan::tell;
 use crate::print::json::Block;
 use crate::print::plan::{Heading, plan as plan_words};
@@ -58,7 +58,7 @@ struct Moved<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    each(context, &[], Asks::Never, async |context| {
+    each(context, &[], Work::Reads, async |context| {
         of_one(args, context).await
     })
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::fleet::{Asks, each};
+use crate::fleet::{Work, each};
 use crate::print::keys::titled;
 use crate::print::listed;
 use crate::site::Site;
@@ -22,7 +22,7 @@ struct Facts<'a> {
 }
 
 pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    each(context, &[], Asks::Never, of_one)
+    each(context, &[], Work::Reads, of_one)
 }
 
 async fn of_one(context: &mut Context) -> Result<Exit, CommandError> {

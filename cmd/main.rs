@@ -153,8 +153,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Drift(args) => drift::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
         Verb::Retry(args) => {
-            let line = retry::line(&args, context)?;
-            let mut again = Context::new(&line.global);
+            let (line, mut again) = retry::line(&args, context)?;
             let exit = run_verb(line, &mut again)?;
             Ok(written(exit, &mut again.terminal))
         }

@@ -30,3 +30,18 @@ impl<Q: Ord, A: Clone> Once<Q, A> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_found_once_and_what_was_not_is_looked_for_again() {
+        let once: Once<&str, u32> = Once::default();
+        let other = once.clone();
+        assert_eq!(once.ask("a", || Err("none")), Err("none"));
+        assert_eq!(other.ask("a", || Ok::<_, &str>(1)), Ok(1));
+        assert_eq!(once.ask("a", || Ok::<_, &str>(2)), Ok(1));
+        assert_eq!(once.ask("b", || Ok::<_, &str>(3)), Ok(3));
+    }
+}

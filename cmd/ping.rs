@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::fleet::{Asks, each};
+use crate::fleet::{Work, each};
 use crate::print::style::BOLD;
 use crate::remote::Remote;
 
@@ -30,7 +30,7 @@ struct Pong<'a> {
 }
 
 pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    each(context, &[], Asks::Never, of_one)
+    each(context, &[], Work::Reads, of_one)
 }
 
 async fn of_one(context: &mut Context) -> Result<Exit, CommandError> {

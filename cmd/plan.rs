@@ -8,7 +8,7 @@ use hpt_provisioner::plan::{Plan, Verdict};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::fleet::{Asks, each};
+use crate::fleet::{Work, each};
 use crate::given;
 use crate::plan_file::PlanFile;
 use crate::print::plan::{Heading, Words, plan as plan_words};
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         return Err(CommandError::usage("a plan in a file is one target's")
             .hint("name it by `--target`, not by `--on`"));
     }
-    each(context, &args.files, Asks::Never, async |context| {
+    each(context, &args.files, Work::Reads, async |context| {
         of_one(args, context).await
     })
 }

@@ -9,7 +9,7 @@ use hpt_provisioner::plan::{Digest, Moved, Plan};
 
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
-use crate::fleet::{Asks, each};
+use crate::fleet::{Work, each};
 use crate::follower::{Ended, Follower};
 use crate::given;
 use crate::plan::{ask, check_reruns, show};
@@ -97,12 +97,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         return Err(CommandError::usage("a plan in a file is one target's")
             .hint("leave out `--on`: the file says whose it is"));
     }
-    let asks = if !args.yes && Terminal::can_ask() {
-        Asks::Once
+    let work = if !args.yes && Terminal::can_ask() {
+        Work::ChangesIfAgreed
     } else {
-        Asks::Never
+        Work::Changes
     };
-    each(context, &args.files, asks, async |context| {
+    each(context, &args.files, work, async |context| {
         of_one(args, context).await
     })
 }

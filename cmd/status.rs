@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
-use crate::fleet::{Asks, each};
+use crate::fleet::{Work, each};
 use crate::print::style::BOLD;
 use crate::print::{interrupted, json, listed, span};
 use crate::remote::Remote;
@@ -113,7 +113,7 @@ impl<'a> Confirming<'a> {
 }
 
 pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    each(context, &[], Asks::Never, of_one)
+    each(context, &[], Work::Reads, of_one)
 }
 
 async fn of_one(context: &mut Context) -> Result<Exit, CommandError> {

@@ -1,4 +1,4 @@
-//! What is kept of a command on many targets of which some were not done: a list of their names, as
+//! What is kept of the last command that changes many targets, if some of them were not done: a list of their names, as
 //! `--on @FILE` takes it, and the command itself, as `hpt retry` does it again.
 
 use std::fs::{self, OpenOptions};
@@ -17,7 +17,7 @@ const NAME: &str = "retry.targets";
 const COMMAND: &str = "# hpt retry ";
 
 /// The command.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Again {
     /// Its words, behind the program's name.
     pub(crate) words: Vec<String>,
@@ -75,5 +75,13 @@ impl Again {
             let what = format!("{} does not begin with a command of hpt", path.display());
             CommandError::usage(what)
         })
+    }
+}
+
+/// There is nothing to be done again.
+pub(super) fn forget(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
     }
 }

@@ -34,11 +34,15 @@ const NAMED: usize = 5;
 /// From one look at what goes on to the next.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Whether somebody is asked before anything is changed: once, when all is known.
+/// What is done with targets.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asks {
-    Never,
-    Once,
+pub(crate) enum Work {
+    /// They are asked something.
+    Reads,
+    /// They are changed.
+    Changes,
+    /// They are changed if somebody agrees: once, when all that is to be done is known.
+    ChangesIfAgreed,
 }
 
 /// Does this on the target that the command line names, or on this machine; or on each of the targets
@@ -46,10 +50,12 @@ pub(crate) enum Asks {
 pub(crate) fn each(
     context: &mut Context,
     configs: &[PathBuf],
-    asks: Asks,
+    work: Work,
     act: impl AsyncFn(&mut Context) -> Result<Exit, CommandError>,
 ) -> Result<Exit, CommandError> {
-    context.known(configs)?;
+    if context.global.on.is_some() || context.global.target.is_some() {
+        context.known(configs)?;
+    }
     let Some(pattern) = context.global.on.clone() else {
         return runtime()?.block_on(act(context));
     };
@@ -57,10 +63,11 @@ pub(crate) fn each(
     let members = context.select(&pattern, &ask)?;
     let options = &context.global.pace;
     let mut pace = Pace::free(options, members.len());
-    if asks == Asks::Never {
+    if work != Work::ChangesIfAgreed {
         pace.begin(options, members.len());
     }
     let fleet = Fleet {
+        work,
         pace,
         telling: Telling::new(members.len()),
         forks: usize::from(context.global.forks),
@@ -74,6 +81,7 @@ pub(crate) fn each(
 
 /// What goes on at many targets.
 struct Fleet {
+    work: Work,
     pace: Pace,
     telling: Telling,
     forks: usize,
@@ -103,7 +111,7 @@ impl Fleet {
         let mut interrupts = signal(SignalKind::interrupt()).map_err(no_signals)?;
         loop {
             self.go_on();
-            while self.active < self.forks && (self.agreed || self.pace.may_start()) {
+            while self.active < self.forks && self.pace.may_start() {
                 let Some(member) = left.pop_front() else {
                     break;
                 };
@@ -141,7 +149,9 @@ impl Fleet {
             }
         }
         let exit = self.telling.finish(began.elapsed(), &mut context.terminal);
-        self.keep(context);
+        if self.work != Work::Reads {
+            self.keep(context);
+        }
         Ok(exit)
     }
 
@@ -180,17 +190,21 @@ impl Fleet {
         }
     }
 
-    /// Keeps the names of those that are not done, for `hpt retry`.
+    /// Keeps the names of those that are not done, for `hpt retry`; where all are, there is nothing to
+    /// be done again.
     fn keep(&self, context: &mut Context) {
         let names = self.telling.not_done();
-        if names.is_empty() {
-            return;
-        }
         let kept = context.retry_file().and_then(|path| {
-            let kept = Again::this().and_then(|again| again.keep(&path, names.iter().copied()));
+            let kept = if names.is_empty() {
+                again::forget(&path)
+            } else {
+                let again = context.again.clone().map_or_else(Again::this, Ok);
+                again.and_then(|again| again.keep(&path, names.iter().copied()))
+            };
             kept.map_err(CommandError::io("keep what is not done", &path))
         });
         match kept {
+            Ok(()) if names.is_empty() => {}
             Ok(()) => context.terminal.note(format_args!(
                 "hint: `hpt retry --failed` does it again on {}",
                 listed_up_to(NAMED, &names)

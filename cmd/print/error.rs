@@ -12,14 +12,18 @@ pub(crate) fn show(context: &mut Context, error: CommandError) -> Exit {
         hints,
     } = error;
     let terminal = &mut context.terminal;
+    let member = context.member.as_ref();
+    let target = member.map(|member| member.name.as_str());
     match problem {
         Problem::Words(what) => {
             terminal.error(&what);
-            terminal.json(&json::Error::words(exit, &what, &hints));
+            let error = json::Error::words(exit, &what, &hints);
+            terminal.json(&json::Error { target, ..error });
         }
         Problem::Faults { files, faults } => {
             terminal.complain(fault::faults(&files, &faults));
-            terminal.json(&json::Error::faults(exit, &files, &faults));
+            let error = json::Error::faults(exit, &files, &faults);
+            terminal.json(&json::Error { target, ..error });
         }
     }
     for hint in hints {

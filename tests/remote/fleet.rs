@@ -172,6 +172,16 @@ fn many_targets_are_told_together_and_each_has_one_state() {
         (&4.into(), &1.into())
     );
 
+    let errors = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let errors: Vec<_> = errors.filter(|object| object["event"] == "error").collect();
+    assert!(
+        errors.len() == 1 && errors[0]["target"] == "web-4",
+        "{errors:?}"
+    );
+
     // What all have in common is the exit code.
     assert_eq!(fleet.place.run(&["--on", "web-4", "status"]).code, Some(5));
     assert_eq!(fleet.place.run(&["--on", "!web-4", "status"]).code, Some(0));
@@ -196,6 +206,8 @@ fn what_was_not_done_is_done_again() {
         "{}",
         ran.err
     );
+    // Not yet: it is the same command that is kept.
+    fleet.place.run(&["retry", "--failed"]).exits(5);
     fleet.serve(1);
     fs::remove_file(fleet.place.path("root-web-1/motd")).unwrap();
     let ran = fleet.place.run(&["retry", "--failed"]);
@@ -205,9 +217,12 @@ fn what_was_not_done_is_done_again() {
         (fleet.motd(0), fleet.motd(1).as_deref()),
         (None, Some("hello\n"))
     );
-    let ran = fleet.place.run(&["retry"]);
-    assert!(ran.out.contains("3 targets  done 3"), "{}", ran.out);
-    assert_eq!(fleet.motd(0).as_deref(), Some("hello\n"));
+    // All of them are done, and nothing is left to be done again.
+    fleet
+        .place
+        .run(&["retry", "--failed"])
+        .exits(64)
+        .says("nothing to be done again");
 }
 
 /// One goes first, and when it fails nobody else begins.

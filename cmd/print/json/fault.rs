@@ -10,6 +10,9 @@ use crate::error::Exit;
 #[derive(Serialize)]
 pub(crate) struct Error<'a> {
     event: &'static str,
+    /// Which of many it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<&'a str>,
     exit: u8,
     what: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -22,6 +25,7 @@ impl<'a> Error<'a> {
     pub(crate) fn words(exit: Exit, what: &'a str, hints: &'a [String]) -> Self {
         Self {
             event: "error",
+            target: None,
             exit: exit.code(),
             what,
             hints,
@@ -33,6 +37,7 @@ impl<'a> Error<'a> {
         let what = "the config is invalid";
         Self {
             event: "error",
+            target: None,
             exit: exit.code(),
             what,
             hints: &[],
