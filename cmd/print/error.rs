@@ -17,13 +17,15 @@ pub(crate) fn show(context: &mut Context, error: CommandError) -> Exit {
     match problem {
         Problem::Words(what) => {
             terminal.error(&what);
-            let error = json::Error::words(exit, &what, &hints);
-            terminal.json(&json::Error { target, ..error });
+            let mut error = json::Error::words(exit, &what, &hints);
+            error.target = target;
+            terminal.json(&error);
         }
         Problem::Faults { files, faults } => {
             terminal.complain(fault::faults(&files, &faults));
-            let error = json::Error::faults(exit, &files, &faults);
-            terminal.json(&json::Error { target, ..error });
+            let mut error = json::Error::faults(exit, &files, &faults);
+            error.target = target;
+            terminal.json(&error);
         }
     }
     for hint in hints {

@@ -454,7 +454,7 @@ fn typed(fleet: &Fleet, answer: &str, words: &[&str]) -> String {
         .args(words)
         .current_dir(fleet.place.path(""))
         .env("HPT_KEYSTORE", "client.db")
-        .env("TERM", "dumb");
+        .env("NO_COLOR", "1");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()

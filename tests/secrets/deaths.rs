@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use hpt_keystore::{Existing, Grants, target};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::case::Case;
@@ -53,7 +54,10 @@ fn slow(world: &World) -> (Case<'_>, std::process::Child) {
 
 fn kill(process: u32) {
     let process = Pid::from_raw(process.try_into().unwrap()).unwrap();
-    kill_process(process, Signal::KILL).unwrap();
+    match kill_process(process, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH) => {} // it has ended since it was found
+        Err(why) => panic!("{why}"),
+    }
 }
 
 /// The processes of runs and of their commands, below the server.

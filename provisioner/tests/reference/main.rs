@@ -62,7 +62,13 @@ fn each_kind_has_its_page() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let known = language.kinds.iter().any(|kind| kind.name == name);
-        let about_hpt = ["config", "command-line", "exit-codes", "environment"];
+        let about_hpt = [
+            "config",
+            "command-line",
+            "exit-codes",
+            "environment",
+            "targets",
+        ];
         assert!(
             known || about_hpt.contains(&&*name),
             "{name}.md is about nothing"
