@@ -63,38 +63,43 @@ impl Context {
         if let Some(known) = &self.known {
             return Ok(Rc::clone(known));
         }
-        let known = Rc::new(match self.inventory_of(configs) {
-            Some(path) => read(&path)?,
-            None => Known::default(),
-        });
+        let file = match self.inventory_file(configs) {
+            // One that lies somewhere by itself is read, whatever may be done with it.
+            Named::By(path) if is_program(&path) => Some(printed_by(&path)?),
+            Named::By(path) | Named::Found(path) => Some(files::read(&path)?),
+            Named::Nowhere => None,
+        };
+        let inventory = match &file {
+            Some(file) => Inventory::parse(file)
+                .map_err(|faults| CommandError::faults(vec![file.clone()], faults))?,
+            None => Inventory::default(),
+        };
+        let known = Rc::new(Known { file, inventory });
         self.known = Some(Rc::clone(&known));
         Ok(known)
     }
 
-    fn inventory_of(&self, configs: &[PathBuf]) -> Option<PathBuf> {
+    fn inventory_file(&self, configs: &[PathBuf]) -> Named {
         let named = self.global.inventory.clone();
-        let named = named.or_else(|| env(Variable::HPT_INVENTORY).map(PathBuf::from));
-        if named.is_some() {
-            return named;
+        if let Some(named) = named.or_else(|| env(Variable::HPT_INVENTORY).map(PathBuf::from)) {
+            return Named::By(named);
         }
         let beside = configs.first().map(|config| config.with_file_name(NAME));
         let here = configs.is_empty().then(|| PathBuf::from(NAME));
         let own = self.keystore().ok().map(|keys| keys.with_file_name(NAME));
         let mut places = beside.into_iter().chain(here).chain(own);
-        places.find(|path| path.exists())
+        let found = places.find(|path| path.exists());
+        found.map_or(Named::Nowhere, Named::Found)
     }
 }
 
-fn read(path: &Path) -> Result<Known, CommandError> {
-    let file = if is_program(path) {
-        printed_by(path)?
-    } else {
-        files::read(path)?
-    };
-    let inventory = Inventory::parse(&file);
-    let inventory = inventory.map_err(|faults| CommandError::faults(vec![file.clone()], faults))?;
-    let file = Some(file);
-    Ok(Known { file, inventory })
+/// Which inventory it is.
+enum Named {
+    /// The one that somebody has named.
+    By(PathBuf),
+    /// The one that lies there.
+    Found(PathBuf),
+    Nowhere,
 }
 
 fn is_program(path: &Path) -> bool {

@@ -311,6 +311,11 @@ fn an_inventory_says_where_they_are_and_what_they_are_called() {
     // One target is found there as well.
     fleet.place.ok(&["--target", "web-2", "status"]);
 
+    // One that nobody has named is never run.
+    let may_run = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(fleet.place.path("targets.toml"), may_run).unwrap();
+    fleet.place.ok(&["--on", "tag:prod", "status"]);
+
     let json = serde_json::to_string(&toml::from_str::<toml::Table>(&toml).unwrap()).unwrap();
     fs::remove_file(fleet.place.path("targets.toml")).unwrap();
     fleet
