@@ -41,7 +41,7 @@ Examples:
   hpt install root@10.0.0.5 --target web1
   hpt install ana@web1.example.org --target web1 --ip 10.0.0.5")]
 pub(crate) struct Args {
-    /// Where ssh logs in: [USER@]HOST
+    /// Where ssh logs in: `USER@HOST`, or `HOST`
     #[arg(value_name = "DESTINATION")]
     destination: String,
 
