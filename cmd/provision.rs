@@ -24,7 +24,8 @@ use crate::wait::{self, Patience};
 #[derive(clap::Args)]
 #[command(after_help = "\
 On a terminal the plan is shown first, and a question asked. Without one the
-config is applied at once.
+config is applied at once. ^C stops a run before its next block; once more
+leaves it to itself.
 
 Examples:
   hpt --target web1 provision site.toml

@@ -60,7 +60,7 @@ impl TargetService {
         let caller = caller.map_err(Unconfirmed::Keystore)?;
         let caller = caller.filter(|caller| caller.may(CONFIRM).is_ok());
         let caller = caller.ok_or(Unconfirmed::NotAllowed)?;
-        let journals = Journals::open(&self.0.places).map_err(io::Error::other)?;
+        let journals = self.journals()?;
         let confirmation = Confirmation::of(&journals, run);
         let confirmed = confirmation
             .ok_or_else(|| Unconfirmed::Unasked(run.to_owned()))?
@@ -79,12 +79,17 @@ impl TargetService {
         Ok(())
     }
 
+    fn journals(&self) -> io::Result<Journals> {
+        Journals::open(&self.0.places).map_err(io::Error::other)
+    }
+
     /// Leaves a run as far as its undo has come, where that fails again and again and keeps all others
     /// from the host. Only one that is named: this is no cancelling in passing.
     pub(crate) async fn give_up(&self, caller: &Caller, run: &str) -> Result<CancelReply, Status> {
-        let journals = Journals::open(&self.0.places).map_err(|error| failed(&error))?;
+        let service = self.clone();
         if run.is_empty() {
-            return Err(match fails(&journals).map_err(|error| failed(&error))? {
+            let fails = blocking(move || fails(&service.journals()?)).await?;
+            return Err(match fails.map_err(|error| failed(&error))? {
                 None => Status::not_found("no run goes on"),
                 Some((run, why)) => Status::failed_precondition(format!(
                     "no run goes on; run {run} is being undone, which fails and is tried again: {why}; \
@@ -98,7 +103,7 @@ impl TargetService {
             self.name_run(&caller.name),
         );
         let given_up = blocking(move || {
-            let running = Standing::running_of(&journals, &name)?;
+            let running = Standing::running_of(&service.journals()?, &name)?;
             let given_up = site.give_up(&name, &by)?;
             Ok::<_, RunError>((running, given_up))
         });

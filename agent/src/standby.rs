@@ -11,6 +11,7 @@ use rustix::fs::XattrFlags;
 
 use crate::child::framed;
 use crate::confirm::Confirmation;
+use crate::state::replace;
 use crate::unit_file::{BadPath, plain};
 
 /// Units of systemd's own making, where no config has any and which are above those that configs have.
@@ -40,7 +41,7 @@ pub(crate) fn install(
         }
     };
     let told = confirmation.path(ORDER);
-    write(&told, 0o600, &framed(order))?;
+    replace(&told, &framed(order))?;
     let bad = |BadPath| io::Error::new(ErrorKind::InvalidInput, BadPath);
     let text = UNIT
         .replace("@RUN@", confirmation.run())
@@ -50,12 +51,14 @@ pub(crate) fn install(
     let mut dirs = DirBuilder::new();
     dirs.recursive(true).mode(0o755);
     dirs.create(dir_of(&wanted))?;
-    write(&unit, 0o644, text.as_bytes())?;
+    let mut file = anew(&unit, 0o644)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
     match symlink(&unit, &wanted) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(why),
         _ => {}
     }
-    let mut changed = [&told, &unit, &wanted].into_iter();
+    let mut changed = [&unit, &wanted].into_iter();
     changed.try_for_each(|path| File::open(dir_of(path))?.sync_all())
 }
 
@@ -99,12 +102,6 @@ fn copy(to: &Path) -> io::Result<()> {
         rustix::fs::fsetxattr(&own, LABEL, &label[..length], XattrFlags::empty())?;
     }
     own.sync_all()
-}
-
-fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    let mut file = anew(path, mode)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// A new file in the place of one that may be there, as when a run is armed again after a reboot.

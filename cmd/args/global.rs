@@ -166,46 +166,24 @@ const PARTIAL: [&str; 11] = [
 ];
 
 /// What of them a verb can use.
-fn uses(verb: &str) -> &'static [&'static str] {
-    match verb {
-        "plan" | "provision" | "facts" | "drift" => &PARTIAL,
-        "undo" | "why" => &[
-            "target",
-            "inventory",
-            "ip",
-            "port",
-            "root",
-            "keystore",
-            "passphrase_fd",
-        ],
-        "status" | "ping" => &[
-            "target",
-            "on",
-            "inventory",
-            "forks",
-            "batch",
-            "max_fail",
-            "ip",
-            "port",
-            "keystore",
-            "passphrase_fd",
-        ],
-        "attach" | "cancel" | "log" | "audit" | "install" => &[
-            "target",
-            "inventory",
-            "ip",
-            "port",
-            "keystore",
-            "passphrase_fd",
-        ],
-        "gen-client-keys" => &["keystore", "passphrase_fd"],
-        "gen-target-keys" => &["target", "ip", "port", "keystore"],
-        "check" | "explain" => &["target", "inventory"],
-        "show" | "remove" | "seal" => &["target", "keystore"],
-        "serve" => &["port", "root", "keystore"],
+fn uses(verb: &str) -> Vec<&'static str> {
+    const ONE: &[&str] = &["target", "inventory", "ip", "port"];
+    const MANY: &[&str] = &["on", "forks", "batch", "max_fail"];
+    const KEYS: &[&str] = &["keystore", "passphrase_fd"];
+    let all: &[&[&str]] = match verb {
+        "plan" | "provision" | "facts" | "drift" => &[ONE, MANY, &["root"], KEYS],
+        "status" | "ping" => &[ONE, MANY, KEYS],
+        "undo" | "why" => &[ONE, &["root"], KEYS],
+        "attach" | "cancel" | "log" | "audit" | "install" => &[ONE, KEYS],
+        "gen-client-keys" => &[KEYS],
+        "gen-target-keys" => &[&["target", "ip", "port", "keystore"]],
+        "check" | "explain" => &[&["target", "inventory"]],
+        "show" | "remove" | "seal" => &[&["target", "keystore"]],
+        "serve" => &[&["port", "root", "keystore"]],
         "schema" | "fmt" | "fix" | "unit-file" | "completion" | "man" | "run" | "guard" => &[],
-        _ => &["keystore"],
-    }
+        _ => &[&["keystore"]],
+    };
+    all.concat()
 }
 
 /// Gives each verb a copy of them, of which its help shows what does something there.

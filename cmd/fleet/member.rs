@@ -116,6 +116,17 @@ impl Stop {
     }
 }
 
+impl Ended {
+    pub(super) fn not_begun(name: TargetName) -> Self {
+        Self {
+            name,
+            exit: None,
+            told: Told::default(),
+            time: Duration::ZERO,
+        }
+    }
+}
+
 impl Question {
     pub(super) fn answer(self, agrees: bool) {
         // Whoever asked may be gone.

@@ -22,12 +22,12 @@ pub(crate) use self::member::Member;
 use self::member::{Ended, Question, Stop};
 pub(crate) use self::pace::Options as PaceOptions;
 use self::pace::Pace;
-use self::told::Telling;
+use self::told::{State, Telling};
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
 use crate::print::error::show;
 use crate::print::listed_up_to;
-use crate::terminal::Held;
+use crate::terminal::{Held, Terminal};
 
 /// As many names are told.
 const NAMED: usize = 5;
@@ -122,10 +122,11 @@ impl Fleet {
                 self.pace.start();
             }
             if self.pace.is_stopped() {
-                self.leave(&mut left);
+                self.leave(&mut left, &mut context.terminal);
             }
             if self.active == 0 && left.is_empty() && !self.waiting.is_empty() && !self.agreed {
-                self.decide(context);
+                let interrupted = async { _ = interrupts.recv().await };
+                self.decide(context, interrupted).await;
                 continue;
             }
             if at_work.is_empty() && left.is_empty() {
@@ -167,12 +168,18 @@ impl Fleet {
     }
 
     /// Those that wait, or have not begun, are left alone.
-    fn leave(&mut self, left: &mut VecDeque<Member>) {
+    fn leave(&mut self, left: &mut VecDeque<Member>, terminal: &mut Terminal) {
         for member in left.drain(..) {
-            self.telling.skip(&member.name);
+            let ended = Ended::not_begun(member.name);
+            self.telling.end(ended, terminal);
         }
+        self.decline(State::NotRun);
+    }
+
+    /// Those that wait come to this without being changed.
+    fn decline(&mut self, state: State) {
         for question in self.waiting.drain(..) {
-            self.telling.skip(&question.name);
+            self.telling.settle(&question.name, state);
             question.answer(false);
             self.active += 1;
         }
@@ -213,18 +220,20 @@ impl Fleet {
         }
     }
 
-    /// Shows what is to be done on all of them, and asks once.
-    fn decide(&mut self, context: &mut Context) {
-        self.telling.tell(&mut context.terminal);
-        self.agreed = context.terminal.ask_for_all(self.waiting.len());
+    /// Shows what is to be done on all of them, and asks once. ^C is a no.
+    async fn decide(&mut self, context: &mut Context, interrupted: impl Future<Output = ()>) {
+        let terminal = &mut context.terminal;
+        self.telling.tell(terminal);
+        self.agreed = tokio::select! {
+            biased;
+            () = interrupted => false,
+            agreed = terminal.ask_for_all(self.waiting.len()) => agreed,
+        };
         if self.agreed {
             let options = &context.global.pace;
             self.pace.begin(options, self.waiting.len());
         } else {
-            self.active += self.waiting.len();
-            self.waiting
-                .drain(..)
-                .for_each(|question| question.answer(false));
+            self.decline(State::Declined);
         }
     }
 }

@@ -67,7 +67,7 @@ fn step(text: &str) -> Result<Share, String> {
 }
 
 impl Share {
-    /// At least one, unless it is none of them.
+    /// How many of all that is; a part of a target is a target.
     fn of(self, all: usize) -> usize {
         match self {
             Self::Count(count) => count,

@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ const AT_WORK: usize = 4;
 pub(super) enum State {
     Done,
     Pending,
+    Declined,
     NotRun,
     Busy,
     NotAllowed,
@@ -55,6 +55,7 @@ impl State {
         match self {
             Self::Done => "done",
             Self::Pending => "pending",
+            Self::Declined => "declined",
             Self::NotRun => "not run",
             Self::Busy => "busy",
             Self::NotAllowed => "not allowed",
@@ -67,7 +68,7 @@ impl State {
     }
 
     fn is_good(self) -> bool {
-        matches!(self, Self::Done | Self::Pending)
+        matches!(self, Self::Done | Self::Pending | Self::Declined)
     }
 }
 
@@ -125,10 +126,14 @@ impl Telling {
         self.say(question.name.as_str(), &question.told, true, terminal);
     }
 
-    /// A target will not be gone on with.
-    pub(super) fn skip(&mut self, name: &TargetName) {
-        let ended = (State::NotRun, Exit::Failed);
-        self.states.insert(name.to_string(), ended);
+    /// A target that has not ended yet will come to this, whatever its verb says.
+    pub(super) fn settle(&mut self, name: &TargetName, state: State) {
+        let exit = if state.is_good() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        };
+        self.states.insert(name.to_string(), (state, exit));
     }
 
     pub(super) fn end(&mut self, ended: Ended, terminal: &mut Terminal) {
@@ -214,10 +219,10 @@ impl Telling {
     pub(super) fn show(&self, terminal: &mut Terminal) {
         let names: Vec<&str> = self.at_work.iter().map(|(name, _)| name.as_str()).collect();
         let done = self.states.len();
-        let words: Box<dyn Display> = match &self.at_work[..] {
+        let words = match &self.at_work[..] {
             [] => return,
-            [(name, passing)] => Box::new(format!("{name}  {}", passing.borrow())),
-            _ => Box::new(format!("at work: {}", listed_up_to(AT_WORK, &names))),
+            [(name, passing)] => format!("{name}  {}", passing.borrow()),
+            _ => format!("at work: {}", listed_up_to(AT_WORK, &names)),
         };
         terminal.passing(format_args!("{done} of {} done  {words}", self.all));
     }

@@ -5,10 +5,12 @@ mod held;
 
 use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::thread;
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use self::filter::ascii_controls;
 pub(crate) use self::filter::{output_line, text_of, visible};
@@ -173,27 +175,48 @@ impl Terminal {
 
     /// A question on stderr that only `y` or `yes` affirms.
     pub(crate) fn ask(&mut self, question: impl Display) -> bool {
-        let answer = self.answer(format_args!("{question} [y/N] "));
-        matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
+        self.put(format_args!("{question} [y/N] "));
+        affirms(&typed())
     }
 
     /// The same of so many targets. Of more than a few nobody agrees in passing.
-    pub(crate) fn ask_for_all(&mut self, count: usize) -> bool {
+    pub(crate) async fn ask_for_all(&mut self, count: usize) -> bool {
         if count <= FEW {
-            return self.ask(format_args!("\nApply to {}?", plural(count, "target")));
+            let all = plural(count, "target");
+            self.put(format_args!("\nApply to {all}? [y/N] "));
+            return affirms(&typed_meanwhile().await);
         }
-        let question = format!("\nApply to {count} targets? Type their number to go on: ");
-        self.answer(question) == count.to_string()
+        self.put(format_args!(
+            "\nApply to {count} targets? Type their number to go on: "
+        ));
+        typed_meanwhile().await == count.to_string()
     }
 
-    fn answer(&mut self, question: impl Display) -> String {
+    /// A question; the answer is typed behind it.
+    fn put(&mut self, question: impl Display) {
         self.settle();
         let mut err = AutoStream::new(io::stderr().lock(), choice(&io::stderr()));
         let _ = write!(err, "{question}").and_then(|()| err.flush());
-        let mut answer = String::new();
-        let read = io::stdin().lock().read_line(&mut answer);
-        read.map_or_else(|_| String::new(), |_| answer.trim().to_owned())
     }
+}
+
+/// The line that somebody types next; empty if nobody does.
+fn typed() -> String {
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line);
+    read.map_or_else(|_| String::new(), |_| line.trim().to_owned())
+}
+
+/// The same, while signals are heard. Reading cannot be broken off: its thread stays behind when nobody
+/// waits any more, and ends with the process.
+async fn typed_meanwhile() -> String {
+    let (tell, told) = oneshot::channel();
+    thread::spawn(move || tell.send(typed()));
+    told.await.unwrap_or_default()
+}
+
+fn affirms(answer: &str) -> bool {
+    matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// Colour where a person reads it: a terminal, without `NO_COLOR` or `TERM=dumb`.

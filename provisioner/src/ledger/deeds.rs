@@ -56,8 +56,8 @@ impl Deeds {
             deed.adds |= later.adds;
             deed.before.extend(later.before.iter().cloned());
             deed.outcome = match (deed.outcome, later.outcome) {
-                (Some(Outcome::Changed | Outcome::Ok), _) => deed.outcome,
-                _ => later.outcome,
+                _ if deed.is_good() => deed.outcome,
+                (_, later) => later,
             };
         }
         Some(deed)
@@ -68,6 +68,11 @@ impl Deed {
     /// Whether it was about to change anything.
     pub(super) fn touches(&self) -> bool {
         !self.before.is_empty()
+    }
+
+    /// Whether all of it was done.
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Changed | Outcome::Ok))
     }
 
     /// What it was about to leave at a path that is claimed so; `None` if it wrote nothing there.

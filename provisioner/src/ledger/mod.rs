@@ -5,7 +5,6 @@ mod orphans;
 mod owned;
 #[cfg(test)]
 mod tests;
-mod wrote;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,7 +17,6 @@ use crate::report::Finished;
 pub use self::deeds::{Deed, Deeds};
 pub use self::orphans::Left;
 pub use self::owned::{By, Owned, Removal, Stage, Thing};
-pub use self::wrote::Wrote;
 
 /// All that one config owns on a host, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +111,7 @@ impl Ledger {
         let writers = deeds.writers();
         self.things.retain_mut(|owned| {
             let is_owned = owned.settle(deeds, &made);
-            owned.note_written(deeds, &writers);
+            owned.note_left(deeds, &writers);
             if owned.made && owned.part.is_none() {
                 made.insert(owned.name().to_owned());
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deeds, Wrote};
+use super::Deeds;
 use crate::block::{Block, Body, Holding, KINDS, Part};
 use crate::config::Config;
 use crate::host::Observe;
@@ -12,6 +12,7 @@ use crate::mask::Mask;
 use crate::name::AbsPath;
 use crate::plan::Planned;
 use crate::report::Outcome;
+use crate::undo::Lay;
 
 /// What a thing is known by: its first claim, and which part of that it is.
 pub type Thing = (String, Option<String>);
@@ -48,9 +49,9 @@ pub struct Owned {
     /// The block that takes it away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal: Option<Removal>,
-    /// What was written there last, if it is a path; `None` if that is not known.
+    /// What was left there last, if it is a path; `None` if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wrote: Option<Wrote>,
+    pub left: Option<Lay>,
     /// Where a run stands with it.
     #[serde(default, skip_serializing_if = "Stage::is_held")]
     pub stage: Stage,
@@ -141,7 +142,7 @@ impl Owned {
             sensitive: block.sensitive,
             notify: handlers.map(|at| config.blocks[*at].id.clone()).collect(),
             removal,
-            wrote: None,
+            left: None,
             stage: Stage::Begun,
         })
     }
@@ -185,7 +186,7 @@ impl Owned {
         let was = std::mem::replace(self, now);
         self.last = was.last;
         self.made = was.made;
-        self.wrote = was.wrote;
+        self.left = was.left;
         self.stage = was.stage;
         if again {
             self.also = was.also;
@@ -193,17 +194,21 @@ impl Owned {
         }
     }
 
-    /// Notes what a run has written there. Where other blocks have as well, nobody knows what is whose.
-    pub(super) fn note_written(&mut self, deeds: &Deeds, writers: &BTreeMap<String, usize>) {
+    /// Notes what a run has left there. Where other blocks have as well, nobody knows what is whose; nor
+    /// what there is of a block that was broken off.
+    pub(super) fn note_left(&mut self, deeds: &Deeds, writers: &BTreeMap<String, usize>) {
         let all = writers.get(self.name()).copied().unwrap_or_default();
         let ids = self.also.iter().chain([&self.id]);
         let own: Vec<_> = ids
-            .filter_map(|id| deeds.of(id)?.leaves(self.name()))
+            .filter_map(|id| deeds.of(id))
+            .filter_map(|deed| Some((deed, deed.leaves(self.name())?)))
             .collect();
         match own.last() {
-            Some(left) if own.len() == all => self.wrote = Wrote::of(left),
+            Some((deed, left)) if own.len() == all && deed.is_good() => {
+                self.left = Some((*left).clone());
+            }
             None if all == 0 => {}
-            _ => self.wrote = None,
+            _ => self.left = None,
         }
     }
 
@@ -211,10 +216,10 @@ impl Owned {
     pub(super) fn is_changed(&self, host: &dyn Observe) -> bool {
         let path = self.name().strip_prefix("path:");
         let path = path.and_then(|path| AbsPath::parse(path).ok());
-        let (Some(path), Some(wrote)) = (path, &self.wrote) else {
+        let (Some(path), Some(left)) = (path, &self.left) else {
             return false;
         };
-        matches!(wrote.is_at(&path, host), Ok(false))
+        matches!(left.holds(&path, host), Ok(false))
     }
 
     /// Notes what a run has done with it. What is `made` by hpt was not there before. Whether it is owned.

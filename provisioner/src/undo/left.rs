@@ -4,7 +4,7 @@ use super::before::{GroupLeft, Lay, Rights, UserLeft};
 use super::look::expiry;
 use crate::effect::{Access, Effect, GroupEdit, UserEdit, UserShape};
 use crate::host::setting::Setting;
-use crate::host::{Entry, EntryKind, HostError, Observe, Owner};
+use crate::host::{Entry, EntryKind, Hash, HostError, Observe, Owner};
 use crate::name::{AbsPath, GroupName, Mode, UserName};
 
 /// What will lie at the path of an effect; `None` if that is not known.
@@ -126,23 +126,30 @@ impl Lay {
             Self::Link { to } => entry.kind == EntryKind::Symlink(to.clone()),
             Self::Rights { access } => has(access)?,
             Self::Dir { access } => entry.kind == EntryKind::Dir && has(access)?,
-            Self::File {
-                hash, access, size, ..
-            } => {
+            Self::File { access, size, .. } => {
                 entry.kind == EntryKind::File { size: *size }
                     && has(access)?
-                    && host
-                        .hash(path)?
-                        .is_some_and(|now| now.to_hex().as_str() == hash)
+                    && self.holds(path, host)?
             }
-            Self::Secret { print, access } => {
-                is_file
-                    && has(access)?
-                    && host
-                        .hash(path)?
-                        .is_some_and(|now| host.fingerprint(now.as_bytes()) == *print)
-            }
+            Self::Secret { access, .. } => is_file && has(access)? && self.holds(path, host)?,
         })
+    }
+
+    /// Whether a path holds this content, whoever may do what with it. Of what is neither a file nor a
+    /// link nothing is asked.
+    pub(crate) fn holds(&self, path: &AbsPath, host: &dyn Observe) -> Result<bool, HostError> {
+        let is_same = |is: &dyn Fn(&Hash) -> bool| Ok(host.hash(path)?.is_some_and(|now| is(&now)));
+        match self {
+            Self::File { hash, .. } => is_same(&|now| now.to_hex().as_str() == hash),
+            Self::Secret { print, .. } => {
+                is_same(&|now| host.fingerprint(now.as_bytes()) == *print)
+            }
+            Self::Link { to } => {
+                let entry = host.path(path)?;
+                Ok(entry.is_some_and(|entry| entry.kind == EntryKind::Symlink(to.clone())))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// Whether this is what lies at a path once `then` was put back there.
@@ -159,15 +166,7 @@ impl Lay {
                 Self::Rights { access: put },
             ) => {
                 // The rights will be as they were; what it holds is what it holds now.
-                let is_same = match (self, host.hash(path)?) {
-                    (_, None) => false,
-                    (Self::File { hash, .. }, Some(now)) => now.to_hex().as_str() == hash,
-                    (Self::Secret { print, .. }, Some(now)) => {
-                        host.fingerprint(now.as_bytes()) == *print
-                    }
-                    _ => true,
-                };
-                access == put && is_same
+                access == put && self.holds(path, host)?
             }
             (Self::Dir { access } | Self::Rights { access }, Self::Rights { access: put })
             | (

@@ -404,3 +404,18 @@ fn what_was_changed_since_is_said_to_be() {
     world.run(&all, Given::default());
     assert_eq!(changed(&world), [""; 0]);
 }
+
+/// What a run that was killed may not have written is no reason to say so.
+#[test]
+fn what_may_not_have_been_written_is_not_said_to_be_changed() {
+    let mut host = host();
+    put(&mut host, "/etc/x", "old\n");
+    let mut world = World::new(host);
+    world.run_until(&file("/etc/x"), Given::default(), Some(1));
+    put(&mut world.host, "/etc/x", "old\n");
+    let orphans = world.orphans("");
+    assert!(
+        matches!(&orphans[..], [(_, words)] if !words.contains("changed since")),
+        "{orphans:?}"
+    );
+}

@@ -1,0 +1,179 @@
+//! What a person says to many targets: that they agree, or ^C.
+
+use std::fs;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::super::serving::{HPT, Ran};
+use super::{Fleet, name, states};
+
+/// Answers the one question on a terminal.
+const TYPIST: &str = r#"
+import os, pty, sys
+hpt, answer, words = sys.argv[1], sys.argv[2], sys.argv[3:]
+pid, tty = pty.fork()
+if pid == 0:
+    os.execv(hpt, ["hpt"] + words)
+said = b""
+def hear():
+    global said
+    try:
+        piece = os.read(tty, 4096)
+    except OSError:
+        piece = b""
+    said += piece
+    return piece
+while not (said.endswith(b"go on: ") or said.endswith(b"[y/N] ")) and hear():
+    pass
+os.write(tty, answer.encode() + (b"" if answer == "\x03" else b"\n"))
+while hear():
+    pass
+_, status = os.waitpid(pid, 0)
+print(said.decode().replace("\r", ""))
+print("exit", os.waitstatus_to_exitcode(status))
+"#;
+
+fn typed(fleet: &Fleet, answer: &str, words: &[&str]) -> String {
+    let mut command = std::process::Command::new("python3");
+    command
+        .args(["-c", TYPIST, HPT, answer])
+        .args(words)
+        .current_dir(fleet.place.path(""))
+        .env("HPT_KEYSTORE", "client.db")
+        .env("NO_COLOR", "1");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// All plans are made first and shown once; nobody agrees to more than ten in passing.
+#[test]
+fn over_ten_targets_their_number_is_typed() {
+    let fleet = Fleet::serving(11);
+    let words = ["--on", "*", "provision", "--batch", "1,100%", "site.toml"];
+    for (answer, count) in [("y", 0), ("10", 0), ("11", 11)] {
+        let told = typed(&fleet, answer, &words);
+        assert_eq!(told.matches("+ file:/motd").count(), 1, "{told}");
+        assert!(told.contains("and 6 more (11 targets)"), "{told}");
+        assert!(
+            told.contains("Apply to 11 targets? Type their number"),
+            "{told}"
+        );
+        let changed = (0..11).filter(|at| fleet.motd(*at).is_some()).count();
+        assert_eq!(changed, count, "{told}");
+        let state = if count == 0 { "declined" } else { "done" };
+        let all = format!("11 targets  {state} 11 ");
+        assert!(told.contains(&all) && told.contains("exit 0"), "{told}");
+        assert!(!fleet.place.path("retry.targets").exists());
+    }
+    fs::write(fleet.place.path("root-web-3/motd"), "").unwrap();
+    let told = typed(
+        &fleet,
+        "y",
+        &["--on", "web-[2..4]", "provision", "site.toml"],
+    );
+    assert!(told.contains("Apply to 1 target? [y/N]"), "{told}");
+    assert_eq!(fleet.motd(2).as_deref(), Some("hello\n"));
+}
+
+/// It goes on when a file is there, and then makes another.
+const WAIT: &str =
+    "[[wait]]\nfile = \"/go\"\nwithin = \"1m\"\n[[file]]\npath = \"/after\"\ncontent = \"\"\n";
+
+fn interrupt(client: &Child) {
+    kill_process(Pid::from_child(client), Signal::INT).unwrap();
+}
+
+/// Asks a target until its status is as it is wanted.
+fn until_status(fleet: &Fleet, at: usize, wanted: impl Fn(&str) -> bool) {
+    let began = Instant::now();
+    let ask = || fleet.place.run(&["--json", "-t", &name(at), "status"]).out;
+    while !wanted(&ask()) {
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", ask());
+    }
+}
+
+fn is_cancelled(status: &str) -> bool {
+    let status: Value = serde_json::from_str(status.lines().next().unwrap()).unwrap();
+    let by = &status["running"]["cancelled_by"];
+    by.as_str().is_some_and(|by| !by.is_empty())
+}
+
+/// ^C is an answer too, and at once.
+#[test]
+fn an_interrupt_at_the_question_is_a_no() {
+    let fleet = Fleet::serving(2);
+    let told = typed(&fleet, "\x03", &["--on", "*", "provision", "site.toml"]);
+    assert!(told.contains("2 targets  declined 2 "), "{told}");
+    assert!((0..2).all(|at| fleet.motd(at).is_none()));
+}
+
+/// ^C: what goes on stops before its next block, and nobody else begins.
+#[test]
+fn an_interrupt_stops_runs_before_their_next_block() {
+    let fleet = Fleet::serving(3);
+    fleet.place.write("wait.toml", WAIT);
+    let args = [
+        "--json",
+        "--forks",
+        "2",
+        "--on",
+        "*",
+        "provision",
+        "wait.toml",
+    ];
+    let client = fleet.place.command(&args).spawn().unwrap();
+    (0..2).for_each(|at| until_status(&fleet, at, |told| told.contains("wait:")));
+    interrupt(&client);
+    for at in 0..2 {
+        until_status(&fleet, at, is_cancelled);
+        fs::write(fleet.place.path(format!("root-{}/go", name(at))), "").unwrap();
+    }
+    let ran = Ran::of(&args, &client.wait_with_output().unwrap()).exits(1);
+    assert_eq!(
+        states(&ran.out),
+        ["web-1 failed", "web-2 failed", "web-3 not-run"],
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("\"not-run\":1"), "{}", ran.out);
+    for at in 0..3 {
+        assert!(
+            !fleet
+                .place
+                .path(format!("root-{}/after", name(at)))
+                .exists()
+        );
+    }
+    assert!(
+        fleet
+            .place
+            .read("retry.targets")
+            .ends_with("\nweb-1\nweb-2\nweb-3\n")
+    );
+}
+
+/// ^C stops the run of one target as well; once more leaves it to itself.
+#[test]
+fn a_second_interrupt_leaves_a_run_to_itself() {
+    let fleet = Fleet::serving(1);
+    fleet.place.write("wait.toml", WAIT);
+    let args = ["--target", "web-1", "provision", "wait.toml"];
+    let client = fleet.place.command(&args).spawn().unwrap();
+    until_status(&fleet, 0, |told| told.contains("wait:"));
+    interrupt(&client);
+    until_status(&fleet, 0, is_cancelled);
+    interrupt(&client);
+    let left = Ran::of(&args, &client.wait_with_output().unwrap()).exits(7);
+    assert!(
+        left.err.contains("stops before its next block"),
+        "{}",
+        left.err
+    );
+    fs::write(fleet.place.path("root-web-1/go"), "").unwrap();
+    until_status(&fleet, 0, |told| told.contains("\"running\":null"));
+    assert!(!fleet.place.path("root-web-1/after").exists());
+}
