@@ -50,7 +50,7 @@ class Fleet:
         sys.exit(f"not all of {count} serves came up: {(self.work / 'serve.log').read_text()[-2000:]}")
 
     def call(self, *words):
-        subprocess.run([self.hpt, *words], env=self.env, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([self.hpt, "-q", *words], env=self.env, check=True, stdout=subprocess.DEVNULL)
 
     def words(self, *words, on="*"):
         return [self.hpt, "--on", on, *words]

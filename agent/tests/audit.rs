@@ -326,7 +326,13 @@ async fn who_is_pinned_is_recorded() {
     let server = TestServer::start(&[laptop.pin(EVERYTHING)]);
     let mut client = server.connect(&laptop).await;
     let more = TestClient::new("more").pin("status");
-    hpt_keystore::target::add_client(&server.keystore(), &more, Existing::Keep).unwrap();
+    hpt_keystore::target::add_client(
+        &server.keystore(),
+        &more,
+        Existing::Keep,
+        hpt_keystore::target::Lockout::Refuse,
+    )
+    .unwrap();
     let records = log_until(&mut client, "pins-changed").await;
     let detail = &find(&records, "pins-changed").detail;
     assert_eq!((detail.len(), &detail["added"][..]), (1, "more"));

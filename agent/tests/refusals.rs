@@ -322,10 +322,16 @@ async fn a_removed_pin_ends_its_session_within_two_seconds() {
     call(&mut stolen, "Status").await.unwrap();
     assert!(call(&mut mine, "Facts").await.is_err());
 
-    target::remove_client(&server.keystore(), &thief.name).unwrap();
+    target::remove_client(&server.keystore(), &thief.name, target::Lockout::Force).unwrap();
     let mut pin = laptop.pin("status");
     pin.grants = [Grant::Status, Grant::Facts].into_iter().collect();
-    target::add_client(&server.keystore(), &pin, Existing::Replace).unwrap();
+    target::add_client(
+        &server.keystore(),
+        &pin,
+        Existing::Replace,
+        target::Lockout::Force,
+    )
+    .unwrap();
     let removed = Instant::now();
     while call(&mut stolen, "Status").await.is_ok() {
         assert!(

@@ -75,6 +75,8 @@ pub fn gen_target(
         psk: psk.duplicate(),
         grants: Grants::all(),
         added_at: now,
+        until: None,
+        next: None,
     };
     let staged = target::stage(output, own, &[pinned], existing).map_err(GenTargetError::Output)?;
     let known = KnownTarget {
@@ -83,6 +85,7 @@ pub fn gen_target(
         psk,
         address,
         added_at: now,
+        behind: None,
     };
     client::pin_target(keystore, &known, existing)?;
     staged.publish().map_err(GenTargetError::HalfDone)?;

@@ -1,6 +1,7 @@
 //! A keystore's content by its schema: whose it is, how often it was written, its keys, its peers.
 //!
-//! The table has the rows `role`, `schema`, `serial`, `own`, and one `peer:NAME` for each pin.
+//! The table has the rows `role`, `schema`, `serial`, `own`, and one `peer:NAME` for each pin. Schema 2 has
+//! the rows of [`MORE`] besides; a keystore that has none of them is written as schema 1, which older ones read.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,8 +14,24 @@ use crate::identity::Role;
 use crate::image::{self, Rows};
 use crate::unfit::{LoadError, Unfit};
 
-/// The schema that this version reads and writes.
-pub(crate) const SCHEMA: u32 = 1;
+/// The newest schema that this version reads and writes; it reads all of them.
+pub(crate) const SCHEMA: u32 = 2;
+
+/// How the rows begin that schema 2 has besides those of schema 1, and whose keystore has them.
+const MORE: [(Role, &str); 4] = [
+    (Role::Client, OLD),
+    (Role::Client, BEHIND),
+    (Role::Target, NEXT),
+    (Role::Target, UNTIL),
+];
+/// A client's own keys that came before those it has now, by a number.
+pub(crate) const OLD: &str = "old:";
+/// How far a target is with the client's new keys, by its name.
+pub(crate) const BEHIND: &str = "behind:";
+/// The keys that follow those of a client, by its name.
+pub(crate) const NEXT: &str = "next:";
+/// When a client's pin ends, by its name.
+pub(crate) const UNTIL: &str = "until:";
 
 /// What a client's and a target's keystore have in common.
 pub(crate) struct Store {
@@ -25,6 +42,8 @@ pub(crate) struct Store {
     pub(crate) own: Zeroizing<Vec<u8>>,
     /// The pins by name, as [`crate::record`] writes them.
     pub(crate) peers: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// The rows of [`MORE`], by their whole names.
+    pub(crate) more: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
 impl Store {
@@ -34,7 +53,24 @@ impl Store {
             serial: 1,
             own,
             peers: BTreeMap::new(),
+            more: BTreeMap::new(),
         }
+    }
+
+    /// What a row of these names holds.
+    pub(crate) fn more(&self, kind: &str, name: &str) -> Option<&[u8]> {
+        self.more
+            .get(&format!("{kind}{name}"))
+            .map(|row| row.as_slice())
+    }
+
+    /// Writes a row of these names, or takes it away.
+    pub(crate) fn set_more(&mut self, kind: &str, name: &str, row: Option<Zeroizing<Vec<u8>>>) {
+        let key = format!("{kind}{name}");
+        match row {
+            Some(row) => self.more.insert(key, row),
+            None => self.more.remove(&key),
+        };
     }
 
     /// Reads a keystore of this role; its lock is gone when this returns.
@@ -83,11 +119,15 @@ impl Store {
             rows.insert(key.to_owned(), Zeroizing::new(value.to_vec()));
         };
         put("role", self.role.to_string().as_bytes());
-        put("schema", &SCHEMA.to_le_bytes());
+        let schema: u32 = if self.more.is_empty() { 1 } else { SCHEMA };
+        put("schema", &schema.to_le_bytes());
         put("serial", &self.serial.to_le_bytes());
         put("own", &self.own);
         for (name, record) in &self.peers {
             put(&format!("{PEER}{name}"), record);
+        }
+        for (key, row) in &self.more {
+            put(key, row);
         }
         let mut bytes = image::write(&rows).expect("redb writes a table into memory");
         checksum::fill_in(&mut bytes);
@@ -102,7 +142,7 @@ impl Store {
 
     fn from_rows(mut rows: Rows) -> Result<Self, Unfit> {
         let schema = u32::from_le_bytes(fixed(&take(&mut rows, "schema")?, "schema")?);
-        if schema != SCHEMA {
+        if !(1..=SCHEMA).contains(&schema) {
             return Err(Unfit::Schema(schema));
         }
         let role = match take(&mut rows, "role")?.as_slice() {
@@ -112,17 +152,27 @@ impl Store {
         };
         let serial = u64::from_le_bytes(fixed(&take(&mut rows, "serial")?, "serial")?);
         let own = take(&mut rows, "own")?;
-        let mut peers = BTreeMap::new();
+        let (mut peers, mut more) = (BTreeMap::new(), BTreeMap::new());
+        let is_more = |key: &str| {
+            let is_kind = |(whose, kind): &(Role, &str)| *whose == role && key.starts_with(kind);
+            schema > 1 && MORE.iter().any(is_kind)
+        };
         for (key, record) in rows {
-            let name = key.strip_prefix(PEER);
-            let name = name.ok_or_else(|| Unfit::damaged("it has a row that schema 1 has not"))?;
-            peers.insert(name.to_owned(), record);
+            if let Some(name) = key.strip_prefix(PEER) {
+                peers.insert(name.to_owned(), record);
+            } else if is_more(&key) {
+                more.insert(key, record);
+            } else {
+                let what = format!("it has a row that schema {schema} has not");
+                return Err(Unfit::Damaged(what));
+            }
         }
         Ok(Self {
             role,
             serial,
             own,
             peers,
+            more,
         })
     }
 }
@@ -242,12 +292,10 @@ mod tests {
     #[test]
     fn only_this_schema_is_read() {
         for (schema, advice) in [
-            (
-                SCHEMA - 1,
-                Some("use an older hpt, one that reads schema 0"),
-            ),
+            (0, Some("use an older hpt, one that reads schema 0")),
+            (SCHEMA - 1, None),
             (SCHEMA, None),
-            (SCHEMA + 1, Some("use a newer hpt, one that reads schema 2")),
+            (SCHEMA + 1, Some("use a newer hpt, one that reads schema 3")),
             (
                 u32::MAX,
                 Some("use a newer hpt, one that reads schema 4294967295"),
@@ -295,6 +343,7 @@ mod tests {
             ("note", b"hello"),
             ("", b""),
             ("peer", b"x"),
+            ("old:1", b"of schema 2"),
         ] {
             let mut with = rows();
             with.insert(key.into(), Zeroizing::new(value.to_vec()));
@@ -304,6 +353,21 @@ mod tests {
             let read = Store::from_bytes(file_of(&rows));
             assert!(matches!(read, Err(Unfit::Damaged(_))), "{what}");
         }
+    }
+
+    /// What an older hpt can read is written so.
+    #[test]
+    fn the_schema_is_the_least_that_has_all_rows() {
+        let schema = |store: &Store| image::read(store.to_bytes()).unwrap()["schema"][0];
+        let mut store = small();
+        assert_eq!(schema(&store), 1);
+        store.set_more(OLD, "1", Some(Zeroizing::new(vec![5])));
+        assert_eq!(schema(&store), 2);
+        let mut read = Store::from_bytes(store.to_bytes()).unwrap();
+        assert_eq!(read.more(OLD, "1"), Some(&[5][..]));
+        read.set_more(UNTIL, "web1", Some(Zeroizing::new(vec![5])));
+        let refused = Store::from_bytes(read.to_bytes());
+        assert!(matches!(refused, Err(Unfit::Damaged(_))), "a target's row");
     }
 
     #[test]

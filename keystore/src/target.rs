@@ -1,6 +1,7 @@
 //! The target's keystore: its own keys, and the clients it obeys (K7).
 
 mod pins;
+mod succession;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,11 +14,12 @@ use crate::identity::{Identity, Keypair, Role};
 use crate::key::{Psk, PublicKey};
 use crate::name::ClientName;
 use crate::own::Own;
-use crate::record::Pin;
-use crate::store::Store;
+use crate::record::{Pin, Reader};
+use crate::store::{NEXT, Store, UNTIL};
 use crate::unfit::{LoadError, Unfit};
 
-pub use pins::{ClientPinError, add_client, remove_client};
+pub use pins::{ClientPinError, Lockout, add_client, remove_client};
+pub use succession::{SucceedError, Successor, settle, succeed};
 
 /// All that a target's keystore holds. The file is closed again.
 pub struct TargetKeys {
@@ -36,7 +38,7 @@ impl TargetKeys {
     pub fn client(&self, key: &PublicKey) -> Option<&PinnedClient> {
         self.clients
             .iter()
-            .find(|client| client.identity.channel == *key)
+            .find(|client| client.channels().any(|(own, _)| own == *key))
     }
 }
 
@@ -52,9 +54,26 @@ pub struct PinnedClient {
     pub grants: Grants,
     /// When it was pinned, in unix seconds.
     pub added_at: u64,
+    /// When it is let in no longer, in unix seconds.
+    pub until: Option<u64>,
+    /// The keys that follow these, which are let in as well until they have been used.
+    pub next: Option<Successor>,
 }
 
 impl PinnedClient {
+    /// Its keys for the channel that are let in, each with what the pair shares under it.
+    pub fn channels(&self) -> impl Iterator<Item = (PublicKey, &Psk)> {
+        let next = self.next.iter();
+        let next = next.map(|next| (next.identity.channel, &next.psk));
+        [(self.identity.channel, &self.psk)].into_iter().chain(next)
+    }
+
+    /// Whether it may do everything, for ever: one of these must be left.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.until.is_none() && self.grants == Grants::all()
+    }
+
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         Pin::encode(
             &self.identity,
@@ -64,7 +83,24 @@ impl PinnedClient {
         )
     }
 
-    fn decode(name: &str, record: &[u8]) -> Result<Self, Unfit> {
+    fn put(&self, store: &mut Store) {
+        let name = self.name.as_str();
+        store.peers.insert(name.to_owned(), self.encode());
+        let until = self
+            .until
+            .map(|until| Zeroizing::new(until.to_le_bytes().to_vec()));
+        store.set_more(UNTIL, name, until);
+        store.set_more(NEXT, name, self.next.as_ref().map(Successor::encode));
+    }
+
+    fn of(store: &Store, name: &str, record: &[u8]) -> Result<Self, Unfit> {
+        let until = store.more(UNTIL, name).map(|row| {
+            let mut reader = Reader::new(row, "the end of a pin");
+            let until = u64::from_le_bytes(reader.array()?);
+            reader.end()?;
+            Ok::<_, Unfit>(until)
+        });
+        let next = store.more(NEXT, name).map(Successor::decode);
         let name = ClientName::parse(name).map_err(|bad| Unfit::Damaged(bad.to_string()))?;
         let Pin {
             identity,
@@ -79,6 +115,8 @@ impl PinnedClient {
             psk,
             grants,
             added_at,
+            until: until.transpose()?,
+            next: next.transpose()?,
         })
     }
 }
@@ -106,9 +144,7 @@ pub(crate) fn stage(
 ) -> Result<Staged, LoadError> {
     let mut store = Store::new(Role::Target, Own::new(own, None).to_bytes());
     for client in clients {
-        store
-            .peers
-            .insert(client.name.as_str().to_owned(), client.encode());
+        client.put(&mut store);
     }
     let mut replaces = match existing {
         Existing::Keep => None,
@@ -141,14 +177,13 @@ pub fn load(path: &Path) -> Result<TargetKeys, LoadError> {
 
 pub(crate) fn keys_of(store: &Store) -> Result<TargetKeys, Unfit> {
     let decode =
-        |(name, record): (&String, &Zeroizing<Vec<u8>>)| PinnedClient::decode(name, record);
+        |(name, record): (&String, &Zeroizing<Vec<u8>>)| PinnedClient::of(store, name, record);
     let clients: Vec<_> = store.peers.iter().map(decode).collect::<Result<_, _>>()?;
-    let keys: BTreeSet<_> = clients
-        .iter()
-        .map(|client| client.identity.channel)
-        .collect();
-    if keys.len() < clients.len() {
-        return Err(Unfit::damaged("two of its clients have one key"));
+    let mut keys = BTreeSet::new();
+    for (key, _) in clients.iter().flat_map(PinnedClient::channels) {
+        if !keys.insert(key) {
+            return Err(Unfit::damaged("two of its clients have one key"));
+        }
     }
     let Own::Open(own) = Own::from_bytes(&store.own)? else {
         return Err(Unfit::damaged(

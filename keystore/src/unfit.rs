@@ -23,7 +23,7 @@ pub enum LoadError {
         reason: String,
     },
     /// Another version of hpt wrote it.
-    #[error("{path}: the keystore has schema {found} and this hpt reads schema {SCHEMA}; use {}", match_version(*found))]
+    #[error("{path}: the keystore has schema {found} and this hpt reads 1 to {SCHEMA}; use {}", match_version(*found))]
     Schema {
         /// The file.
         path: PathBuf,

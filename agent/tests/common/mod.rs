@@ -65,6 +65,8 @@ impl TestClient {
             psk: copy(&self.psk),
             grants: Grants::parse(grants).unwrap(),
             added_at: 1_750_000_000,
+            until: None,
+            next: None,
         }
     }
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::identity::Role;
+use super::succession::old;
+use crate::identity::{Keypair, Role};
 use crate::own::Own;
 use crate::passphrase::{Passphrase, WrongPassphrase};
-use crate::store::Store;
+use crate::store::{OLD, Store};
 use crate::unfit::{LoadError, Unfit};
 
 /// Why a keystore's passphrase was not changed.
@@ -40,21 +41,34 @@ pub fn set_passphrase(
     new: Option<&Passphrase>,
 ) -> Result<(), PassphraseError> {
     Store::update(path, Role::Client, |store| {
-        let keys = match Own::from_bytes(&store.own).map_err(Unfit::at(path))? {
-            Own::Open(keys) => keys,
-            Own::Sealed(sealed) => {
-                let needed = || PassphraseError::Needed {
-                    path: path.to_owned(),
-                };
-                let wrong = |WrongPassphrase| PassphraseError::Wrong {
-                    path: path.to_owned(),
-                };
-                sealed.open(current.ok_or_else(needed)?).map_err(wrong)?
-            }
-        };
-        store.own = Own::new(keys, new).to_bytes();
+        let own = Own::from_bytes(&store.own).map_err(Unfit::at(path))?;
+        store.own = Own::new(open(path, own, current)?, new).to_bytes();
+        for (number, old) in old(store).map_err(Unfit::at(path))? {
+            let resealed = Own::new(open(path, old, current)?, new).to_bytes();
+            store.set_more(OLD, &number.to_string(), Some(resealed));
+        }
         Ok(())
     })
+}
+
+/// The client's own keys, with their passphrase if they are under one.
+pub(super) fn open(
+    path: &Path,
+    own: Own,
+    current: Option<&Passphrase>,
+) -> Result<Keypair, PassphraseError> {
+    match own {
+        Own::Open(keys) => Ok(keys),
+        Own::Sealed(sealed) => {
+            let needed = || PassphraseError::Needed {
+                path: path.to_owned(),
+            };
+            let wrong = |WrongPassphrase| PassphraseError::Wrong {
+                path: path.to_owned(),
+            };
+            sealed.open(current.ok_or_else(needed)?).map_err(wrong)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use super::succession::set_behind;
 use super::{FindError, KnownTarget, Pinned, find};
 use crate::address::Address;
 use crate::file::Existing;
@@ -52,6 +53,7 @@ pub fn pin_target(path: &Path, target: &KnownTarget, existing: Existing) -> Resu
         store
             .peers
             .insert(target.name.as_str().to_owned(), target.encode());
+        set_behind(store, &target.name, target.behind.as_ref());
         Ok(())
     })
 }
@@ -61,7 +63,7 @@ pub(crate) fn refuse_taken(path: &Path, store: &Store, name: &TargetName) -> Res
     match store.peers.get(name.as_str()) {
         None => Ok(()),
         Some(record) => {
-            let old = KnownTarget::decode(name.as_str(), record).map_err(Unfit::at(path))?;
+            let old = KnownTarget::of(store, name.as_str(), record).map_err(Unfit::at(path))?;
             Err(PinError::Taken(old.label()))
         }
     }
@@ -75,6 +77,7 @@ pub fn remove(path: &Path, name: &TargetName) -> Result<KnownTarget, FindError> 
     Store::update(path, Role::Client, |store| {
         let target = find(path, store, name)?;
         store.peers.remove(name.as_str());
+        set_behind(store, name, None);
         Ok(target)
     })
 }
@@ -94,6 +97,10 @@ pub fn rename(path: &Path, from: &TargetName, to: &TargetName) -> Result<(), Ren
         }
         store.peers.remove(from.as_str());
         store.peers.insert(to.as_str().to_owned(), target.encode());
+        set_behind(store, to, target.behind.as_ref());
+        if from != to {
+            set_behind(store, from, None);
+        }
         Ok(())
     })
 }

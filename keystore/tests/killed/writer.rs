@@ -43,6 +43,7 @@ fn main() {
                 psk: Psk::generate(),
                 address: None,
                 added_at: 1,
+                behind: None,
             };
             client::pin_target(&keystore, &target, Existing::Keep).unwrap();
         }

@@ -1,0 +1,250 @@
+//! The keys that follow those of a client: let in beside them, and instead of them once they were used (R1).
+
+use std::path::Path;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{PinnedClient, keys_of};
+use crate::identity::{Identity, Role};
+use crate::key::{Psk, PublicKey};
+use crate::name::ClientName;
+use crate::record::Pin;
+use crate::store::Store;
+use crate::unfit::{LoadError, Unfit};
+
+/// The keys that follow those of a client.
+pub struct Successor {
+    /// The public ones.
+    pub identity: Identity,
+    /// What the pair is to share under them.
+    pub psk: Psk,
+    /// When they were named, in unix seconds.
+    pub added_at: u64,
+}
+
+impl Successor {
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        Pin::encode(&self.identity, &self.psk, self.added_at, "")
+    }
+
+    pub(super) fn decode(row: &[u8]) -> Result<Self, Unfit> {
+        let Pin {
+            identity,
+            psk,
+            added_at,
+            ..
+        } = Pin::decode(row)?;
+        Ok(Self {
+            identity,
+            psk,
+            added_at,
+        })
+    }
+}
+
+/// Why keys do not follow others.
+#[derive(Debug, Error)]
+pub enum SucceedError {
+    /// The keystore could not be read or written.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Whoever asks is not pinned any more.
+    #[error("{path}: these keys are not pinned")]
+    NotPinned {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// The keys are pinned as another client's.
+    #[error("these keys are already pinned as {name}")]
+    SameKey {
+        /// The name they have.
+        name: ClientName,
+    },
+}
+
+/// Has the client that holds the key `of` be known by these keys as well, from now on. Those that were named
+/// before and never used are forgotten.
+///
+/// # Errors
+/// [`SucceedError::SameKey`] when another client has them.
+pub fn succeed(path: &Path, of: &PublicKey, next: Successor) -> Result<ClientName, SucceedError> {
+    Store::update(path, Role::Target, |store| {
+        let clients = keys_of(store).map_err(Unfit::at(path))?.clients;
+        let key = next.identity.channel;
+        let has = |client: &PinnedClient, key| client.channels().any(|(own, _)| own == key);
+        if let Some(other) = clients
+            .iter()
+            .find(|client| has(client, key) && !has(client, *of))
+        {
+            let name = other.name.clone();
+            return Err(SucceedError::SameKey { name });
+        }
+        let mut client = find(path, clients, of)?;
+        client.settle(of);
+        if client.identity.channel != key {
+            client.next = Some(next);
+        }
+        client.put(store);
+        Ok(client.name)
+    })
+}
+
+/// Notes that the client has come by the key `of`: what it had before is let in no longer. Whether that
+/// changes anything.
+///
+/// # Errors
+/// [`SucceedError::NotPinned`] when nobody has that key.
+pub fn settle(path: &Path, of: &PublicKey) -> Result<bool, SucceedError> {
+    Store::update(path, Role::Target, |store| {
+        let clients = keys_of(store).map_err(Unfit::at(path))?.clients;
+        let mut client = find(path, clients, of)?;
+        let changes = client.settle(of);
+        client.put(store);
+        Ok(changes)
+    })
+}
+
+fn find(
+    path: &Path,
+    clients: Vec<PinnedClient>,
+    key: &PublicKey,
+) -> Result<PinnedClient, SucceedError> {
+    let mut clients = clients.into_iter();
+    let found = clients.find(|client| client.channels().any(|(own, _)| own == *key));
+    found.ok_or_else(|| SucceedError::NotPinned {
+        path: path.to_owned(),
+    })
+}
+
+impl PinnedClient {
+    /// Puts its next keys in the place of those that it has, if it came by them.
+    fn settle(&mut self, came_by: &PublicKey) -> bool {
+        match self.next.take_if(|next| next.identity.channel == *came_by) {
+            Some(next) => {
+                (self.identity, self.psk, self.added_at) = (next.identity, next.psk, next.added_at);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::Existing;
+    use crate::grant::Grants;
+    use crate::identity::Keypair;
+    use crate::target::{load, write_new};
+
+    struct Bench {
+        _dir: tempfile::TempDir,
+        path: std::path::PathBuf,
+        first: Identity,
+    }
+
+    fn client(name: &str) -> PinnedClient {
+        PinnedClient {
+            name: ClientName::parse(name).unwrap(),
+            identity: Keypair::generate().identity(),
+            psk: Psk::generate(),
+            grants: Grants::parse("status plan").unwrap(),
+            added_at: 5,
+            until: Some(9),
+            next: None,
+        }
+    }
+
+    fn bench() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keystore.db");
+        let (laptop, desk) = (client("laptop"), client("desk"));
+        let first = laptop.identity;
+        write_new(&path, Keypair::generate(), &[laptop, desk], Existing::Keep).unwrap();
+        Bench {
+            _dir: dir,
+            path,
+            first,
+        }
+    }
+
+    fn next() -> Successor {
+        Successor {
+            identity: Keypair::generate().identity(),
+            psk: Psk::generate(),
+            added_at: 6,
+        }
+    }
+
+    impl Bench {
+        fn laptop(&self) -> PinnedClient {
+            load(&self.path).unwrap().clients.pop().unwrap()
+        }
+
+        fn let_in(&self) -> Vec<PublicKey> {
+            let laptop = self.laptop();
+            laptop.channels().map(|(key, _)| key).collect()
+        }
+    }
+
+    /// Both are let in until the new ones were used; then these alone, with all that the client had.
+    #[test]
+    fn new_keys_come_beside_the_old_and_then_instead() {
+        let bench = bench();
+        let (old, new) = (bench.first.channel, next());
+        let key = new.identity.channel;
+        assert_eq!(succeed(&bench.path, &old, new).unwrap().as_str(), "laptop");
+        assert_eq!(bench.let_in(), [old, key]);
+        assert!(
+            !settle(&bench.path, &old).unwrap(),
+            "it came by the old ones"
+        );
+        assert_eq!(bench.let_in(), [old, key]);
+        assert!(settle(&bench.path, &key).unwrap());
+        assert!(!settle(&bench.path, &key).unwrap());
+        let laptop = bench.laptop();
+        assert_eq!(bench.let_in(), [key]);
+        assert_eq!((laptop.added_at, laptop.until), (6, Some(9)));
+        assert_eq!(laptop.grants.to_string(), "status plan");
+        assert!(matches!(
+            settle(&bench.path, &old),
+            Err(SucceedError::NotPinned { .. })
+        ));
+    }
+
+    /// Keys that were named and never used give way; those that were used settle by naming others.
+    #[test]
+    fn a_chain_is_never_longer_than_two() {
+        let bench = bench();
+        let (one, two, three) = (next(), next(), next());
+        let old = bench.first.channel;
+        let keys = [&one, &two, &three].map(|next| next.identity.channel);
+        succeed(&bench.path, &old, one).unwrap();
+        succeed(&bench.path, &old, two).unwrap();
+        assert_eq!(bench.let_in(), [old, keys[1]]);
+        succeed(&bench.path, &keys[1], three).unwrap();
+        assert_eq!(bench.let_in(), [keys[1], keys[2]]);
+        let same = Successor {
+            identity: bench.laptop().identity,
+            ..next()
+        };
+        succeed(&bench.path, &keys[1], same).unwrap();
+        assert_eq!(bench.let_in(), [keys[1], keys[2]], "it is known by these");
+    }
+
+    #[test]
+    fn the_keys_of_another_follow_nobody() {
+        let bench = bench();
+        let desk = load(&bench.path).unwrap().clients.swap_remove(0);
+        let taken = Successor {
+            identity: desk.identity,
+            ..next()
+        };
+        let refused = succeed(&bench.path, &bench.first.channel, taken);
+        assert!(matches!(refused, Err(SucceedError::SameKey { name }) if name == desk.name));
+        let stranger = Keypair::generate().identity().channel;
+        let refused = succeed(&bench.path, &stranger, next());
+        assert!(matches!(refused, Err(SucceedError::NotPinned { .. })));
+    }
+}
