@@ -13,10 +13,10 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    attach, audit, backup, cancel, check, completion, drift, explain, facts, fix, fmt,
-    gen_client_keys, gen_target_keys, guard, install, list_target_keys, log, man, passphrase, ping,
-    plan, provision, remove, rename, restore, retry, run, schema, seal, serve, show, status, undo,
-    unit_file, why,
+    accept, attach, audit, authorize, backup, cancel, check, completion, drift, explain, facts,
+    fix, fmt, gen_client_keys, gen_target_keys, guard, install, list_client_keys, list_target_keys,
+    log, man, passphrase, ping, plan, provision, remove, rename, restore, retry, revoke,
+    rotate_client_keys, run, schema, seal, serve, show, status, undo, unit_file, why,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -128,6 +128,16 @@ pub(crate) enum Verb {
     Rename(rename::Args),
     /// Forget a target
     Remove(remove::Args),
+    /// Show whom a target lets in, and what they may do
+    ListClientKeys(list_client_keys::Args),
+    /// Have targets let another client in
+    Authorize(authorize::Args),
+    /// Pin the targets that another client had let you in
+    Accept(accept::Args),
+    /// Have targets let a client in no longer
+    Revoke(revoke::Args),
+    /// Make new keys for yourself, and have every target know them instead
+    RotateClientKeys(rotate_client_keys::Args),
     /// Set, change or take off the passphrase of your keys
     Passphrase(passphrase::Args),
     /// Seal a secret for targets, as text for a config

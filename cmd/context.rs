@@ -5,6 +5,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hpt_keystore::Passphrase;
+
 use crate::args::Global;
 use crate::error::{CommandError, Exit};
 use crate::fleet::{Again, Member};
@@ -23,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) member: Option<Member>,
     /// The command that is done again, if one is.
     pub(crate) again: Option<Again>,
+    /// The keystore's passphrase, once it was typed.
+    pub(crate) words: Option<Rc<Passphrase>>,
     pub(crate) typed: Typed,
     pub(crate) fetched: Fetched,
 }
@@ -36,6 +40,7 @@ impl Context {
             known: None,
             member: None,
             again: None,
+            words: None,
             typed: Typed::default(),
             fetched: Fetched::default(),
         }
@@ -53,6 +58,7 @@ impl Context {
             known: self.known.clone(),
             member: Some(member),
             again: None,
+            words: self.words.clone(),
             typed: self.typed.clone(),
             fetched: self.fetched.clone(),
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hpt_keystore::client::{CreateError, FindError, PinError, RenameError};
+use hpt_keystore::client::{CreateError, FindError, PassphraseError, PinError, RenameError};
 use hpt_keystore::{BackupError, FileError, GenTargetError, LoadError, RestoreError, TargetName};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::{Fault, Place};
@@ -96,6 +96,14 @@ impl CommandError {
         }
     }
 
+    /// What went wrong, in one sentence.
+    pub(crate) fn words(&self) -> &str {
+        match &self.problem {
+            Problem::Words(words) => words,
+            Problem::Faults { .. } => "the config is invalid",
+        }
+    }
+
     pub(crate) fn usage(what: impl ToString) -> Self {
         Self::new(Exit::Usage, what)
     }
@@ -134,6 +142,15 @@ impl CommandError {
     pub(crate) fn hint(mut self, hint: impl ToString) -> Self {
         self.hints.push(hint.to_string());
         self
+    }
+}
+
+impl From<PassphraseError> for CommandError {
+    fn from(error: PassphraseError) -> Self {
+        match error {
+            PassphraseError::Load(error) => error.into(),
+            error => Self::new(Exit::Keystore, error),
+        }
     }
 }
 

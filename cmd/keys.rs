@@ -1,10 +1,14 @@
 //! Which keystore, and the way to the private keys in it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 
-use hpt_keystore::client::{self, KnownTarget};
-use hpt_keystore::{Own, Passphrase, TargetName};
+use hpt_keystore::client::{self, Behind, ClientKeys, FindError, KnownTarget};
+use hpt_keystore::target::statement;
+use hpt_keystore::{Keypair, Own, Passphrase, SigningKey, TargetName};
 use hpt_transport::LocalKey;
 use zeroize::Zeroizing;
 
@@ -13,6 +17,26 @@ use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::fleet::Member;
 use crate::prompt::{self, Unanswered};
+use crate::succession::Next;
+
+/// What it takes to reach a target.
+pub(crate) struct Reach {
+    /// The key by which it knows this client.
+    pub(crate) key: LocalKey,
+    pub(crate) target: KnownTarget,
+    /// The keys that it is to know instead, if it does not yet.
+    pub(crate) next: Option<Next>,
+}
+
+impl Reach {
+    fn now(key: LocalKey, target: KnownTarget) -> Self {
+        Self {
+            key,
+            target,
+            next: None,
+        }
+    }
+}
 
 impl Context {
     /// `--keystore` or `HPT_KEYSTORE`, else the user's own.
@@ -36,32 +60,94 @@ impl Context {
             })
     }
 
-    /// This client's key, and one target.
-    pub(crate) fn keys_for(
-        &mut self,
-        name: &TargetName,
-    ) -> Result<(LocalKey, KnownTarget), CommandError> {
-        if let Some(keys) = self.member.as_mut().and_then(Member::take_keys) {
-            return Ok(keys);
+    /// What it takes to reach one target.
+    pub(crate) fn keys_for(&mut self, name: &TargetName) -> Result<Reach, CommandError> {
+        if let Some(reach) = self.member.as_mut().and_then(Member::take_keys) {
+            return Ok(reach);
         }
         let path = self.keystore()?;
         let (own, target) = client::load_target(&path, name)?;
-        Ok((self.open(own)?, target))
+        if !matches!(target.behind, Some(Behind::Follows { .. })) {
+            let key = LocalKey::new(self.open(own)?.channel);
+            return Ok(Reach::now(key, target));
+        }
+        let keys = client::load(&path)?;
+        let unknown = || FindError::Unknown {
+            path,
+            name: name.clone(),
+            known: Vec::new(),
+        };
+        let reached = self.reach_all(keys, |target| target.name == *name)?.pop();
+        Ok(reached.ok_or_else(unknown)?)
     }
 
-    /// This client's key. It asks for the passphrase, if there is one.
-    pub(crate) fn open(&mut self, own: Own) -> Result<LocalKey, CommandError> {
-        let keys = match own {
-            Own::Open(keys) => keys,
-            Own::Sealed(sealed) => {
-                let path = self.keystore()?;
-                let words = self.passphrase(&format!("Passphrase for {}", path.display()))?;
-                sealed.open(&words).map_err(|wrong| {
-                    CommandError::new(Exit::Keystore, format!("{}: {wrong}", path.display()))
-                })?
+    /// What it takes to reach some targets.
+    pub(crate) fn reach_all(
+        &mut self,
+        keys: ClientKeys,
+        is_meant: impl Fn(&KnownTarget) -> bool,
+    ) -> Result<Vec<Reach>, CommandError> {
+        let ClientKeys {
+            own,
+            mut old,
+            targets,
+            ..
+        } = keys;
+        let own = self.open(own)?;
+        let identity = own.identity();
+        let newest = LocalKey::new(own.channel);
+        let mut opened: BTreeMap<u32, (LocalKey, SigningKey)> = BTreeMap::new();
+        let mut all = Vec::new();
+        for mut target in targets.into_iter().filter(is_meant) {
+            let (number, psk) = match target.behind.take() {
+                Some(Behind::Follows { old, psk }) => (old, psk),
+                behind => {
+                    target.behind = behind;
+                    all.push(Reach::now(newest.clone(), target));
+                    continue;
+                }
+            };
+            if let Some(own) = old.remove(&number) {
+                let Keypair { channel, signing } = self.open(own)?;
+                opened.insert(number, (LocalKey::new(channel), signing));
             }
+            let (key, signing) = &opened[&number];
+            let next = Next {
+                key: newest.clone(),
+                identity,
+                psk: Arc::new(psk),
+                signature: signing.sign(&statement(&target.identity, &identity)),
+            };
+            let key = key.clone();
+            all.push(Reach {
+                next: Some(next),
+                ..Reach::now(key, target)
+            });
+        }
+        Ok(all)
+    }
+
+    /// This client's own keys. It asks for the passphrase, if there is one, once.
+    pub(crate) fn open(&mut self, own: Own) -> Result<Keypair, CommandError> {
+        let sealed = match own {
+            Own::Open(keys) => return Ok(keys),
+            Own::Sealed(sealed) => sealed,
         };
-        Ok(LocalKey::new(keys.channel))
+        let words = self.current_passphrase()?;
+        sealed.open(&words).map_err(|wrong| {
+            let path = self.keystore().unwrap_or_default();
+            CommandError::new(Exit::Keystore, format!("{}: {wrong}", path.display()))
+        })
+    }
+
+    /// The passphrase of the keystore, asked for once.
+    pub(crate) fn current_passphrase(&mut self) -> Result<Rc<Passphrase>, CommandError> {
+        if let Some(words) = &self.words {
+            return Ok(Rc::clone(words));
+        }
+        let path = self.keystore()?;
+        let words = self.passphrase(&format!("Passphrase for {}", path.display()))?;
+        Ok(Rc::clone(self.words.insert(Rc::new(words))))
     }
 
     /// The passphrase, from `--passphrase-fd` or the terminal; never from arguments or environment.

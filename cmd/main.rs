@@ -7,11 +7,13 @@
     reason = "words are short and handed over; every object for programs has an `event`"
 )]
 
+mod accept;
 mod address;
 mod age;
 mod args;
 mod attach;
 mod audit;
+mod authorize;
 mod backup;
 mod cancel;
 mod check;
@@ -36,8 +38,10 @@ mod guard;
 mod harden;
 mod heads;
 mod install;
+mod introduction;
 mod inventory;
 mod keys;
+mod list_client_keys;
 mod list_target_keys;
 mod local;
 mod log;
@@ -55,12 +59,15 @@ mod provision;
 mod reference;
 mod remote;
 mod remote_audit;
+mod remote_pins;
 mod remote_run;
 mod remove;
 mod rename;
 mod restore;
 mod retry;
+mod revoke;
 mod rewrite;
+mod rotate_client_keys;
 mod run;
 mod schema;
 mod seal;
@@ -70,6 +77,7 @@ mod show;
 mod site;
 mod sources;
 mod status;
+mod succession;
 mod terminal;
 mod undo;
 mod unit_file;
@@ -163,6 +171,11 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::ListTargetKeys(args) => list_target_keys::run(&args, context),
         Verb::Show(args) => show::run(&args, context),
         Verb::Rename(args) => rename::run(&args, context),
+        Verb::ListClientKeys(args) => list_client_keys::run(&args, context),
+        Verb::Authorize(args) => authorize::run(&args, context),
+        Verb::Accept(args) => accept::run(&args, context),
+        Verb::Revoke(args) => revoke::run(&args, context),
+        Verb::RotateClientKeys(args) => rotate_client_keys::run(&args, context),
         Verb::Remove(args) => remove::run(&args, context),
         Verb::Passphrase(args) => passphrase::run(&args, context),
         Verb::Seal(args) => seal::run(&args, context),

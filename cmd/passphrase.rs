@@ -1,6 +1,6 @@
 //! `hpt passphrase`: set, changed or taken off.
 
-use hpt_keystore::client::{PassphraseError, set_passphrase};
+use hpt_keystore::client::set_passphrase;
 use hpt_keystore::{Own, client};
 use serde::Serialize;
 
@@ -37,10 +37,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let new = (!args.remove)
         .then(|| context.new_passphrase())
         .transpose()?;
-    set_passphrase(&path, current.as_ref(), new.as_ref()).map_err(|error| match error {
-        PassphraseError::Load(error) => error.into(),
-        error => CommandError::new(Exit::Keystore, error),
-    })?;
+    set_passphrase(&path, current.as_ref(), new.as_ref())?;
     let state = if args.remove { "open" } else { "sealed" };
     context.terminal.note(format_args!(
         "the keys in {} are {state} now",

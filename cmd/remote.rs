@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hpt_agent::drift::Drift;
 use hpt_keystore::TargetName;
-use hpt_keystore::client::KnownTarget;
+use hpt_keystore::client::{Behind, KnownTarget};
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
@@ -26,9 +26,11 @@ use tonic::{Code, Status};
 use crate::address::HostPort;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::keys::Reach;
 use crate::print::plural;
 use crate::remote_audit::{Alarm, Watch};
 use crate::site::{Job, Planned};
+use crate::succession::{Next, follow, settle};
 use crate::terminal::{Terminal, visible};
 use crate::upload;
 
@@ -49,6 +51,8 @@ pub(crate) struct Remote {
     pub(crate) audit: Watch,
     /// The look at its audit, until somebody has heeded what it found.
     pub(crate) look: Option<JoinHandle<Result<(), Alarm>>>,
+    /// Why it is not done with this client's new keys yet, if it is not.
+    pub(crate) behind: Option<CommandError>,
 }
 
 impl Remote {
@@ -59,6 +63,12 @@ impl Remote {
         act: impl AsyncFnOnce(&mut Self, &mut Context) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let mut remote = Self::connect(name, context).await?;
+        if let Some(why) = &remote.behind {
+            let why = why.words();
+            context.terminal.note(format_args!(
+                "{name} does not know this client's new keys alone yet: {why}"
+            ));
+        }
         let done = act(&mut remote, context).await;
         remote.heed(&mut context.terminal).await;
         done
@@ -69,10 +79,13 @@ impl Remote {
         name: &TargetName,
         context: &mut Context,
     ) -> Result<Self, CommandError> {
-        let (key, target) = context.keys_for(name)?;
+        let Reach { key, target, next } = context.keys_for(name)?;
         let (places, port) = places(name, &target, context)?;
+        let keystore = context.keystore()?;
+        let identity = target.identity;
+        let unsettled = matches!(target.behind, Some(Behind::Unsettled));
         let psk = Arc::new(target.psk);
-        let audit = Watch::of(&context.keystore()?, target.identity.signing);
+        let audit = Watch::of(&keystore, identity.signing);
         let mut tried = Err(nowhere(name));
         for address in places {
             let port = context.global.port.or(address.port).or(port);
@@ -80,7 +93,7 @@ impl Remote {
                 address.host.as_str(),
                 port.unwrap_or(PORT),
                 key.clone(),
-                target.identity.channel,
+                identity.channel,
                 Arc::clone(&psk),
             );
             tried = match dial(&dialer).await {
@@ -92,17 +105,38 @@ impl Remote {
             }
         }
         let (address, dialer, client) = tried?;
-        Ok(Self {
+        let mut remote = Self {
             name: name.clone(),
             address,
             dialer,
             interrupted: None,
             unkept: false,
             window: Duration::ZERO,
-            look: Some(tokio::spawn(audit.clone().look(client.clone()))),
+            look: None,
             audit,
             client,
-        })
+            behind: None,
+        };
+        // A target that slept through a change of keys follows at its first contact.
+        let followed = match next {
+            Some(next) => follow(&mut remote, &keystore, name, &next).await,
+            None if unsettled => settle(&mut remote, &keystore, name).await,
+            None => Ok(()),
+        };
+        remote.behind = followed.err();
+        let look = remote.audit.clone().look(remote.client.clone());
+        remote.look = Some(tokio::spawn(look));
+        Ok(remote)
+    }
+
+    /// Reaches the target by other keys from now on.
+    pub(crate) async fn change_keys(&mut self, next: &Next) -> Result<(), DialError> {
+        let dialer = self
+            .dialer
+            .with_keys(next.key.clone(), Arc::clone(&next.psk));
+        self.client = dial(&dialer).await?;
+        self.dialer = dialer;
+        Ok(())
     }
 
     /// Dials anew, with a new handshake.
@@ -306,7 +340,7 @@ pub(crate) fn was_cut(status: &Status) -> bool {
     connection && std::error::Error::source(status).is_some()
 }
 
-fn unreachable(name: &TargetName, error: &DialError) -> CommandError {
+pub(crate) fn unreachable(name: &TargetName, error: &DialError) -> CommandError {
     let this = CommandError::new(Exit::Unreachable, format!("{name}: {error}"));
     match error {
         DialError::Unreachable { .. } => {

@@ -13,7 +13,7 @@ pub(crate) struct Caller {
 }
 
 /// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 17] = [
+const TABLE: [(&str, Grant); 22] = [
     ("Status", Grant::Status),
     ("Facts", Grant::Facts),
     ("MissingBlobs", Grant::Apply),
@@ -31,6 +31,11 @@ const TABLE: [(&str, Grant); 17] = [
     ("Log", Grant::Log),
     ("Why", Grant::Log),
     ("Health", Grant::Status),
+    ("Clients", Grant::Pins),
+    ("Authorize", Grant::Pins),
+    ("Revoke", Grant::Pins),
+    ("Succeed", Grant::Status),
+    ("Settle", Grant::Status),
 ];
 
 /// Why a call is refused.
@@ -78,6 +83,11 @@ impl Caller {
             name: self.name.clone(),
             grant: grant.clone(),
         })
+    }
+
+    /// Whether this caller may do all that these grants allow.
+    pub(crate) fn covers(&self, grants: &Grants) -> bool {
+        self.grants.cover(grants)
     }
 
     /// Whether configs of this caller may run commands.

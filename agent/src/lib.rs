@@ -29,6 +29,7 @@ pub mod lock;
 mod log;
 mod notes;
 mod orders;
+mod pinning;
 mod pins;
 mod prepare;
 mod process;

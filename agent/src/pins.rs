@@ -1,14 +1,14 @@
-//! The pins of the target's keystore: read, let go, and read again when the file changes.
+//! The pins of the target's keystore: read, let go, and read again when the file changes or a pin ends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
-use hpt_keystore::target::{self, PinnedClient};
+use hpt_keystore::target::{self, PinnedClient, TargetKeys};
 use hpt_keystore::{Keypair, LoadError, PublicKey};
 use hpt_transport::{AllowList, Pin};
 
@@ -25,8 +25,15 @@ pub(crate) struct Pins {
     own: PublicKey,
     allow: AllowList,
     callers: RwLock<HashMap<PublicKey, Arc<Caller>>>,
-    /// What the file was when it was read.
-    stamp: Mutex<Option<Stamp>>,
+    read: Mutex<Reading>,
+}
+
+/// The file as it was when it was read.
+#[derive(Default)]
+struct Reading {
+    stamp: Option<Stamp>,
+    /// When the next of its pins ends, in unix seconds.
+    due: Option<u64>,
 }
 
 /// Another file, or another content, has another one.
@@ -47,8 +54,8 @@ impl Stamp {
 }
 
 impl Pins {
-    /// Reads a target's keystore, and gives its own keys away.
-    pub(crate) fn load(path: &Path) -> Result<(Keypair, Self), LoadError> {
+    /// Reads a target's keystore at this time, and gives its own keys away.
+    pub(crate) fn load(path: &Path, now: u64) -> Result<(Keypair, Self), LoadError> {
         let stamp = Stamp::of(path).ok();
         let keys = target::load(path)?;
         let pins = Self {
@@ -56,9 +63,10 @@ impl Pins {
             own: keys.own.channel.public(),
             allow: AllowList::new(Vec::new()),
             callers: RwLock::default(),
-            stamp: Mutex::new(stamp),
+            read: Mutex::default(),
         };
-        pins.replace(keys.clients);
+        let due = pins.replace(keys.clients, now);
+        *pins.reading() = Reading { stamp, due };
         Ok((keys.own, pins))
     }
 
@@ -81,7 +89,7 @@ impl Pins {
         loop {
             tick.tick().await;
             let (pins, notes) = (Arc::clone(&self), Arc::clone(&notes));
-            let _ = tokio::task::spawn_blocking(move || pins.look(&notes)).await;
+            let _ = tokio::task::spawn_blocking(move || pins.look(&notes, None)).await;
         }
     }
 
@@ -99,22 +107,43 @@ impl Pins {
             let path = self.path.display();
             return Err(format!("{path} holds other keys of this target"));
         }
-        self.look(notes);
+        self.look(notes, None);
         Ok(self.caller(key))
     }
 
-    /// Reads the file again if it is another one by now. A file that cannot be read changes
-    /// nothing: it was replaced whole before, and what went wrong is said once.
-    fn look(&self, notes: &Notes) {
-        let now = Stamp::of(&self.path).ok();
-        let mut stamp = self
-            .stamp
+    /// Changes the keystore for a caller, which counts when this returns. May block.
+    pub(crate) fn change<T, E>(
+        &self,
+        by: &Caller,
+        notes: &Notes,
+        change: impl FnOnce(&Path) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let changed = change(&self.path)?;
+        self.look(notes, Some(by));
+        Ok(changed)
+    }
+
+    /// The keystore's content at this moment. May block.
+    pub(crate) fn read(&self) -> Result<TargetKeys, LoadError> {
+        target::load(&self.path)
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.read
             .lock()
-            .expect("nobody panics while holding the stamp");
-        if *stamp == now {
+            .expect("nobody panics while holding what was read")
+    }
+
+    /// Reads the file again if it is another one by now, or a pin of it has ended. A file that cannot be
+    /// read changes nothing: it was replaced whole before, and what went wrong is said once.
+    fn look(&self, notes: &Notes, by: Option<&Caller>) {
+        let now = Stamp::of(&self.path).ok();
+        let mut read = self.reading(); // held until it counts: whoever looks meanwhile waits for it
+        let is_due = read.due.is_some_and(|due| due <= notes.now());
+        if read.stamp == now && !is_due {
             return;
         }
-        *stamp = now; // held until it counts: whoever looks meanwhile waits for it
+        read.stamp = now;
         match target::load(&self.path) {
             Ok(keys) => {
                 if keys.own.channel.public() != self.own {
@@ -129,55 +158,67 @@ impl Pins {
                     keys.clients.len()
                 );
                 let before = self.known();
-                self.replace(keys.clients);
-                let entry = Entry::new(notes.now(), Kind::PinsChanged);
+                read.due = self.replace(keys.clients, notes.now());
+                let (time, kind) = (notes.now(), Kind::PinsChanged);
+                let entry = by.map_or_else(|| Entry::new(time, kind), |by| by.entry(time, kind));
                 notes.add(told_apart(entry, &before, &self.known()));
             }
             Err(error) => tracing::error!("{error}; the pins that were read before still count"),
         }
     }
 
-    /// All callers by their names.
-    fn known(&self) -> BTreeMap<String, Asked> {
+    /// What all callers may do, by their names and the fingerprints of their keys.
+    fn known(&self) -> Known {
         let callers = self.callers.read();
         let callers = callers.expect("nobody panics while holding the pins");
-        callers
-            .values()
-            .map(|caller| (caller.name.as_str().to_owned(), caller.asked()))
-            .collect()
+        let mut known = Known::new();
+        for caller in callers.values() {
+            let Asked { key, grants } = caller.asked();
+            let of_one = known.entry(caller.name.as_str().to_owned()).or_default();
+            of_one.insert((key, grants));
+        }
+        known
     }
 
-    fn replace(&self, clients: Vec<PinnedClient>) {
+    /// Lets these in, but for those whose pins have ended. Says when the next one does.
+    fn replace(&self, clients: Vec<PinnedClient>, now: u64) -> Option<u64> {
         let mut callers = HashMap::new();
         let mut allowed = Vec::new();
+        let mut due = None;
         for client in clients {
-            let key = client.identity.channel;
-            callers.insert(key, Arc::new(Caller::new(client.name, key, client.grants)));
-            allowed.push(Pin {
-                key,
-                psk: client.psk,
-            });
+            if client.until.is_some_and(|until| until <= now) {
+                continue;
+            }
+            due = due.into_iter().chain(client.until).min();
+            let next = client.next.map(|next| (next.identity.channel, next.psk));
+            for (key, psk) in [(client.identity.channel, client.psk)]
+                .into_iter()
+                .chain(next)
+            {
+                let caller = Caller::new(client.name.clone(), key, client.grants.clone());
+                callers.insert(key, Arc::new(caller));
+                allowed.push(Pin { key, psk });
+            }
         }
         *self
             .callers
             .write()
             .expect("nobody panics while holding the pins") = callers;
         self.allow.replace(allowed);
+        due
     }
 }
 
+/// Fingerprints and grants, by name.
+type Known = BTreeMap<String, BTreeSet<(String, String)>>;
+
 /// An entry with the names of those that came, went, or may do something else now.
-fn told_apart(
-    mut entry: Entry,
-    before: &BTreeMap<String, Asked>,
-    now: &BTreeMap<String, Asked>,
-) -> Entry {
-    let beyond = |these: &BTreeMap<String, Asked>, those: &BTreeMap<String, Asked>| {
+fn told_apart(mut entry: Entry, before: &Known, now: &Known) -> Entry {
+    let beyond = |these: &Known, those: &Known| {
         let names = these.keys().filter(|name| !those.contains_key(*name));
         names.cloned().collect::<Vec<_>>()
     };
-    let is_other =
-        |(name, asked): &(&String, &Asked)| before.get(*name).is_some_and(|b| b != *asked);
+    let is_other = |(name, asked): &(&String, &_)| before.get(*name).is_some_and(|b| b != *asked);
     let changed = now.iter().filter(is_other).map(|(name, _)| name.clone());
     for (what, names) in [
         ("added", beyond(now, before)),

@@ -95,7 +95,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`], before anything listens.
     pub fn new(options: Options) -> Result<Self, ServeError> {
-        let (own, pins) = Pins::load(&options.keystore)?;
+        let (own, pins) = Pins::load(&options.keystore, (options.clock)())?;
         let Keypair { channel, signing } = own;
         let (own, pins) = (LocalKey::new(channel), Arc::new(pins));
         let Options { places, runner, .. } = options;

@@ -371,6 +371,48 @@ impl Target for TargetService {
         });
         Ok(Response::new(ReceiverStream::new(told)))
     }
+
+    async fn clients(
+        &self,
+        _: Request<wire::ClientsRequest>,
+    ) -> Result<Response<wire::ClientsReply>, Status> {
+        Ok(Response::new(self.pinned_clients().await?))
+    }
+
+    async fn authorize(
+        &self,
+        request: Request<wire::AuthorizeRequest>,
+    ) -> Result<Response<wire::AuthorizeReply>, Status> {
+        let caller = caller(&request)?;
+        let reply = self.let_in(caller, request.into_inner()).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<wire::RevokeRequest>,
+    ) -> Result<Response<wire::RevokeReply>, Status> {
+        let caller = caller(&request)?;
+        let reply = self.let_go(caller, request.into_inner()).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn succeed(
+        &self,
+        request: Request<wire::SucceedRequest>,
+    ) -> Result<Response<wire::SucceedReply>, Status> {
+        let caller = caller(&request)?;
+        self.name_successor(caller, request.into_inner()).await?;
+        Ok(Response::new(wire::SucceedReply {}))
+    }
+
+    async fn settle(
+        &self,
+        request: Request<wire::SettleRequest>,
+    ) -> Result<Response<wire::SettleReply>, Status> {
+        self.settle_keys(caller(&request)?).await?;
+        Ok(Response::new(wire::SettleReply {}))
+    }
 }
 
 fn to_wire(drift: Drift) -> wire::Drift {

@@ -172,10 +172,12 @@ fn uses(verb: &str) -> Vec<&'static str> {
     const KEYS: &[&str] = &["keystore", "passphrase_fd"];
     let all: &[&[&str]] = match verb {
         "plan" | "provision" | "facts" | "drift" => &[ONE, MANY, &["root"], KEYS],
-        "status" | "ping" => &[ONE, MANY, KEYS],
+        "status" | "ping" | "list-client-keys" | "authorize" | "revoke" | "rotate-client-keys" => {
+            &[ONE, MANY, KEYS]
+        }
         "undo" | "why" => &[ONE, &["root"], KEYS],
         "attach" | "cancel" | "log" | "audit" | "install" => &[ONE, KEYS],
-        "gen-client-keys" => &[KEYS],
+        "gen-client-keys" | "accept" => &[KEYS],
         "gen-target-keys" => &[&["target", "ip", "port", "keystore"]],
         "check" | "explain" => &[&["target", "inventory"]],
         "show" | "remove" | "seal" => &[&["target", "keystore"]],

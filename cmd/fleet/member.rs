@@ -6,18 +6,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hpt_keystore::TargetName;
-use hpt_keystore::client::KnownTarget;
-use hpt_transport::LocalKey;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::error::Exit;
+use crate::keys::Reach;
 use crate::terminal::Told;
 
 /// One target of many.
 pub(crate) struct Member {
     pub(crate) name: TargetName,
     /// Read once for all of them.
-    keys: Option<(LocalKey, KnownTarget)>,
+    keys: Option<Reach>,
     ask: mpsc::UnboundedSender<Question>,
     begun: Begun,
 }
@@ -51,21 +50,17 @@ pub(super) struct Ended {
 }
 
 impl Member {
-    pub(super) fn new(
-        key: LocalKey,
-        target: KnownTarget,
-        ask: mpsc::UnboundedSender<Question>,
-    ) -> Self {
+    pub(super) fn new(reach: Reach, ask: mpsc::UnboundedSender<Question>) -> Self {
         Self {
-            name: target.name.clone(),
-            keys: Some((key, target)),
+            name: reach.target.name.clone(),
+            keys: Some(reach),
             ask,
             begun: Begun::default(),
         }
     }
 
-    /// The client's key and what it knows of the target; the first to ask has them.
-    pub(crate) fn take_keys(&mut self) -> Option<(LocalKey, KnownTarget)> {
+    /// What it takes to reach it; the first to ask has that.
+    pub(crate) fn take_keys(&mut self) -> Option<Reach> {
         self.keys.take()
     }
 

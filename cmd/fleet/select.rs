@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use hpt_keystore::TargetName;
-use hpt_keystore::client::{self, ClientKeys, FindError};
+use hpt_keystore::client::{self, FindError};
 use hpt_provisioner::inventory::Pattern;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -34,7 +34,8 @@ impl Context {
         };
         let pattern = Pattern::parse(pattern, &mut read_list).map_err(|why| bad(&why))?;
         let path = self.keystore()?;
-        let ClientKeys { own, targets, .. } = client::load(&path)?;
+        let keys = client::load(&path)?;
+        let targets = &keys.targets;
         let pinned: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
         for name in pattern.plain_names() {
             if !pinned.contains(name.as_str()) {
@@ -56,17 +57,13 @@ impl Context {
         }
         let count = targets.len();
         let is_meant = |name: &TargetName| inventory.is_meant(&pattern, name.as_str());
-        let mut meant: Vec<_> = targets
-            .into_iter()
-            .filter(|target| is_meant(&target.name))
-            .collect();
-        if meant.is_empty() {
+        if !targets.iter().any(|target| is_meant(&target.name)) {
             let why = format_args!("means none of {}", plural(count, "target"));
             return Err(bad(&why).hint("`hpt list-target-keys` lists them"));
         }
-        meant.sort_by(|a, b| naturally(a.name.as_str(), b.name.as_str()));
-        let key = self.open(own)?;
-        let member = |target| Member::new(key.clone(), target, ask.clone());
+        let mut meant = self.reach_all(keys, |target| is_meant(&target.name))?;
+        meant.sort_by(|a, b| naturally(a.target.name.as_str(), b.target.name.as_str()));
+        let member = |reach| Member::new(reach, ask.clone());
         Ok(meant.into_iter().map(member).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Keystores, targets and fingerprints, as a person reads them and as objects for programs.
 
-use hpt_keystore::client::KnownTarget;
+use hpt_keystore::client::{Behind, KnownTarget};
 use hpt_keystore::target::PinnedClient;
 use hpt_keystore::{Identity, Role};
 use serde::Serialize;
@@ -48,6 +48,13 @@ pub(crate) fn target(target: &KnownTarget) -> String {
         rows.push(("address", address.to_string()));
     }
     rows.push(("added", day(target.added_at)));
+    let behind = target.behind.as_ref().map(|behind| match behind {
+        Behind::Follows { .. } => {
+            "it knows your keys before these, and follows at its next contact"
+        }
+        Behind::Unsettled => "it knows yours and those before, which go at its next contact",
+    });
+    rows.extend(behind.map(|words| ("your keys", words.to_owned())));
     titled(target.name.as_str(), rows)
 }
 

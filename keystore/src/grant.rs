@@ -120,6 +120,13 @@ impl Grants {
         self.listed.contains(grant) || (self.every_call && matches!(grant, Grant::Call(_)))
     }
 
+    /// Whether it allows all that another allows.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        let calls = self.every_call || !other.every_call;
+        calls && other.listed.iter().all(|grant| self.allows(grant))
+    }
+
     /// Reads words separated by blanks; `call:*` is every call.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ read!(true: StatusRequest, FactsRequest, MissingBlobsRequest, PutBlobsRequest, P
 read!(true: ApplyRequest, AttachRequest, CancelRequest, ConfirmRequest, PlanUndoRequest, UndoRequest, HealthRequest);
 read!(false: StatusReply, FactsReply, MissingBlobsReply, PutBlobsReply, PlanReply, ApplyEvent, CancelReply, PlanUndoReply);
 read!(true: AuditHeadRequest, AwaitFreeRequest, DriftRequest, LogRequest, WhyRequest);
+read!(true: ClientsRequest, AuthorizeRequest, RevokeRequest, SucceedRequest, SettleRequest);
+read!(false: ClientsReply, AuthorizeReply, RevokeReply, SucceedReply, SettleReply);
 read!(false: AuditHeadReply, AwaitFreeReply, DriftReply, LogReply, WhyReply, HealthReply, ConfirmReply);
 
 /// prost, which passes over fields that it does not know. In a request such a field asks for

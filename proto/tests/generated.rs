@@ -24,6 +24,8 @@ const UNPRINTABLE: &[&str] = &[
     "KeptOrder",
     "Record",
     "Record.record",
+    "AuthorizeRequest",
+    "SucceedRequest",
 ];
 
 fn generate(out: &Path) -> String {

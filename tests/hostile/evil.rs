@@ -397,6 +397,52 @@ impl Target for Evil {
     ) -> Result<Response<Self::UndoStream>, Status> {
         Err(Status::permission_denied(EVIL))
     }
+
+    async fn clients(
+        &self,
+        _: Request<wire::ClientsRequest>,
+    ) -> Result<Response<wire::ClientsReply>, Status> {
+        let keys = hpt_keystore::Keypair::generate().identity().to_bytes();
+        Ok(Response::new(wire::ClientsReply {
+            clients: vec![wire::Client {
+                name: EVIL.to_owned(),
+                identity: keys.into(),
+                grants: EVIL.to_owned(),
+                added_at: u64::MAX,
+                until: u64::MAX,
+                next: vec![0; 3],
+            }],
+        }))
+    }
+
+    async fn authorize(
+        &self,
+        _: Request<wire::AuthorizeRequest>,
+    ) -> Result<Response<wire::AuthorizeReply>, Status> {
+        Err(Status::already_exists(EVIL))
+    }
+
+    async fn revoke(
+        &self,
+        _: Request<wire::RevokeRequest>,
+    ) -> Result<Response<wire::RevokeReply>, Status> {
+        let name = EVIL.to_owned();
+        Ok(Response::new(wire::RevokeReply { name }))
+    }
+
+    async fn succeed(
+        &self,
+        _: Request<wire::SucceedRequest>,
+    ) -> Result<Response<wire::SucceedReply>, Status> {
+        Err(Status::permission_denied(EVIL))
+    }
+
+    async fn settle(
+        &self,
+        _: Request<wire::SettleRequest>,
+    ) -> Result<Response<wire::SettleReply>, Status> {
+        Err(Status::permission_denied(EVIL))
+    }
 }
 
 /// A record that is as good as any, but for its words.

@@ -92,6 +92,16 @@ impl Dialer {
         }
     }
 
+    /// The same target, by other keys of this client.
+    #[must_use]
+    pub fn with_keys(&self, local: LocalKey, psk: Arc<Psk>) -> Self {
+        Self {
+            local,
+            psk,
+            ..self.clone()
+        }
+    }
+
     /// With another limit than 10 seconds on the whole of a dial.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {

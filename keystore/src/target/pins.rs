@@ -44,8 +44,8 @@ pub enum ClientPinError {
     },
     /// Nobody would be left who may do everything.
     #[error(
-        "{name} is the last client that may do everything here for ever: without it nobody could let \
-         anybody in"
+        "{name} is the last client that may do everything here for ever, and without it nobody could \
+         let anybody in: let another in first, or force the lockout"
     )]
     LastOperator {
         /// Its name.

@@ -5,7 +5,7 @@ use std::path::Path;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{PinnedClient, keys_of};
+use super::{PinnedClient, TargetKeys, keys_of};
 use crate::identity::{Identity, Role};
 use crate::key::{Psk, PublicKey};
 use crate::name::ClientName;
@@ -55,6 +55,9 @@ pub enum SucceedError {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// Whoever holds the client's channel key need not hold the other.
+    #[error("the client has not signed for these keys")]
+    Signature,
     /// The keys are pinned as another client's.
     #[error("these keys are already pinned as {name}")]
     SameKey {
@@ -63,14 +66,26 @@ pub enum SucceedError {
     },
 }
 
-/// Has the client that holds the key `of` be known by these keys as well, from now on. Those that were named
-/// before and never used are forgotten.
+/// What the holder of some keys signs to have others follow them at a target.
+#[must_use]
+pub fn statement(target: &Identity, next: &Identity) -> Vec<u8> {
+    [b"hpt1 succession", &target.to_bytes()[..], &next.to_bytes()].concat()
+}
+
+/// Has the client that holds the key `of` be known by these keys as well, from now on; its signing key has
+/// signed the [`statement`] of that. Those that were named before and never used are forgotten.
 ///
 /// # Errors
-/// [`SucceedError::SameKey`] when another client has them.
-pub fn succeed(path: &Path, of: &PublicKey, next: Successor) -> Result<ClientName, SucceedError> {
+/// [`SucceedError::SameKey`] when another client has them, [`SucceedError::Signature`] when the client has
+/// not signed for them.
+pub fn succeed(
+    path: &Path,
+    of: &PublicKey,
+    next: Successor,
+    signature: &[u8; 64],
+) -> Result<ClientName, SucceedError> {
     Store::update(path, Role::Target, |store| {
-        let clients = keys_of(store).map_err(Unfit::at(path))?.clients;
+        let TargetKeys { own, clients, .. } = keys_of(store).map_err(Unfit::at(path))?;
         let key = next.identity.channel;
         let has = |client: &PinnedClient, key| client.channels().any(|(own, _)| own == key);
         if let Some(other) = clients
@@ -82,6 +97,11 @@ pub fn succeed(path: &Path, of: &PublicKey, next: Successor) -> Result<ClientNam
         }
         let mut client = find(path, clients, of)?;
         client.settle(of);
+        let said = statement(&own.identity(), &next.identity);
+        let signer = client.identity.signing;
+        signer
+            .verify(&said, signature)
+            .map_err(|_| SucceedError::Signature)?;
         if client.identity.channel != key {
             client.next = Some(next);
         }
@@ -141,13 +161,14 @@ mod tests {
     struct Bench {
         _dir: tempfile::TempDir,
         path: std::path::PathBuf,
-        first: Identity,
+        own: Identity,
+        first: Keypair,
     }
 
-    fn client(name: &str) -> PinnedClient {
+    fn client(name: &str, keys: &Keypair) -> PinnedClient {
         PinnedClient {
             name: ClientName::parse(name).unwrap(),
-            identity: Keypair::generate().identity(),
+            identity: keys.identity(),
             psk: Psk::generate(),
             grants: Grants::parse("status plan").unwrap(),
             added_at: 5,
@@ -159,25 +180,35 @@ mod tests {
     fn bench() -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keystore.db");
-        let (laptop, desk) = (client("laptop"), client("desk"));
-        let first = laptop.identity;
-        write_new(&path, Keypair::generate(), &[laptop, desk], Existing::Keep).unwrap();
+        let (own, first) = (Keypair::generate(), Keypair::generate());
+        let laptop = client("laptop", &first);
+        let desk = client("desk", &Keypair::generate());
+        let identity = own.identity();
+        write_new(&path, own, &[laptop, desk], Existing::Keep).unwrap();
         Bench {
             _dir: dir,
             path,
+            own: identity,
             first,
         }
     }
 
-    fn next() -> Successor {
+    fn next(keys: &Keypair) -> Successor {
         Successor {
-            identity: Keypair::generate().identity(),
+            identity: keys.identity(),
             psk: Psk::generate(),
             added_at: 6,
         }
     }
 
     impl Bench {
+        /// What the holder of `of` asks for who has `next` by now.
+        fn succeed(&self, of: &Keypair, next: Successor) -> Result<ClientName, SucceedError> {
+            let said = statement(&self.own, &next.identity);
+            let signature = of.signing.sign(&said);
+            succeed(&self.path, &of.channel.public(), next, &signature)
+        }
+
         fn laptop(&self) -> PinnedClient {
             load(&self.path).unwrap().clients.pop().unwrap()
         }
@@ -192,15 +223,13 @@ mod tests {
     #[test]
     fn new_keys_come_beside_the_old_and_then_instead() {
         let bench = bench();
-        let (old, new) = (bench.first.channel, next());
-        let key = new.identity.channel;
-        assert_eq!(succeed(&bench.path, &old, new).unwrap().as_str(), "laptop");
+        let new = Keypair::generate();
+        let (old, key) = (bench.first.channel.public(), new.channel.public());
+        let named = bench.succeed(&bench.first, next(&new)).unwrap();
+        assert_eq!(named.as_str(), "laptop");
         assert_eq!(bench.let_in(), [old, key]);
-        assert!(
-            !settle(&bench.path, &old).unwrap(),
-            "it came by the old ones"
-        );
-        assert_eq!(bench.let_in(), [old, key]);
+        let came_by_old = settle(&bench.path, &old).unwrap();
+        assert!(!came_by_old && bench.let_in() == [old, key]);
         assert!(settle(&bench.path, &key).unwrap());
         assert!(!settle(&bench.path, &key).unwrap());
         let laptop = bench.laptop();
@@ -217,34 +246,43 @@ mod tests {
     #[test]
     fn a_chain_is_never_longer_than_two() {
         let bench = bench();
-        let (one, two, three) = (next(), next(), next());
-        let old = bench.first.channel;
-        let keys = [&one, &two, &three].map(|next| next.identity.channel);
-        succeed(&bench.path, &old, one).unwrap();
-        succeed(&bench.path, &old, two).unwrap();
-        assert_eq!(bench.let_in(), [old, keys[1]]);
-        succeed(&bench.path, &keys[1], three).unwrap();
-        assert_eq!(bench.let_in(), [keys[1], keys[2]]);
-        let same = Successor {
-            identity: bench.laptop().identity,
-            ..next()
-        };
-        succeed(&bench.path, &keys[1], same).unwrap();
-        assert_eq!(bench.let_in(), [keys[1], keys[2]], "it is known by these");
+        let keys = [(); 3].map(|()| Keypair::generate());
+        let public = keys.each_ref().map(|keys| keys.channel.public());
+        let old = bench.first.channel.public();
+        bench.succeed(&bench.first, next(&keys[0])).unwrap();
+        bench.succeed(&bench.first, next(&keys[1])).unwrap();
+        assert_eq!(bench.let_in(), [old, public[1]]);
+        bench.succeed(&keys[1], next(&keys[2])).unwrap();
+        assert_eq!(bench.let_in(), [public[1], public[2]]);
+        bench.succeed(&keys[1], next(&keys[1])).unwrap();
+        assert_eq!(bench.let_in(), [public[1], public[2]], "it has these");
     }
 
     #[test]
-    fn the_keys_of_another_follow_nobody() {
+    fn nobody_else_can_say_what_follows() {
         let bench = bench();
+        let (new, stranger) = (Keypair::generate(), Keypair::generate());
         let desk = load(&bench.path).unwrap().clients.swap_remove(0);
         let taken = Successor {
             identity: desk.identity,
-            ..next()
+            ..next(&new)
         };
-        let refused = succeed(&bench.path, &bench.first.channel, taken);
+        let refused = bench.succeed(&bench.first, taken);
         assert!(matches!(refused, Err(SucceedError::SameKey { name }) if name == desk.name));
-        let stranger = Keypair::generate().identity().channel;
-        let refused = succeed(&bench.path, &stranger, next());
+        let refused = bench.succeed(&stranger, next(&new));
         assert!(matches!(refused, Err(SucceedError::NotPinned { .. })));
+        // The channel key alone, as a thief may have it; and a statement for another target.
+        let thief = Keypair {
+            channel: crate::SecretKey::from_bytes((*bench.first.channel.expose()).into()),
+            signing: crate::SigningKey::generate(),
+        };
+        let refused = bench.succeed(&thief, next(&new));
+        assert!(matches!(refused, Err(SucceedError::Signature)));
+        let elsewhere = statement(&stranger.identity(), &new.identity());
+        let signature = bench.first.signing.sign(&elsewhere);
+        let of = bench.first.channel.public();
+        let refused = succeed(&bench.path, &of, next(&new), &signature);
+        assert!(matches!(refused, Err(SucceedError::Signature)));
+        assert_eq!(bench.let_in(), [of]);
     }
 }
