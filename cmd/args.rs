@@ -14,9 +14,9 @@ use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
     accept, attach, audit, authorize, backup, cancel, check, completion, drift, explain, facts,
-    fix, fmt, gen_client_keys, gen_target_keys, guard, install, list_client_keys, list_target_keys,
-    log, man, passphrase, ping, plan, provision, remove, rename, restore, retry, revoke,
-    rotate_client_keys, run, schema, seal, serve, show, status, undo, unit_file, why,
+    fix, fmt, gen_client_keys, gen_target_keys, guard, install, invite, join, list_client_keys,
+    list_target_keys, log, man, passphrase, ping, plan, provision, remove, rename, restore, retry,
+    revoke, rotate_client_keys, run, schema, seal, serve, show, status, undo, unit_file, why,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -128,6 +128,10 @@ pub(crate) enum Verb {
     Rename(rename::Args),
     /// Forget a target
     Remove(remove::Args),
+    /// Have a host make keys of its own, and pin it
+    Invite(invite::Args),
+    /// On a host: make keys of its own for whoever has invited it
+    Join(join::Args),
     /// Show whom a target lets in, and what they may do
     ListClientKeys(list_client_keys::Args),
     /// Have targets let another client in

@@ -154,7 +154,11 @@ fn grants(text: &str) -> Result<Grants, String> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let time = hpt_provisioner::time::parse(text)?;
+    let time = match text.strip_suffix('d').map(str::parse) {
+        Some(Ok(days @ 1..=36_500)) => Duration::from_hours(days * 24),
+        Some(_) => return Err("write 30d, or 12h".to_owned()),
+        None => hpt_provisioner::time::parse(text)?,
+    };
     if time.as_secs() == 0 {
         return Err("it is at least a second".to_owned());
     }

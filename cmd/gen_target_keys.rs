@@ -157,7 +157,7 @@ pub(crate) fn address(
 }
 
 /// `user-host` with whatever a name cannot have left out.
-fn own_name() -> ClientName {
+pub(crate) fn own_name() -> ClientName {
     let host = rustix::system::uname()
         .nodename()
         .to_string_lossy()

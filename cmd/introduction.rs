@@ -22,7 +22,13 @@ pub(crate) struct Introduced {
 pub(crate) fn write(by: &Keypair, to: &Identity, target: &KnownTarget) -> String {
     let address = target.address.as_ref().map_or("", Address::as_str);
     let text = format!("{}\n{address}", target.name);
-    let said = said(to, &target.identity, target.psk.expose(), &text);
+    let said = said(
+        &by.identity(),
+        to,
+        &target.identity,
+        target.psk.expose(),
+        &text,
+    );
     let value = [
         &by.identity().to_bytes()[..],
         &by.signing.sign(&said),
@@ -58,7 +64,7 @@ pub(crate) fn read(own: &Keypair, line: &str, now: u64) -> Result<Introduced, &'
     let psk: [u8; 32] = fixed[192..].try_into().expect("32 bytes");
     let psk = Zeroizing::new(psk);
     let text = std::str::from_utf8(text).map_err(|_| malformed)?;
-    let said = said(&own.identity(), &target, &psk, text);
+    let said = said(&by, &own.identity(), &target, &psk, text);
     let signed = by.signing.verify(&said, signature);
     signed.map_err(|_| "its author has not signed it")?;
     let (name, address) = text.split_once('\n').ok_or(malformed)?;
@@ -77,9 +83,16 @@ pub(crate) fn read(own: &Keypair, line: &str, now: u64) -> Result<Introduced, &'
     Ok(Introduced { by, target })
 }
 
-fn said(to: &Identity, target: &Identity, psk: &[u8; 32], text: &str) -> Zeroizing<Vec<u8>> {
+fn said(
+    by: &Identity,
+    to: &Identity,
+    target: &Identity,
+    psk: &[u8; 32],
+    text: &str,
+) -> Zeroizing<Vec<u8>> {
     let parts = [
         SIGNED,
+        &by.to_bytes(),
         &to.to_bytes(),
         &target.to_bytes(),
         psk,

@@ -40,6 +40,8 @@ mod heads;
 mod install;
 mod introduction;
 mod inventory;
+mod invite;
+mod join;
 mod keys;
 mod list_client_keys;
 mod list_target_keys;
@@ -101,7 +103,10 @@ fn main() -> ExitCode {
         Ok(line) => line,
         Err(exit) => return exit.code().into(),
     };
-    let is_daemon = matches!(line.verb, Some(args::Verb::Serve(_) | args::Verb::Guard(_)));
+    let is_daemon = matches!(
+        line.verb,
+        Some(args::Verb::Serve(_) | args::Verb::Join(_) | args::Verb::Guard(_))
+    );
     logging::start(line.global.verbose, is_daemon);
     let mut context = Context::new(&line.global);
     let exit = match guarded(|| run_verb(line, &mut context)) {
@@ -171,6 +176,8 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::ListTargetKeys(args) => list_target_keys::run(&args, context),
         Verb::Show(args) => show::run(&args, context),
         Verb::Rename(args) => rename::run(&args, context),
+        Verb::Invite(args) => invite::run(&args, context),
+        Verb::Join(args) => join::run(&args, context),
         Verb::ListClientKeys(args) => list_client_keys::run(&args, context),
         Verb::Authorize(args) => authorize::run(&args, context),
         Verb::Accept(args) => accept::run(&args, context),

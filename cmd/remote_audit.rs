@@ -34,7 +34,7 @@ impl Alarm {
         terminal.complain(format_args!(
             "{FAILED}warning{FAILED:#}: {name}'s audit was cut or forked: {why}\n  \
              hint: `hpt --target {name} audit verify` reads all of it; somebody with root there has \
-             changed it, or its state was lost\n  \
+             changed it, its state was lost, or another host answers with a copy of its keys\n  \
              hint: `hpt --target {name} audit accept` goes on from what is there now"
         ));
         terminal.json(&Object {

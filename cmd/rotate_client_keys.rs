@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         }
         context.global.on = Some(names.join(" | "));
     }
-    each(context, &[], Work::Changes, of_one)
+    each(context, &[], Work::Reads, of_one)
 }
 
 fn is_late(target: &KnownTarget) -> bool {

@@ -110,7 +110,9 @@ mod tests {
     const CONTRACT: &str = include_str!("../../proto/target.proto");
 
     fn rpcs() -> Vec<&'static str> {
-        let names = CONTRACT
+        let (_, target) = CONTRACT.split_once("service Target {").unwrap();
+        let (target, _) = target.split_once("\n}").unwrap();
+        let names = target
             .lines()
             .filter_map(|line| line.trim().strip_prefix("rpc "));
         names.map(|rest| rest.split('(').next().unwrap()).collect()

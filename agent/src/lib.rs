@@ -22,6 +22,7 @@ mod gate;
 mod grants;
 pub mod guard;
 mod intake;
+mod join;
 pub mod journal;
 pub mod kept;
 mod ledger;
@@ -58,6 +59,7 @@ use hpt_proto::wire::RunRequest;
 
 use crate::audit::Asked;
 
+pub use join::{JoinError, join};
 pub use put::PutError;
 pub use runner::Runner;
 pub use serve::{Options, ServeError, Server, serve};

@@ -176,12 +176,13 @@ fn uses(verb: &str) -> Vec<&'static str> {
             &[ONE, MANY, KEYS]
         }
         "undo" | "why" => &[ONE, &["root"], KEYS],
-        "attach" | "cancel" | "log" | "audit" | "install" => &[ONE, KEYS],
+        "attach" | "cancel" | "log" | "audit" | "install" | "invite" => &[ONE, KEYS],
         "gen-client-keys" | "accept" => &[KEYS],
         "gen-target-keys" => &[&["target", "ip", "port", "keystore"]],
         "check" | "explain" => &[&["target", "inventory"]],
         "show" | "remove" | "seal" => &[&["target", "keystore"]],
         "serve" => &[&["port", "root", "keystore"]],
+        "join" => &[&["port", "keystore"]],
         "schema" | "fmt" | "fix" | "unit-file" | "completion" | "man" | "run" | "guard" => &[],
         _ => &[&["keystore"]],
     };
@@ -203,7 +204,7 @@ pub(super) fn spread(command: Command) -> Command {
                 ("gen-target-keys", "ip") => {
                     arg.help("Where it will be reached, which is stored: an address or name, perhaps with :PORT")
                 }
-                ("serve", "port") => arg.help("Listen on this port, if not on 6632"),
+                ("serve" | "join", "port") => arg.help("Listen on this port, if not on 6632"),
                 _ => arg,
             }
         });

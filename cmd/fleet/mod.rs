@@ -37,7 +37,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// What is done with targets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// They are asked something.
+    /// They are asked something, or it shows otherwise who was not done.
     Reads,
     /// They are changed.
     Changes,

@@ -198,7 +198,7 @@ fn keys(
 }
 
 /// Asks the host over hpt's own channel, as soon as it can answer.
-fn prove(name: &TargetName, context: &mut Context) -> Result<(), CommandError> {
+pub(crate) fn prove(name: &TargetName, context: &mut Context) -> Result<(), CommandError> {
     let began = Instant::now();
     runtime()?.block_on(async {
         loop {

@@ -26,6 +26,8 @@ read!(true: ApplyRequest, AttachRequest, CancelRequest, ConfirmRequest, PlanUndo
 read!(false: StatusReply, FactsReply, MissingBlobsReply, PutBlobsReply, PlanReply, ApplyEvent, CancelReply, PlanUndoReply);
 read!(true: AuditHeadRequest, AwaitFreeRequest, DriftRequest, LogRequest, WhyRequest);
 read!(true: ClientsRequest, AuthorizeRequest, RevokeRequest, SucceedRequest, SettleRequest);
+read!(true: MeetRequest, WelcomeRequest);
+read!(false: MeetReply, WelcomeReply);
 read!(false: ClientsReply, AuthorizeReply, RevokeReply, SucceedReply, SettleReply);
 read!(false: AuditHeadReply, AwaitFreeReply, DriftReply, LogReply, WhyReply, HealthReply, ConfirmReply);
 

@@ -26,6 +26,7 @@ const UNPRINTABLE: &[&str] = &[
     "Record.record",
     "AuthorizeRequest",
     "SucceedRequest",
+    "MeetReply",
 ];
 
 fn generate(out: &Path) -> String {

@@ -16,14 +16,14 @@ const MOTD: &str =
     "[[file]]\npath = \"/motd\"\ncontent = \"{{ vars.text }}\\n\"\n[vars]\ntext = \"hello\"\n";
 
 /// `web-1` and so on, each a directory of its own.
-struct Fleet {
-    place: Place,
-    ports: Vec<u16>,
-    servers: Vec<Option<Child>>,
+pub(super) struct Fleet {
+    pub(super) place: Place,
+    pub(super) ports: Vec<u16>,
+    pub(super) servers: Vec<Option<Child>>,
 }
 
 impl Fleet {
-    fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize) -> Self {
         let place = Place::new();
         place.ok(&["remove", "web1"]);
         let held: Vec<_> = (0..count)
@@ -54,13 +54,13 @@ impl Fleet {
     }
 
     /// All of them serve.
-    fn serving(count: usize) -> Self {
+    pub(super) fn serving(count: usize) -> Self {
         let mut fleet = Self::new(count);
         (0..count).for_each(|at| fleet.serve(at));
         fleet
     }
 
-    fn serve(&mut self, at: usize) {
+    pub(super) fn serve(&mut self, at: usize) {
         let (name, port) = (name(at), self.ports[at].to_string());
         let (keystore, root) = (format!("{name}.keystore"), format!("root-{name}"));
         let state = format!("state-{name}");
@@ -89,7 +89,7 @@ impl Fleet {
         }
     }
 
-    fn stop(&mut self, at: usize) {
+    pub(super) fn stop(&mut self, at: usize) {
         if let Some(mut server) = self.servers[at].take() {
             server.kill().unwrap();
             server.wait().unwrap();
@@ -107,12 +107,12 @@ impl Drop for Fleet {
     }
 }
 
-fn name(at: usize) -> String {
+pub(super) fn name(at: usize) -> String {
     format!("web-{}", at + 1)
 }
 
 /// How each has ended, by `--json`.
-fn states(out: &str) -> Vec<String> {
+pub(super) fn states(out: &str) -> Vec<String> {
     let objects = out
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
