@@ -16,7 +16,8 @@ use crate::{
     accept, attach, audit, authorize, backup, cancel, check, completion, drift, explain, facts,
     fix, fmt, gen_client_keys, gen_target_keys, guard, install, invite, join, list_client_keys,
     list_target_keys, log, man, passphrase, ping, plan, provision, remove, rename, restore, retry,
-    revoke, rotate_client_keys, run, schema, seal, serve, show, status, undo, unit_file, why,
+    revoke, rotate_client_keys, run, schema, seal, serve, show, status, undo, unit_file, upgrade,
+    why,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -120,6 +121,8 @@ pub(crate) enum Verb {
     GenTargetKeys(gen_target_keys::Args),
     /// Install hpt on a host, by your own ssh
     Install(install::Args),
+    /// Put this hpt in the place of the one on a target
+    Upgrade(upgrade::Args),
     /// List the targets that are pinned here
     ListTargetKeys(list_target_keys::Args),
     /// Show a keystore, or one target in it

@@ -83,6 +83,7 @@ mod succession;
 mod terminal;
 mod undo;
 mod unit_file;
+mod upgrade;
 mod upload;
 mod wait;
 mod why;
@@ -173,6 +174,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::GenClientKeys(args) => gen_client_keys::run(&args, context),
         Verb::GenTargetKeys(args) => gen_target_keys::run(&args, context),
         Verb::Install(args) => install::run(&args, context),
+        Verb::Upgrade(args) => upgrade::run(&args, context),
         Verb::ListTargetKeys(args) => list_target_keys::run(&args, context),
         Verb::Show(args) => show::run(&args, context),
         Verb::Rename(args) => rename::run(&args, context),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use hpt_proto::wire::{
     ApplyEvent, ApplyRequest, AttachRequest, CancelRequest, PlanUndoReply, PlanUndoRequest,
-    UndoRequest,
+    UndoRequest, UpgradeRequest,
 };
 use hpt_proto::{Begun, End, Running, Told, Undone};
 use hpt_provisioner::config::File;
+use hpt_provisioner::host::Hash;
 use hpt_provisioner::report::{Event, REBOOTS};
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status, Streaming};
@@ -175,6 +176,36 @@ impl Remote {
         let (by, stays) = (reply.undone_by, reply.stays);
         let undone = (!by.is_empty()).then_some(Undone { by, stays });
         Ok((reply.run.unwrap_or_default().into(), undone))
+    }
+
+    /// Puts a program that it has got already in the place of the hpt there.
+    pub(crate) async fn upgrade(
+        &mut self,
+        hash: Hash,
+        window: Duration,
+    ) -> Result<End, CommandError> {
+        let request = UpgradeRequest {
+            hash: hash.as_bytes().to_vec(),
+            confirm: u32::try_from(window.as_secs()).unwrap_or(u32::MAX),
+        };
+        let reply = self.client.upgrade(request).await;
+        let events = reply.map_err(|status| self.cannot_upgrade(&status))?;
+        // What it does is known beforehand; how it ends counts.
+        let mut nothing = |_| {};
+        let hearing = Hearing {
+            // Half of an upgrade is none.
+            interrupt: Interrupt::Leaves,
+            ..Hearing::new(&[], 0, &mut nothing)
+        };
+        self.hear_out(hearing, events.into_inner()).await
+    }
+
+    fn cannot_upgrade(&self, status: &Status) -> CommandError {
+        let error = self.refused(status);
+        if status.code() != Code::Unimplemented {
+            return error;
+        }
+        error.hint("bring it a newer hpt once as it came to have this one; `hpt upgrade` does it from then on")
     }
 
     async fn stop(&self, run: String) -> Result<(), String> {

@@ -12,6 +12,7 @@ use crate::print::style::BOLD;
 use crate::print::{interrupted, json, listed, span};
 use crate::remote::Remote;
 use crate::terminal::visible;
+use crate::upgrade::program;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
@@ -21,6 +22,8 @@ struct Status<'a> {
     event: &'static str,
     target: &'a str,
     version: &'a str,
+    /// The hash of the program that answers.
+    program: String,
     hostname: &'a str,
     system: &'a str,
     uptime: u64,
@@ -159,6 +162,7 @@ async fn of_one(context: &mut Context) -> Result<Exit, CommandError> {
         event: "status",
         target: name.as_str(),
         version: &reply.version,
+        program: program(&reply.program),
         hostname: &reply.hostname,
         system: &reply.system,
         uptime: reply.uptime,

@@ -122,7 +122,7 @@ impl TargetService {
     }
 
     /// Starts the process of a run, and tells what the run tells.
-    async fn run(
+    pub(crate) async fn run(
         &self,
         order: RunRequest,
         running: &Running,

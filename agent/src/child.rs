@@ -85,6 +85,10 @@ fn perform(from: &mut dyn Read, hear: &mut dyn FnMut(Told)) -> Result<End, Child
         grants: request.grants,
     };
     let guardian = Guardian::new(request.unit, request.serving).map_err(RunError::NoGuardian)?;
+    if let Some(upgrade) = &request.upgrade {
+        let (new, window) = upgrade.parse()?;
+        return Ok(site.upgrade(new, window, running, &asked, &guardian, hear)?);
+    }
     Ok(if request.undo.is_empty() {
         let apply = request.apply.ok_or(missing)?;
         let order = Order {

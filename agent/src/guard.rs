@@ -3,10 +3,10 @@
 //! whatever the run has made of hpt; one that a boot starts has a copy.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hpt_proto::wire::RunRequest;
 use hpt_proto::{Running, Undone};
@@ -21,12 +21,14 @@ use crate::confirm::{Confirmation, Stage, Trouble, now};
 use crate::journal::{Journals, Standing, name_run};
 use crate::lock;
 use crate::run::{RunError, Site};
-use crate::runner::{PATH, Runner};
+use crate::runner::{PATH, Runner, start_lasting_guardian};
 use crate::standby;
 use crate::undo::Reverted;
 
 /// From one look at whether all that are not decided are looked after to the next.
 const EACH: Duration = Duration::from_secs(1);
+/// How long the process that guards a run may take to begin.
+const BEGINS: Duration = Duration::from_secs(10);
 /// From one look at what has become of a run to the next.
 const LOOK: Duration = Duration::from_millis(50);
 /// The time before the second try to undo a run; it doubles with each that fails, up to the longest.
@@ -60,6 +62,11 @@ impl Guardian {
     /// As a server that starts runs so has it.
     pub(crate) fn of(runner: Runner, serving: String) -> Self {
         Self { runner, serving }
+    }
+
+    /// The unit of `hpt serve`; empty if it has none.
+    pub(crate) fn serving(&self) -> &str {
+        &self.serving
     }
 
     /// Arms a run and has a process look after it, which does so when this returns.
@@ -121,7 +128,27 @@ impl Guardian {
 
     /// Starts the process that looks after a run that is armed.
     fn watch(&self, places: &Places, run: &str) -> io::Result<()> {
-        self.runner.start_guardian(&self.order(places, run), run)
+        let order = self.order(places, run);
+        let Runner::Unit { program } = &self.runner else {
+            return self.runner.start_guardian(&order, run);
+        };
+        let journals = Journals::open(places).map_err(io::Error::other)?;
+        let confirmation = Confirmation::of(&journals, run);
+        let confirmation = confirmation.ok_or(ErrorKind::InvalidInput)?;
+        let Some([program, order]) = standby::of(&confirmation, program) else {
+            return self.runner.start_guardian(&order, run);
+        };
+        let started = start_lasting_guardian(&program, &order, run);
+        let began = Instant::now();
+        // One that was killed a moment ago is started again by systemd itself.
+        while !confirmation.is_guarded() {
+            if began.elapsed() > BEGINS {
+                let why = || io::Error::other("its process did not begin to guard it");
+                return Err(started.err().unwrap_or_else(why));
+            }
+            sleep(LOOK);
+        }
+        Ok(())
     }
 
     /// What that process is told.

@@ -34,6 +34,7 @@ mod pinning;
 mod pins;
 mod prepare;
 mod process;
+mod program;
 mod put;
 mod recorded;
 mod refusal;
@@ -49,6 +50,7 @@ pub mod state;
 mod systemd;
 mod undo;
 pub mod unit_file;
+mod upgrade;
 pub mod wait;
 mod why;
 

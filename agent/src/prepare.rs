@@ -223,7 +223,7 @@ pub(crate) fn sweep_unbegun(journals: &Journals) -> io::Result<()> {
     Ok(())
 }
 
-fn name_of(planned: Planned) -> BlockName {
+pub(crate) fn name_of(planned: Planned) -> BlockName {
     BlockName {
         id: planned.id,
         file: planned.file,

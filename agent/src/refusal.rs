@@ -38,6 +38,7 @@ pub(crate) fn unplannable(error: &RunError) -> Status {
         | RunError::NoGuardian(_)
         | RunError::Journal(_)
         | RunError::Ledger(_)
+        | RunError::Program(_)
         | RunError::Audit(_) => Status::failed_precondition(error.to_string()),
     }
 }

@@ -62,6 +62,9 @@ pub enum RunError {
     /// What is owned on it cannot be read or written.
     #[error("nothing was done, for the ledger of what is owned cannot be used: {0}")]
     Ledger(io::Error),
+    /// The program that runs cannot be looked at.
+    #[error("nothing was done, for hpt itself cannot be looked at: {0}")]
+    Program(io::Error),
     /// That a run begins cannot be recorded, so that it does not.
     #[error("nothing was done, for it cannot be recorded in the audit: {0}")]
     Audit(io::Error),

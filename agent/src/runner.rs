@@ -109,6 +109,38 @@ impl Runner {
     }
 }
 
+/// Starts the process that guards a run, by a program and an order that are files: systemd starts it again
+/// whatever ends it before its time, also where nobody serves who would see to that.
+pub(crate) fn start_lasting_guardian(program: &Path, order: &Path, run: &str) -> io::Result<()> {
+    let mut command = Command::new("systemd-run").into_std();
+    let status = command
+        .args(["--quiet", "--collect", "--service-type=exec"])
+        .args(["--property=Restart=on-failure", "--property=RestartSec=1"])
+        // More often than that it has nothing to read any more, or cannot begin.
+        .args([
+            "--property=StartLimitIntervalSec=1h",
+            "--property=StartLimitBurst=60",
+        ])
+        .arg(format!("--property=StandardInput=file:{}", order.display()))
+        .arg(format!("--unit=hpt-guard-{run}"))
+        .arg(format!("--description=hpt guard {run}"))
+        .arg("--")
+        .arg(program)
+        .arg("guard")
+        .env_clear()
+        .env("PATH", PATH)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("systemd-run: {status}")))
+    }
+}
+
 async fn answer(told: &mut ChildStdout) -> io::Result<ApplyEvent> {
     let mut length = [0; 4];
     told.read_exact(&mut length).await?;

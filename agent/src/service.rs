@@ -1,7 +1,8 @@
 //! The RPCs, each a translation: a message in, a question to the host, a message out.
 
 use std::fs;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use hpt_keystore::SigningKey;
@@ -9,6 +10,7 @@ use hpt_proto::convert::{hashes, to_hashes, to_plan_reply};
 use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
 use hpt_proto::{Delivery, Running};
+use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::Reveal;
 use hpt_transport::LocalKey;
 use hpt_transport::grpc::Peer;
@@ -29,6 +31,7 @@ use crate::journal::{Journals, Standing, cancel_path};
 use crate::lock;
 use crate::notes::Notes;
 use crate::pins::Pins;
+use crate::program;
 use crate::refusal::{bad, blocking, bug, failed, unplannable};
 use crate::run::{RunError, Site};
 use crate::runner::Runner;
@@ -60,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) pins: Arc<Pins>,
     started: Instant,
+    /// The hash of the program that runs, once somebody has asked.
+    program: OnceLock<Hash>,
     judging: Semaphore,
     pub(crate) beginning: Beginning,
     pub(crate) seen: Seen,
@@ -90,6 +95,7 @@ impl TargetService {
             stopping: watch::Sender::new(false),
             pins,
             started: Instant::now(),
+            program: OnceLock::new(),
             judging: Semaphore::new(JUDGED_AT_ONCE),
             beginning: Beginning::default(),
             seen: Seen::default(),
@@ -109,6 +115,15 @@ impl TargetService {
             .acquire()
             .await
             .expect("the semaphore is never closed")
+    }
+
+    /// The hash of the program that runs. May block.
+    pub(crate) fn program(&self) -> io::Result<Hash> {
+        if let Some(hash) = self.0.program.get() {
+            return Ok(*hash);
+        }
+        let hash = program::own_hash()?;
+        Ok(*self.0.program.get_or_init(|| hash))
     }
 
     /// Whoever looked after a run that waits to be confirmed may have been killed.
@@ -132,6 +147,7 @@ impl Target for TargetService {
         _: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusReply>, Status> {
         let (site, places) = (self.0.site.clone(), self.0.places.clone());
+        let service = self.clone();
         self.see_to_guardians().await?;
         let looked = blocking(move || {
             let running = lock::holder(&places)?;
@@ -141,10 +157,12 @@ impl Target for TargetService {
             };
             let waits = confirming(&places)?;
             let now = (running.map(Into::into), doing, waits);
-            Ok::<_, RunError>((site.facts(), now, site.interrupted()?))
+            // A status says what it can.
+            let program = service.program().map(|hash| hash.as_bytes().to_vec());
+            Ok::<_, RunError>((site.facts(), now, site.interrupted()?, program))
         });
         let looked = looked.await?.map_err(|error| failed(&error))?;
-        let (facts, (running, doing, confirming), interrupted) = looked;
+        let (facts, (running, doing, confirming), interrupted, program) = looked;
         Ok(Response::new(wire::StatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: facts.hostname,
@@ -154,6 +172,7 @@ impl Target for TargetService {
             interrupted,
             confirming,
             doing,
+            program: program.unwrap_or_default(),
         }))
     }
 
@@ -352,6 +371,26 @@ impl Target for TargetService {
         let reply = blocking(move || site.why(&what, reveal)).await?;
         let reply = reply.map_err(|error| unplannable(&error))?;
         Ok(Response::new(reply))
+    }
+
+    type UpgradeStream = ReceiverStream<Result<ApplyEvent, Status>>;
+
+    async fn upgrade(
+        &self,
+        request: Request<wire::UpgradeRequest>,
+    ) -> Result<Response<Self::UpgradeStream>, Status> {
+        let caller = caller(&request)?;
+        let (tell, told) = mpsc::channel(WAITING_EVENTS);
+        let service = self.clone();
+        tokio::spawn(async move {
+            let upgraded = service
+                .upgrade_to(&caller, request.into_inner(), tell.clone())
+                .await;
+            if let Err(status) = upgraded {
+                let _ = tell.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(told)))
     }
 
     type UndoStream = ReceiverStream<Result<ApplyEvent, Status>>;

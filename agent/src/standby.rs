@@ -62,6 +62,18 @@ pub(crate) fn install(
     changed.try_for_each(|path| File::open(dir_of(path))?.sync_all())
 }
 
+/// The program that guards a run and its order, if a boot would start it.
+pub(crate) fn of(confirmation: &Confirmation, program: &Path) -> Option<[PathBuf; 2]> {
+    let order = confirmation.path(ORDER);
+    let own = confirmation.path(PROGRAM);
+    let program = if own.exists() {
+        own
+    } else {
+        program.to_owned()
+    };
+    order.exists().then_some([program, order])
+}
+
 /// Takes all of it away again, if there is any.
 pub(crate) fn remove(confirmation: &Confirmation) {
     let order = confirmation.path(ORDER);
@@ -124,6 +136,8 @@ After=network.target
 Type=exec
 ExecStart=@PROGRAM@ guard
 StandardInput=file:@ORDER@
+Restart=on-failure
+RestartSec=1
 
 [Install]
 WantedBy=multi-user.target

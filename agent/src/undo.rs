@@ -88,7 +88,7 @@ impl Site {
         guardian: Option<Guardian>,
         hear: &mut dyn FnMut(Told),
     ) -> Result<End, RunError> {
-        let (lock, journals) = match self.hold_for_undo(run, &running)? {
+        let (lock, journals) = match self.hold(Some(run), &running)? {
             Ok(held) => held,
             Err(holder) => return Ok(End::Busy(holder)),
         };
@@ -124,7 +124,7 @@ impl Site {
         running: Running,
     ) -> Result<Reverted, RunError> {
         let run = waiting.run();
-        let (_lock, journals) = match self.hold_for_undo(run, &running)? {
+        let (_lock, journals) = match self.hold(Some(run), &running)? {
             Ok(held) => held,
             Err(holder) => return Ok(Reverted::Busy(holder)),
         };
@@ -144,7 +144,7 @@ impl Site {
         run: &str,
         running: &Running,
     ) -> Result<Result<Option<Undone>, Running>, RunError> {
-        let (_lock, journals) = match self.hold_for_undo(run, running)? {
+        let (_lock, journals) = match self.hold(Some(run), running)? {
             Ok(held) => held,
             Err(holder) => return Ok(Err(holder)),
         };
@@ -153,10 +153,10 @@ impl Site {
         Ok(Ok(given_up))
     }
 
-    /// The host, for an undo of this run; or who holds it.
-    fn hold_for_undo(
+    /// The host, perhaps for an undo of this run; or who holds it.
+    pub(crate) fn hold(
         &self,
-        run: &str,
+        undone: Option<&str>,
         running: &Running,
     ) -> Result<Result<(Lock, Journals), Running>, RunError> {
         let lock = match Lock::take(self.places(), running) {
@@ -166,7 +166,7 @@ impl Site {
         };
         let journals = Journals::open(self.places())?;
         sweep_unbegun(&journals)?;
-        if let Some(holder) = undecided(&journals, Some(run))? {
+        if let Some(holder) = undecided(&journals, undone)? {
             return Ok(Err(holder));
         }
         if let Some(open) = Standing::unfinished(&journals)?.filter(Standing::is_awaited) {

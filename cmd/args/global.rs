@@ -172,9 +172,8 @@ fn uses(verb: &str) -> Vec<&'static str> {
     const KEYS: &[&str] = &["keystore", "passphrase_fd"];
     let all: &[&[&str]] = match verb {
         "plan" | "provision" | "facts" | "drift" => &[ONE, MANY, &["root"], KEYS],
-        "status" | "ping" | "list-client-keys" | "authorize" | "revoke" | "rotate-client-keys" => {
-            &[ONE, MANY, KEYS]
-        }
+        "status" | "ping" | "upgrade" | "list-client-keys" | "authorize" | "revoke"
+        | "rotate-client-keys" => &[ONE, MANY, KEYS],
         "undo" | "why" => &[ONE, &["root"], KEYS],
         "attach" | "cancel" | "log" | "audit" | "install" | "invite" => &[ONE, KEYS],
         "gen-client-keys" | "accept" => &[KEYS],

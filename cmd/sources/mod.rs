@@ -156,6 +156,24 @@ impl Sources {
         Ok(this)
     }
 
+    /// One file of this machine, as a blob of its own, and its hash.
+    pub(crate) fn of_file(path: &Path) -> Result<(Hash, Self), CommandError> {
+        let need = Need {
+            source: Source::File(path.display().to_string()),
+            sha256: None,
+            secret: false,
+            read: false,
+            tree: false,
+        };
+        let mut this = Self {
+            blobs: BTreeMap::new(),
+            origins: HashMap::new(),
+        };
+        this.add(&need, file::find(&need, path))?;
+        let blob = this.blobs.values().next().expect("it was just added");
+        Ok((blob.hash, this))
+    }
+
     fn add(&mut self, need: &Need, found: Found) -> Result<(), CommandError> {
         let (hash, size, content) = found?;
         let lent = need.read || need.secret;

@@ -24,7 +24,7 @@ macro_rules! read {
 read!(true: StatusRequest, FactsRequest, MissingBlobsRequest, PutBlobsRequest, PlanRequest);
 read!(true: ApplyRequest, AttachRequest, CancelRequest, ConfirmRequest, PlanUndoRequest, UndoRequest, HealthRequest);
 read!(false: StatusReply, FactsReply, MissingBlobsReply, PutBlobsReply, PlanReply, ApplyEvent, CancelReply, PlanUndoReply);
-read!(true: AuditHeadRequest, AwaitFreeRequest, DriftRequest, LogRequest, WhyRequest);
+read!(true: AuditHeadRequest, AwaitFreeRequest, DriftRequest, LogRequest, UpgradeRequest, WhyRequest);
 read!(true: ClientsRequest, AuthorizeRequest, RevokeRequest, SucceedRequest, SettleRequest);
 read!(true: MeetRequest, WelcomeRequest);
 read!(false: MeetReply, WelcomeReply);

@@ -29,6 +29,9 @@ pub struct StatusReply {
     /// what the run does that goes on
     #[prost(message, optional, tag = "8")]
     pub doing: ::core::option::Option<Doing>,
+    /// BLAKE3 of the program that answers, 32 bytes
+    #[prost(bytes = "vec", tag = "9")]
+    pub program: ::prost::alloc::vec::Vec<u8>,
 }
 /// What a run does that goes on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -830,6 +833,15 @@ pub struct Version {
     #[prost(message, repeated, tag = "7")]
     pub details: ::prost::alloc::vec::Vec<Detail>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpgradeRequest {
+    /// BLAKE3 of the new program, 32 bytes; a blob that was sent before
+    #[prost(bytes = "vec", tag = "1")]
+    pub hash: ::prost::alloc::vec::Vec<u8>,
+    /// seconds, at least one and at most a day, in which it must be confirmed
+    #[prost(uint32, tag = "2")]
+    pub confirm: u32,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HealthRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -991,6 +1003,9 @@ pub struct RunRequest {
     /// when the run goes on after a reboot, in seconds since 1970; 0 if it begins
     #[prost(uint64, tag = "12")]
     pub resumed: u64,
+    /// the hpt to be put in the place of this one, instead of an apply
+    #[prost(message, optional, tag = "13")]
+    pub upgrade: ::core::option::Option<UpgradeRequest>,
 }
 /// The host goes down in the midst of a run.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1582,6 +1597,29 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Why"));
             self.inner.unary(req, path, codec).await
         }
+        /// Puts another hpt in the place of the one that answers, and starts it. It is a run by itself, and is
+        /// undone unless it is confirmed: the new hpt answers a session that began after its end, or goes.
+        pub async fn upgrade(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpgradeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ApplyEvent>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Upgrade");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Upgrade"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Whether the target is ready to take a run. For monitors.
         pub async fn health(
             &mut self,
@@ -1823,6 +1861,18 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::WhyRequest>,
         ) -> std::result::Result<tonic::Response<super::WhyReply>, tonic::Status>;
+        /// Server streaming response type for the Upgrade method.
+        type UpgradeStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ApplyEvent, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Puts another hpt in the place of the one that answers, and starts it. It is a run by itself, and is
+        /// undone unless it is confirmed: the new hpt answers a session that began after its end, or goes.
+        async fn upgrade(
+            &self,
+            request: tonic::Request<super::UpgradeRequest>,
+        ) -> std::result::Result<tonic::Response<Self::UpgradeStream>, tonic::Status>;
         /// Whether the target is ready to take a run. For monitors.
         async fn health(
             &self,
@@ -2634,6 +2684,52 @@ pub mod target_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Upgrade" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpgradeSvc<T: Target>(pub Arc<T>);
+                    impl<
+                        T: Target,
+                    > tonic::server::ServerStreamingService<super::UpgradeRequest>
+                    for UpgradeSvc<T> {
+                        type Response = super::ApplyEvent;
+                        type ResponseStream = T::UpgradeStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpgradeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::upgrade(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpgradeSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

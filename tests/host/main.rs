@@ -13,4 +13,5 @@ mod reboot;
 mod runs;
 mod site;
 mod units;
+mod upgrade;
 mod users;

@@ -101,6 +101,7 @@ impl Target for Evil {
                 block: text(),
                 cancelled_by: text(),
             }),
+            program: text().into_bytes(),
         }))
     }
 
@@ -387,6 +388,15 @@ impl Target for Evil {
             owned: vec![owned],
             versions: vec![version],
         }))
+    }
+
+    type UpgradeStream = Self::ApplyStream;
+
+    async fn upgrade(
+        &self,
+        _: Request<wire::UpgradeRequest>,
+    ) -> Result<Response<Self::UpgradeStream>, Status> {
+        Err(Status::permission_denied(EVIL))
     }
 
     type UndoStream = Self::ApplyStream;

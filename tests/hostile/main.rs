@@ -35,6 +35,7 @@ fn what_a_target_says_is_only_shown() {
         &["-v", "provision", "site.toml"],
         &["log"],
         &["why", "/etc/motd"],
+        &["upgrade"],
     ] {
         for form in [&[][..], &["--json"]] {
             let ran = place.web1(&[form, args].concat());

@@ -27,7 +27,7 @@ pub enum Kind {
     RunEnded,
     /// A run goes on after a reboot of its host.
     RunResumed,
-    /// A run did not begin, for it could not be recorded.
+    /// A run did not begin: it could not be recorded, or the hpt that it was to bring does not run here.
     RunRefused,
     /// A run was found whose process had ended before it did.
     RunCut,

@@ -291,6 +291,22 @@ impl wire::ApplyRequest {
     }
 }
 
+impl wire::UpgradeRequest {
+    /// The new program, and how long after its start it must be confirmed.
+    ///
+    /// # Errors
+    /// If that is no hash, no time at all or longer than a day.
+    pub fn parse(&self) -> Result<(Hash, Duration), BadMessage> {
+        if !(1..=86_400).contains(&self.confirm) {
+            return Err(BadMessage(
+                "an upgrade waits a second at least and a day at most to be confirmed",
+            ));
+        }
+        let window = Duration::from_secs(self.confirm.into());
+        Ok((super::hash(&self.hash)?, window))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

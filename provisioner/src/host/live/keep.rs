@@ -12,7 +12,7 @@ use crate::name::AbsPath;
 use crate::undo::{PreImage, PreImages};
 
 /// The longest file that is kept, in bytes.
-const LONGEST: u64 = 64 << 20;
+pub const LONGEST: u64 = 64 << 20;
 /// All that is kept together, in bytes; the oldest goes first, but for what this run has kept or puts back.
 const BUDGET: u64 = 512 << 20;
 

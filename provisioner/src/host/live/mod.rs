@@ -53,6 +53,7 @@ use self::accounts::Accounts;
 use self::blobs::Blobs;
 use self::command::Spawn;
 use self::files::HashCache;
+pub use self::keep::LONGEST as LONGEST_KEPT;
 use self::managers::{Manager, Needs, Packages};
 use self::memos::Memos;
 use self::paths::Tree;
