@@ -33,7 +33,7 @@ pub(crate) fn line(
     let path = std::path::absolute(&path).unwrap_or(path);
     let Some(again) = Again::read(&path)? else {
         return Err(CommandError::usage("there is nothing to be done again")
-            .hint("what `provision` with --on has not done is kept for this"));
+            .hint("what `provision` or `upgrade` with --on has not done is kept for this"));
     };
     let words: Vec<_> = again.words.iter().map(|text| word(text)).collect();
     let (line, dir) = (words.join(" "), again.dir.display());

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hpt_proto::wire::RunRequest;
 use hpt_proto::{Running, Undone};
@@ -27,8 +27,6 @@ use crate::undo::Reverted;
 
 /// From one look at whether all that are not decided are looked after to the next.
 const EACH: Duration = Duration::from_secs(1);
-/// How long the process that guards a run may take to begin.
-const BEGINS: Duration = Duration::from_secs(10);
 /// From one look at what has become of a run to the next.
 const LOOK: Duration = Duration::from_millis(50);
 /// The time before the second try to undo a run; it doubles with each that fails, up to the longest.
@@ -138,17 +136,7 @@ impl Guardian {
         let Some([program, order]) = standby::of(&confirmation, program) else {
             return self.runner.start_guardian(&order, run);
         };
-        let started = start_lasting_guardian(&program, &order, run);
-        let began = Instant::now();
-        // One that was killed a moment ago is started again by systemd itself.
-        while !confirmation.is_guarded() {
-            if began.elapsed() > BEGINS {
-                let why = || io::Error::other("its process did not begin to guard it");
-                return Err(started.err().unwrap_or_else(why));
-            }
-            sleep(LOOK);
-        }
-        Ok(())
+        start_lasting_guardian(&program, &order, run, &|| confirmation.is_guarded())
     }
 
     /// What that process is told.

@@ -3,6 +3,8 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hpt_proto::wire::apply_event::Event;
@@ -15,6 +17,10 @@ use crate::child::{framed, length_of};
 
 /// What commands of a host find; nothing of the server's own environment is passed on (X1).
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long the process that guards a run may take to begin, and from one look to the next.
+const BEGINS: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How the process of a run is started.
 #[derive(Debug, Clone)]
@@ -109,14 +115,19 @@ impl Runner {
     }
 }
 
-/// Starts the process that guards a run, by a program and an order that are files: systemd starts it again
-/// whatever ends it before its time, also where nobody serves who would see to that.
-pub(crate) fn start_lasting_guardian(program: &Path, order: &Path, run: &str) -> io::Result<()> {
+/// Starts the process that guards a run, by a program and an order that are files, and waits until it does:
+/// systemd starts it again whatever ends it before its time, also where nobody serves who would see to that.
+pub(crate) fn start_lasting_guardian(
+    program: &Path,
+    order: &Path,
+    run: &str,
+    is_guarded: &dyn Fn() -> bool,
+) -> io::Result<()> {
     let mut command = Command::new("systemd-run").into_std();
     let status = command
         .args(["--quiet", "--collect", "--service-type=exec"])
         .args(["--property=Restart=on-failure", "--property=RestartSec=1"])
-        // More often than that it has nothing to read any more, or cannot begin.
+        // One that ends more often than that has nothing to read any more, or cannot begin.
         .args([
             "--property=StartLimitIntervalSec=1h",
             "--property=StartLimitBurst=60",
@@ -134,11 +145,17 @@ pub(crate) fn start_lasting_guardian(program: &Path, order: &Path, run: &str) ->
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("systemd-run: {status}")))
+    let began = Instant::now();
+    // Where there is one that was killed a moment ago, systemd starts none beside it, but itself again.
+    while !is_guarded() {
+        if began.elapsed() > BEGINS {
+            return Err(io::Error::other(format!(
+                "nobody guards it (systemd-run: {status})"
+            )));
+        }
+        sleep(LOOK);
     }
+    Ok(())
 }
 
 async fn answer(told: &mut ChildStdout) -> io::Result<ApplyEvent> {

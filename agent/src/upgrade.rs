@@ -1,6 +1,6 @@
 //! Another hpt in the place of this one: a run of its own that stops `hpt serve`, swaps the program and
 //! starts it again. It must be confirmed, so that its guardian brings the old program back if the new one
-//! does not come to answer (J5).
+//! does not come to answer (J8).
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -23,8 +23,8 @@ use crate::audit::{Asked, Audit, Entry, Kind};
 use crate::confirm::{self, note_end};
 use crate::grants::Caller;
 use crate::guard::Guardian;
-use crate::journal::{Journal, Standing, cancel_path};
-use crate::prepare::name_of;
+use crate::journal::{Journal, Journals, Standing, cancel_path};
+use crate::prepare::{name_of, undecided};
 use crate::program::{self, Unfit};
 use crate::recorded::Recorded;
 use crate::refusal::{bad, blocking, failed};
@@ -64,6 +64,7 @@ const SOURCE: &str = "hpt";
 const NAME: &str = "upgrade.toml";
 /// In the directory of the state: the copy that is tried.
 const TRIED: &str = "upgrade.hpt";
+const NO_UNIT: &str = "hpt is no unit of systemd here, and nobody would start it again";
 /// The call that needs the other grant.
 const APPLY: &str = "/hpt.v1.Target/Apply";
 
@@ -81,18 +82,6 @@ impl TargetService {
         let place = self.place()?;
         self.see_to_guardians().await?;
         let over = |end| Ok(Told::End(end).into());
-        let (service, file) = (self.clone(), place.clone());
-        let is_in_place = blocking(move || {
-            Ok(service.program()? == hash && program::hash_of(file.as_ref())? == hash)
-        });
-        let is_in_place = is_in_place
-            .await?
-            .map_err(|why: std::io::Error| failed(&why))?;
-        if is_in_place {
-            let end = End::report(String::new(), Report::default());
-            let _ = tell.send(over(end)).await;
-            return Ok(());
-        }
         let running = self.name_run(&caller.name);
         let begin = match self.turn_to_begin(&running).await? {
             Ok(turn) => turn,
@@ -101,6 +90,27 @@ impl TargetService {
                 return Ok(());
             }
         };
+        // A run that is not decided may be what has put the program in place that answers.
+        let places = self.0.places.clone();
+        let open = blocking(move || Ok(undecided(&Journals::open(&places)?, None)?));
+        if let Some(holder) = open.await?.map_err(|why: RunError| failed(&why))? {
+            let _ = tell.send(over(End::Busy(holder))).await;
+            return Ok(());
+        }
+        let (service, file) = (self.clone(), place.clone());
+        let programs = blocking(move || Ok((service.program()?, program::hash_of(file.as_ref())?)));
+        let programs = programs.await?.map_err(|why: io::Error| failed(&why))?;
+        if programs.0 != programs.1 {
+            let why = format!(
+                "{place} is another program by now than the one that runs; start that first"
+            );
+            return Err(unsupported(&why));
+        }
+        if programs.0 == hash {
+            let end = End::report(String::new(), Report::default());
+            let _ = tell.send(over(end)).await;
+            return Ok(());
+        }
         let _hold = self.0.store.hold(vec![hash]);
         if !self.0.store.missing(&[hash]).is_empty() {
             let _ = tell.send(over(End::Missing(vec![hash]))).await;
@@ -133,17 +143,11 @@ impl TargetService {
 
     /// Where the program is that systemd starts.
     fn place(&self) -> Result<String, Status> {
-        let unsupported =
-            |why: &str| Status::failed_precondition(format!("nothing was changed: {why}"));
         let Runner::Unit { program } = &self.0.runner else {
-            return Err(unsupported(
-                "hpt is no unit of systemd here, and nobody would start it again",
-            ));
+            return Err(unsupported(NO_UNIT));
         };
         if plain_unit(&own_unit()).is_none() || self.0.places.root != Path::new("/") {
-            return Err(unsupported(
-                "hpt is no unit of systemd here, and nobody would start it again",
-            ));
+            return Err(unsupported(NO_UNIT));
         }
         let path = plain(program).map_err(|why| unsupported(&why.to_string()))?;
         Ok(path.to_owned())
@@ -159,6 +163,10 @@ impl TargetService {
         let at = self.0.places.state.join(TRIED);
         Ok(program::try_out(&new, &at).await)
     }
+}
+
+fn unsupported(why: &str) -> Status {
+    Status::failed_precondition(format!("nothing was changed: {why}"))
 }
 
 /// The name of a unit that a shell takes as it is.

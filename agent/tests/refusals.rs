@@ -84,6 +84,39 @@ async fn a_grant_opens_its_own_calls_and_no_other() {
     }
 }
 
+/// J8: an upgrade needs the grants of a run and of its commands, a time, and somebody who starts it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_needs_two_grants_and_a_unit() {
+    let clients = ["exec", "apply", "apply exec"].map(|grants| {
+        let client = TestClient::new(&grants.replace(' ', "-"));
+        (client, grants)
+    });
+    let pins: Vec<_> = clients.iter().map(|(c, grants)| c.pin(grants)).collect();
+    let server = TestServer::start(&pins);
+    for (client, grants) in &clients {
+        let mut channel = server.connect(client).await;
+        for (confirm, wanted) in [
+            (30, Code::FailedPrecondition),
+            (0, Code::InvalidArgument),
+            (86_401, Code::InvalidArgument),
+        ] {
+            let request = wire::UpgradeRequest {
+                hash: vec![7; 32],
+                confirm,
+            };
+            let refused = match channel.upgrade(request).await {
+                Ok(events) => events.into_inner().message().await.unwrap_err(),
+                Err(status) => status,
+            };
+            let wanted = match *grants {
+                "apply exec" => wanted,
+                _ => Code::PermissionDenied,
+            };
+            assert_eq!(refused.code(), wanted, "{grants}: {refused:?}");
+        }
+    }
+}
+
 /// I5: a call that is not in the contract is refused, whatever its caller may do.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_call_is_refused() {

@@ -20,12 +20,20 @@ pub const HPT: &str = env!("CARGO_BIN_EXE_hpt");
 pub struct Place {
     dir: tempfile::TempDir,
     pub port: u16,
+    /// The programs at both ends.
+    pub client_program: PathBuf,
+    pub server_program: PathBuf,
     server: Option<Child>,
 }
 
 impl Place {
     /// Keys, and nobody serving yet.
     pub fn new() -> Self {
+        Self::of(Path::new(HPT), Path::new(HPT))
+    }
+
+    /// The same with these programs at both ends.
+    pub fn of(client: &Path, server: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("root")).unwrap();
         // Free a moment ago; whoever takes it in between makes the test fail, not pass.
@@ -37,6 +45,8 @@ impl Place {
         let place = Self {
             dir,
             port,
+            client_program: client.to_owned(),
+            server_program: server.to_owned(),
             server: None,
         };
         place.ok(&["gen-client-keys"]);
@@ -63,7 +73,8 @@ impl Place {
 
     fn serve_root(&mut self, root: &str) {
         let port = self.port.to_string();
-        let mut command = self.command(&["serve", "--keystore", "web1.keystore", "--root", root]);
+        let serve = ["serve", "--keystore", "web1.keystore", "--root", root];
+        let mut command = self.command_of(&self.server_program, &serve);
         command.args(["--state", "state", "--listen", "127.0.0.1", "--port", &port]);
         let log = fs::File::create(self.path("serve.log")).unwrap();
         self.server = Some(command.stderr(log).spawn().unwrap());
@@ -75,6 +86,14 @@ impl Place {
                 self.read("serve.log")
             );
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Nobody serves any more.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
         }
     }
 
@@ -106,7 +125,11 @@ impl Place {
 
     /// `hpt ARGS` in the directory, without a terminal.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(HPT);
+        self.command_of(&self.client_program, args)
+    }
+
+    fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .current_dir(self.dir.path())
@@ -149,10 +172,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
+        self.stop();
     }
 }
 

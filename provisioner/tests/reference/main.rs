@@ -68,6 +68,7 @@ fn each_kind_has_its_page() {
             "exit-codes",
             "environment",
             "targets",
+            "upgrade",
         ];
         assert!(
             known || about_hpt.contains(&&*name),
