@@ -208,10 +208,10 @@ impl Site {
         let in_doubt = Standing::last(&journals)?.map(|last| last.commands_in_doubt());
         let id = running.run.clone();
         let replaces = program::own_hash().map_err(RunError::Program)?;
-        let began = Entry::of_run(Kind::RunBegan, &running, asked)
+        let entry = Entry::of_run(Kind::RunBegan, &running, asked)
             .with("program", new.to_hex())
             .with("replaces", replaces.to_hex());
-        let recorded = Recorded::new(Audit::open(self.places())?, began, asked);
+        let recorded = Recorded::new(Audit::open(self.places())?, entry, asked);
         recorded.begin(&journals)?;
         let armed = guardian.arm(self.places(), &id, window);
         armed.map_err(|why| recorded.failed(why))?;

@@ -195,18 +195,16 @@ fn a_host_answers_with_the_new_hpt_or_is_left_alone() {
     assert!(goes_on.wait().unwrap().success());
 
     // An undo is one too: the program that was there before answers.
-    let undo = site.ok(&["-t", "web1", "undo", "--plan"]);
-    let run = undo
-        .split_whitespace()
-        .skip_while(|word| *word != "run")
-        .nth(1);
-    assert!(run.is_some(), "{undo}");
     let upgraded = site.ok(&["-t", "web1", "--json", "log", "--from", "1"]);
     let upgraded = upgraded
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
-    let upgraded = upgraded.filter(|record: &serde_json::Value| record["detail"]["program"] == is);
-    let run = upgraded.last().unwrap()["run"].as_str().unwrap().to_owned();
+    let mut upgraded =
+        upgraded.filter(|record: &serde_json::Value| record["detail"]["program"] == is);
+    let run = upgraded.next_back().unwrap()["run"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let undone = site
         .hpt(&["-t", "web1", "undo", "--yes", &run])
         .output()
@@ -304,10 +302,10 @@ fn whoever_is_killed_during_an_upgrade_one_of_both_answers() {
     let Some((site, old)) = up() else { return };
     let mut names = vec![hash(&old)];
     let victims = ["hpt.service", "hpt-run-*", "hpt-guard-*"];
-    for (round, victim) in victims.iter().cycle().take(9).enumerate() {
+    for (round, victim) in victims.iter().cycle().take(6).enumerate() {
         let bytes = another(&old, &round.to_string());
         names.push(hash(&bytes));
-        let mut client = begin_upgrade(&site, &program(&site, "hpt.new", &bytes), "3s");
+        let client = begin_upgrade(&site, &program(&site, "hpt.new", &bytes), "3s");
         // As soon as the run has begun, or a little later.
         let script = format!(
             "for i in $(seq 600); do \
@@ -315,36 +313,25 @@ fn whoever_is_killed_during_an_upgrade_one_of_both_answers() {
              done; sleep 0.{}; \
              for unit in $(systemctl list-units --plain --no-legend '{victim}' | cut -d' ' -f1); do \
                systemctl kill -s KILL $unit; done; true",
-            round * 11 % 40,
+            round * 7 % 40,
         );
         site.lab.ok("web1", &["sh", "-c", &script]);
         let since = Instant::now();
+        let told = words(&client.wait_with_output().unwrap());
         let is_free = || {
             let status = site.hpt(&["-t", "web1", "status"]).output().unwrap();
             status.status.success() && !words(&status).contains("confirmed")
         };
         while answering(&site).is_none_or(|name| !names.contains(&name)) || !is_free() {
             assert!(
-                since.elapsed() < Duration::from_secs(60),
-                "{victim}: {}",
+                since.elapsed() < Duration::from_mins(1),
+                "{victim}: {told}{}",
                 log(&site)
             );
         }
-        let _ = client.wait();
         println!(
-            "{victim} killed: free after {:.1} s",
+            "{victim} killed: free after {:.1} s\n{told}",
             since.elapsed().as_secs_f64()
-        );
-        let disk = site.lab.ok("web1", &["b2sum", PLACE]);
-        let answers = answering(&site).unwrap();
-        let told = site
-            .lab
-            .run("web1", &["test", "-x", PLACE])
-            .status()
-            .unwrap();
-        assert!(
-            told.success() && names.contains(&answers),
-            "{disk} {answers}"
         );
     }
 }
