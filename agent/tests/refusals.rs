@@ -105,7 +105,7 @@ async fn an_upgrade_needs_two_grants_and_a_unit() {
                 confirm,
             };
             let refused = match channel.upgrade(request).await {
-                Ok(events) => events.into_inner().message().await.unwrap_err(),
+                Ok(events) => events.into_inner().message().await.err().unwrap(),
                 Err(status) => status,
             };
             let wanted = match *grants {

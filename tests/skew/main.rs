@@ -17,6 +17,10 @@ const CONFIG: &str = r#"
 host = "example.org"
 
 [[file]]
+path = "/etc"
+dir = true
+
+[[file]]
 path = "/etc/app.conf"
 content = "server_name {{ vars.host }};\n"
 
@@ -25,9 +29,9 @@ path = "/etc/motd"
 source = "motd"
 mode = "0640"
 
-[[line]]
-path = "/etc/motd"
-line = "{{ secret.token }}"
+[[file]]
+path = "/etc/token"
+content = "{{ secret.token }}\n"
 
 [secret.token]
 file = "token"
@@ -57,11 +61,11 @@ fn provision(place: &Place) {
     place.write("motd", "Welcome.\n");
     place.write("token", "correct-horse-battery");
     let plan = place.web1(&["plan", "site.toml"]).exits(0);
-    plan.says("+ file:/etc/app.conf").says("3 to create");
+    plan.says("+ file:/etc/app.conf").says("4 to create");
     place
         .web1(&["provision", "--yes", "site.toml"])
         .exits(0)
-        .says("changed 3");
+        .says("changed 4");
     assert_eq!(
         place.read("root/etc/app.conf"),
         "server_name example.org;\n"
@@ -73,9 +77,9 @@ fn ask(place: &Place) {
     place.web1(&["status"]).exits(0).says("no run");
     place.web1(&["ping"]).exits(0).says("ready");
     place.web1(&["facts"]).exits(0).says("arch");
-    place.web1(&["attach"]).exits(0).says("changed 3");
+    place.web1(&["attach"]).exits(0).says("changed 4");
     let again = place.web1(&["provision", "--yes", "site.toml"]).exits(0);
-    again.says("3 in place, nothing to do");
+    again.says("4 in place, nothing to do");
     place.web1(&["drift"]).exits(0);
     place.web1(&["why", "/etc/motd"]).exits(0).says("site.toml");
     place.web1(&["log"]).exits(0).says("run ended");
