@@ -186,7 +186,7 @@ mod tests {
     async fn what_does_not_say_that_it_is_hpt_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (new, at) = (dir.path().join("new"), dir.path().join("try"));
-        let mut say = async |script: &str| {
+        let say = async |script: &str| {
             fs::write(&new, format!("#!/bin/sh\n{script}\n")).unwrap();
             try_out(&new, &at).await
         };
