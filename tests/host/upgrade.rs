@@ -158,6 +158,7 @@ fn a_host_answers_with_the_new_hpt_or_is_left_alone() {
     let before = runs(&site);
     let again = upgrade(&site, &new, &[]);
     assert!(words(&again).contains("in place"), "{}", words(&again));
+    println!("{}{}", words(&upgraded), words(&again));
     assert_eq!(runs(&site), before, "nothing was done");
 
     // What cannot serve is refused before anything is changed.
