@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::address::Address;
 use crate::client::{self, KnownTarget, PinError};
@@ -60,6 +61,41 @@ pub fn gen_target(
     new: NewTarget,
     existing: Existing,
 ) -> Result<Identity, GenTargetError> {
+    let (identity, staged) = pin(keystore, new, existing, |own, clients| {
+        target::stage(output, own, clients, existing)
+    })?;
+    staged.publish().map_err(GenTargetError::HalfDone)?;
+    Ok(identity)
+}
+
+/// The same for a keystore that is delivered in something else: what `wrap` makes of it. That is
+/// written to `output`, if there is one, and handed over.
+///
+/// # Errors
+/// Those of [`gen_target`].
+pub fn gen_target_in(
+    keystore: &Path,
+    output: Option<&Path>,
+    new: NewTarget,
+    existing: Existing,
+    wrap: impl FnOnce(&Identity, &[u8]) -> Zeroizing<Vec<u8>>,
+) -> Result<(Identity, Zeroizing<Vec<u8>>), GenTargetError> {
+    let (identity, (staged, wrapped)) = pin(keystore, new, existing, |own, clients| {
+        target::stage_in(output, own, clients, existing, wrap)
+    })?;
+    if let Some(staged) = staged {
+        staged.publish().map_err(GenTargetError::HalfDone)?;
+    }
+    Ok((identity, wrapped))
+}
+
+/// Makes keys, has them staged for the target, and pins them.
+fn pin<T>(
+    keystore: &Path,
+    new: NewTarget,
+    existing: Existing,
+    stage: impl FnOnce(Keypair, &[PinnedClient]) -> Result<T, LoadError>,
+) -> Result<(Identity, T), GenTargetError> {
     let client = client_to_pin(keystore, &new.name, existing)?;
     let NewTarget {
         name,
@@ -78,7 +114,7 @@ pub fn gen_target(
         until: None,
         next: None,
     };
-    let staged = target::stage(output, own, &[pinned], existing).map_err(GenTargetError::Output)?;
+    let staged = stage(own, &[pinned]).map_err(GenTargetError::Output)?;
     let known = KnownTarget {
         name,
         identity,
@@ -88,8 +124,7 @@ pub fn gen_target(
         behind: None,
     };
     client::pin_target(keystore, &known, existing)?;
-    staged.publish().map_err(GenTargetError::HalfDone)?;
-    Ok(identity)
+    Ok((identity, staged))
 }
 
 /// The client that the target will obey, once it is sure that the name may be given.
@@ -109,6 +144,7 @@ fn client_to_pin(
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::client::FindError;
@@ -187,6 +223,40 @@ mod tests {
         assert_ne!(again, made);
         assert_eq!(target::load(&there).unwrap().own.identity(), again);
         assert_eq!(target::load(&there).unwrap().serial, 2);
+    }
+
+    /// It may be larger than a keystore can be: it brings the program too.
+    #[test]
+    fn what_brings_a_keystore_is_written_as_a_keystore_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = dir.path().join("keystore.db");
+        let (there, inner) = (dir.path().join("web1.sh"), dir.path().join("inner"));
+        client::create(&here, None, Existing::Keep).unwrap();
+        let wrap = |_: &Identity, keystore: &[u8]| {
+            Zeroizing::new([keystore, &vec![b'x'; 17 << 20]].concat())
+        };
+        let made = gen_target_in(&here, Some(&there), web1(), Existing::Keep, wrap);
+        let (identity, wrapped) = made.unwrap();
+        assert_eq!(*fs::read(&there).unwrap(), **wrapped);
+        let permissions = fs::metadata(&there).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o7777, 0o600);
+        target::write_new(&inner, Keypair::generate(), &[], Existing::Keep).unwrap();
+        fs::write(&inner, &wrapped[..wrapped.len() - (17 << 20)]).unwrap();
+        assert_eq!(target::load(&inner).unwrap().own.identity(), identity);
+        let known = client::load_target(&here, &web1().name).unwrap().1;
+        assert_eq!(known.identity, identity);
+
+        let other = NewTarget {
+            name: TargetName::parse("web2").unwrap(),
+            ..web1()
+        };
+        let kept = gen_target_in(&here, Some(&there), other, Existing::Keep, wrap);
+        assert!(matches!(kept, Err(GenTargetError::Output(_))));
+        let found = client::load_target(&here, &TargetName::parse("web2").unwrap());
+        assert!(matches!(found, Err(FindError::Unknown { .. })));
+        let (again, _) =
+            gen_target_in(&here, Some(&there), web1(), Existing::Replace, wrap).unwrap();
+        assert_ne!(again, identity);
     }
 
     /// An output that cannot be written leaves the client's keystore as it was.

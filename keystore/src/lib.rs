@@ -35,7 +35,7 @@ mod unfit;
 pub use address::{Address, BadAddress};
 pub use backup::{BackupError, backup};
 pub use file::{Existing, FileError, Hazard};
-pub use gen_target::{GenTargetError, NewTarget, gen_target};
+pub use gen_target::{GenTargetError, NewTarget, gen_target, gen_target_in};
 pub use grant::{BadGrant, Grant, Grants};
 pub use identity::{BadIdentity, Identity, Keypair, Role};
 pub use invitation::{BadInvitation, FirstKeys, Invitation, LONGEST as LONGEST_INVITATION};

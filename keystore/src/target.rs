@@ -142,10 +142,7 @@ pub(crate) fn stage(
     clients: &[PinnedClient],
     existing: Existing,
 ) -> Result<Staged, LoadError> {
-    let mut store = Store::new(Role::Target, Own::new(own, None).to_bytes());
-    for client in clients {
-        client.put(&mut store);
-    }
+    let mut store = new_store(own, clients);
     let mut replaces = match existing {
         Existing::Keep => None,
         Existing::Replace => Locked::open_if_there(path, Hold::Exclusive, Place::Output)?,
@@ -164,6 +161,36 @@ pub(crate) fn stage(
         &store.to_bytes(),
         replaces,
     )?)
+}
+
+/// The same, to be delivered in something else that is written to `output`, if it is to be written:
+/// what `wrap` makes of the keystore.
+pub(crate) fn stage_in(
+    output: Option<&Path>,
+    own: Keypair,
+    clients: &[PinnedClient],
+    existing: Existing,
+    wrap: impl FnOnce(&Identity, &[u8]) -> Zeroizing<Vec<u8>>,
+) -> Result<(Option<Staged>, Zeroizing<Vec<u8>>), LoadError> {
+    let identity = own.identity();
+    let wrapped = wrap(&identity, &new_store(own, clients).to_bytes());
+    let Some(path) = output else {
+        return Ok((None, wrapped));
+    };
+    let replaces = match existing {
+        Existing::Keep => None,
+        Existing::Replace => Locked::open_if_there(path, Hold::Exclusive, Place::Output)?,
+    };
+    let staged = Staged::write(path, Place::Output, &wrapped, replaces)?;
+    Ok((Some(staged), wrapped))
+}
+
+fn new_store(own: Keypair, clients: &[PinnedClient]) -> Store {
+    let mut store = Store::new(Role::Target, Own::new(own, None).to_bytes());
+    for client in clients {
+        client.put(&mut store);
+    }
+    store
 }
 
 /// Reads everything and lets the file go.
