@@ -119,7 +119,7 @@ pub(crate) enum Verb {
     GenClientKeys(gen_client_keys::Args),
     /// Make a target's keystore and pin it here
     GenTargetKeys(gen_target_keys::Args),
-    /// Install hpt on a host, by your own ssh
+    /// Install hpt on a host by your own ssh, or in an image
     Install(install::Args),
     /// Put this hpt in the place of the one on a target
     Upgrade(upgrade::Args),

@@ -101,7 +101,7 @@ impl Global {
             let hint = format!("leave it out; `hpt help {verb}` has the options that it takes");
             return Err(CommandError::usage(what).hint(hint));
         }
-        if self.target.is_some() && self.root.is_some() {
+        if self.target.is_some() && self.root.is_some() && verb != "install" {
             let what = "--target names a host, and --root a directory here";
             return Err(CommandError::usage(what).hint("leave out `--target` or `--root`"));
         }
@@ -174,8 +174,8 @@ fn uses(verb: &str) -> Vec<&'static str> {
         "plan" | "provision" | "facts" | "drift" => &[ONE, MANY, &["root"], KEYS],
         "status" | "ping" | "upgrade" | "list-client-keys" | "authorize" | "revoke"
         | "rotate-client-keys" => &[ONE, MANY, KEYS],
-        "undo" | "why" => &[ONE, &["root"], KEYS],
-        "attach" | "cancel" | "log" | "audit" | "install" | "invite" => &[ONE, KEYS],
+        "undo" | "why" | "install" => &[ONE, &["root"], KEYS],
+        "attach" | "cancel" | "log" | "audit" | "invite" => &[ONE, KEYS],
         "gen-client-keys" | "accept" => &[KEYS],
         "gen-target-keys" => &[&["target", "ip", "port", "keystore"]],
         "check" | "explain" => &[&["target", "inventory"]],
@@ -203,6 +203,8 @@ pub(super) fn spread(command: Command) -> Command {
                 ("gen-target-keys", "ip") => {
                     arg.help("Where it will be reached, which is stored: an address or name, perhaps with :PORT")
                 }
+                ("install", "ip") => arg.help("Where it will be reached, which is stored [default: where ssh reached it]"),
+                ("install", "root") => arg.help("Put it into this root directory of an image"),
                 ("serve" | "join", "port") => arg.help("Listen on this port, if not on 6632"),
                 _ => arg,
             }

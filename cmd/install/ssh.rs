@@ -3,10 +3,11 @@
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use super::load::Load;
 use crate::error::{CommandError, Exit};
 use crate::terminal::visible;
 
-const SCRIPT: &str = include_str!("remote.sh");
+const SCRIPT: &str = concat!(include_str!("host.sh"), include_str!("remote.sh"));
 /// Runs the script as root, whoever logs in.
 const AS_ROOT: &str =
     r#"if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; else exec sudo -n sh -c "$0"; fi"#;
@@ -20,13 +21,6 @@ pub(super) struct Found {
     pub(super) machine: String,
     pub(super) has_systemd: bool,
     pub(super) has_keystore: bool,
-}
-
-/// What it is sent.
-pub(super) struct Load<'a> {
-    pub(super) program: &'a [u8],
-    pub(super) keystore: &'a [u8],
-    pub(super) unit: &'a [u8],
 }
 
 /// A session that waits for what is to be installed.
@@ -111,13 +105,8 @@ impl Session {
             keystore,
             unit,
         } = load;
-        let sizes = format!(
-            "install {} {} {}\n",
-            program.len(),
-            keystore.len(),
-            unit.len()
-        );
-        let sent = [sizes.as_bytes(), program, keystore, unit]
+        let sizes = format!("install {}\n", load.sizes());
+        let sent = [sizes.as_bytes(), program, keystore, unit.as_bytes()]
             .into_iter()
             .try_for_each(|bytes| self.to.write_all(bytes))
             .and_then(|()| self.to.flush());

@@ -372,7 +372,7 @@ fn wrong_sha256(what: &str, wanted: &str, found: &str) -> CommandError {
     CommandError::new(Exit::Failed, words).hint("if the new content is right, change `sha256`")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string takes what is written");

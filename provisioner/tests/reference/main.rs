@@ -69,6 +69,7 @@ fn each_kind_has_its_page() {
             "environment",
             "targets",
             "upgrade",
+            "arrival",
         ];
         assert!(
             known || about_hpt.contains(&&*name),
