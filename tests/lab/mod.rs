@@ -82,6 +82,13 @@ impl Lab {
         finish(&mut self.run(host, argv))
     }
 
+    /// A command on this machine with the disk of a host that is off at `/mnt`, ready to run.
+    pub(crate) fn disk(&self, host: &str, argv: &[&str]) -> Command {
+        let mut command = self.command("disk");
+        command.args([host, "--"]).args(argv);
+        command
+    }
+
     /// A command on the workstation, ready to run; killing it kills the command itself.
     pub(crate) fn ws(&self, argv: &[&str]) -> Command {
         let mut command = self.command("ws");

@@ -26,10 +26,7 @@ def hold(host):
     call("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
     root = Path("/run/root")
     root.mkdir()
-    # redirect_dir: else rename(2) of a directory of the base fails with EXDEV.
-    call("mount", "-t", "overlay", "overlay", "-o", ",".join([
-        f"lowerdir={host.base}", f"upperdir={host.folder}/upper", f"workdir={host.folder}/work",
-        "redirect_dir=on", "index=on"]), root)
+    call("mount", "-t", "overlay", "overlay", "-o", host.overlay(), root)
     boot = 0
     status = REBOOT
     while status == REBOOT:

@@ -6,7 +6,7 @@ import hashlib
 from . import image, packages
 from .place import ROOT, LabError, call, locked, remove
 
-REAL = ["at", "ccache", "curl", "dehydrated", "dnf", "dnf-plugins-core", "gcc", "hello", "jq", "libc6-dev",
+REAL = ["at", "ccache", "cloud-init", "curl", "dehydrated", "dnf", "dnf-plugins-core", "gcc", "hello", "jq", "libc6-dev",
         "logrotate", "make", "nginx-light", "postgresql", "prometheus-node-exporter", "python3-apt",
         "redis-server", "rpm", "rsyslog", "tree"]
 # In a throwaway layer over the image ($1 the layer, $2 the image, $3 where the .debs go).
