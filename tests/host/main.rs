@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "a test starts processes")]
 
+mod arrival;
 mod bare;
 mod install;
 #[path = "../lab/mod.rs"]
