@@ -1,4 +1,4 @@
-//! The first page is true: its session is typed on a real host, and prints what the page shows.
+//! The first page is true: its sessions are typed for real hosts, and print what the page shows.
 //!
 //! `HPT_BLESS=1 cargo test --test readme` writes what was printed into the page.
 
@@ -8,7 +8,7 @@
 mod lab;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lab::{HPT, Lab};
 
@@ -42,7 +42,10 @@ fn steady(session: &str) -> String {
     session
         .lines()
         .map(|line| {
-            let words: Vec<_> = line.split_whitespace().map(steady_word).collect();
+            let words = line.split_whitespace();
+            let words: Vec<_> = words
+                .map(|word| steady_word(word.trim_matches(['(', ')'])))
+                .collect();
             // A time at the end of a line is there when it took long enough to matter.
             match words.as_slice() {
                 [rest @ .., number, unit] if number == "SECONDS" && unit == "s" => rest.join(" "),
@@ -53,21 +56,16 @@ fn steady(session: &str) -> String {
         .join("\n")
 }
 
-#[test]
-fn the_session_on_the_first_page_is_real() {
-    let Some(lab) = Lab::up(&["web1"]) else {
-        return;
-    };
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let page = fs::read_to_string(&readme).unwrap();
+/// Types the session of a page on a workstation that has the page's config and hpt, and no keys.
+/// It is shown as the page shows it, or written into the page.
+fn typed_as_shown(lab: &Lab, page: &str, shown: &str) {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("site.toml"), fenced(&page, "toml")).unwrap();
+    fs::write(dir.path().join("site.toml"), fenced(page, "toml")).unwrap();
     fs::create_dir(dir.path().join("bin")).unwrap();
     std::os::unix::fs::symlink(HPT, dir.path().join("bin/hpt")).unwrap();
 
-    let shown = fenced(&page, "console");
     let mut session = String::new();
-    for line in shown.lines().filter(|line| line.starts_with("$ ")) {
+    for line in commands(shown) {
         let typed = format!("cd {} && {} 2>&1", dir.path().display(), &line[2..]);
         let path = format!(
             "{}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -85,7 +83,8 @@ fn the_session_on_the_first_page_is_real() {
         session += &format!("{line}\n{text}");
     }
     if std::env::var_os("HPT_BLESS").is_some() {
-        fs::write(&readme, page.replacen(shown, &session, 1)).unwrap();
+        let page = fs::read_to_string(readme()).unwrap(); // another test may have written it
+        fs::write(readme(), page.replacen(shown, &session, 1)).unwrap();
         return;
     }
     assert_eq!(
@@ -93,4 +92,44 @@ fn the_session_on_the_first_page_is_real() {
         steady(shown),
         "the page does not show what hpt prints"
     );
+}
+
+/// The lines that somebody types.
+fn commands(shown: &str) -> Vec<&str> {
+    let is_typed = |line: &&str| line.starts_with("$ ");
+    shown.lines().filter(is_typed).collect()
+}
+
+fn readme() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
+}
+
+#[test]
+fn the_session_on_the_first_page_is_real() {
+    let Some(lab) = Lab::bare(&["web1"]) else {
+        return;
+    };
+    let page = fs::read_to_string(readme()).unwrap();
+    typed_as_shown(&lab, &page, fenced(&page, "console"));
+}
+
+/// A newcomer types what the page says, and no more, and has two hosts.
+#[test]
+fn a_newcomer_has_two_hosts_by_six_commands() {
+    let Some(lab) = Lab::bare(&["web1", "web2"]) else {
+        return;
+    };
+    let page = fs::read_to_string(readme()).unwrap();
+    let (_, many) = page.split_once("\n## Many hosts\n").unwrap();
+    let shown = fenced(many, "console");
+    assert!(commands(shown).len() <= 6, "{shown}");
+    typed_as_shown(&lab, &page, shown);
+    for host in ["web1", "web2"] {
+        let fetch =
+            format!("import urllib.request as web; print(web.urlopen('http://{host}/').read())");
+        let output = lab.ws(&["python3", "-c", &fetch]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&format!("hello from {host}")), "{text}");
+        assert!(lab.ok(host, &["id", "-nG", "ana"]).contains("sudo"));
+    }
 }
