@@ -139,11 +139,7 @@ impl Joining for Host {
             return Err(Status::failed_precondition("nobody was met yet"));
         };
         let Some(own) = self.0.own.lock().await.take() else {
-            // Said once more, as when the first reply was lost.
-            return match &*self.0.failure.lock().await {
-                Some(error) => Err(failed(error)),
-                None => Ok(Response::new(WelcomeReply {})),
-            };
+            return Err(Status::failed_precondition("this host has joined already"));
         };
         let client = PinnedClient {
             name,

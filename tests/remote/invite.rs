@@ -19,6 +19,7 @@ struct Invited {
 fn invite(lasts: &str) -> Invited {
     let place = Place::new();
     place.ok(&["remove", "web1"]);
+    fs::remove_file(place.path("web1.keystore")).unwrap();
     let at = format!("127.0.0.1:{}", place.port);
     let words = [
         "--json", "invite", "--target", "web1", "--ip", &at, "--for", lasts,
