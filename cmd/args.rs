@@ -13,11 +13,11 @@ use crate::error::{CommandError, Exit, nearest};
 use crate::print::json;
 use crate::terminal::{Form, Terminal, visible};
 use crate::{
-    accept, attach, audit, authorize, backup, cancel, check, completion, drift, explain, facts,
-    fix, fmt, gen_client_keys, gen_target_keys, guard, install, invite, join, list_client_keys,
-    list_target_keys, log, man, passphrase, ping, plan, provision, remove, rename, restore, retry,
-    revoke, rotate_client_keys, run, schema, seal, serve, show, status, undo, unit_file, upgrade,
-    why,
+    accept, attach, audit, authorize, backup, cancel, check, completion, doctor, drift, explain,
+    facts, fix, fmt, gen_client_keys, gen_target_keys, guard, install, invite, join,
+    list_client_keys, list_target_keys, log, man, passphrase, ping, plan, provision, remove,
+    rename, restore, retry, revoke, rotate_client_keys, run, schema, seal, serve, show, status,
+    undo, unit_file, upgrade, why,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -115,6 +115,8 @@ pub(crate) enum Verb {
     Audit(audit::Args),
     /// Show what a host knows of itself
     Facts(facts::Args),
+    /// Look for what is not as it should be, and tell what mends it
+    Doctor(doctor::Args),
     /// Make your own keys
     GenClientKeys(gen_client_keys::Args),
     /// Make a target's keystore and pin it here

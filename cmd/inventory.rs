@@ -21,7 +21,7 @@ const NAME: &str = "targets.toml";
 #[derive(Default)]
 pub(crate) struct Known {
     /// Where that is written, if it is.
-    file: Option<File>,
+    pub(crate) file: Option<File>,
     pub(crate) inventory: Inventory,
 }
 

@@ -21,6 +21,7 @@ mod completion;
 mod config;
 mod confirm;
 mod context;
+mod doctor;
 mod drift;
 mod env;
 mod error;
@@ -166,6 +167,7 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Undo(args) => undo::run(&args, context),
         Verb::Drift(args) => drift::run(&args, context),
         Verb::Facts(args) => facts::run(&args, context),
+        Verb::Doctor(args) => doctor::run(&args, context),
         Verb::Retry(args) => {
             let (line, mut again) = retry::line(&args, context)?;
             let exit = run_verb(line, &mut again)?;

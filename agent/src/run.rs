@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hpt_keystore::Letter;
-use hpt_proto::wire::Interrupted;
+use hpt_proto::wire::{Confirming, Interrupted};
 use hpt_proto::{Delivery, End, Running, Told};
 use hpt_provisioner::config::Config;
 use hpt_provisioner::config::scope::Opener;
@@ -24,6 +24,7 @@ use hpt_transport::LocalKey;
 
 use crate::Places;
 use crate::audit::Asked;
+use crate::confirm::Confirmation;
 use crate::due::Prepared;
 use crate::guard::Guardian;
 use crate::journal::{Journals, Standing, cancel_path};
@@ -206,6 +207,21 @@ impl Site {
         let still = still.filter(|run| run.running() == open.running());
         let still = still.filter(|run| !run.is_awaited());
         Ok(still.map(|run| run.interrupted()))
+    }
+
+    /// The run that is not decided yet, if there is one: it is undone unless it is confirmed.
+    ///
+    /// # Errors
+    /// If the journals cannot be read.
+    pub fn confirming(&self) -> Result<Option<Confirming>, RunError> {
+        let journals = Journals::open(&self.places)?;
+        for of in &Confirmation::open(&journals)? {
+            let standing = Standing::read(&journals, of.run())?;
+            if let Some(words) = standing.and_then(|run| of.words(run.running())) {
+                return Ok(Some(words));
+            }
+        }
+        Ok(None)
     }
 
     /// Has a run stop before its next block, for this client.

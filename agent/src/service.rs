@@ -21,7 +21,6 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use crate::Places;
 use crate::audit::Audit;
 use crate::blobs::Store;
-use crate::confirm::Confirmation;
 use crate::drift::Drift;
 use crate::fit::{fit, fit_drift};
 use crate::grants::Caller;
@@ -155,7 +154,7 @@ impl Target for TargetService {
                 Some(running) => doing(&places, &running.run)?,
                 None => None,
             };
-            let waits = confirming(&places)?;
+            let waits = site.confirming()?;
             let now = (running.map(Into::into), doing, waits);
             // A status says what it can.
             let program = service.program().map(|hash| hash.as_bytes().to_vec());
@@ -476,18 +475,6 @@ fn doing(places: &Places, run: &str) -> Result<Option<wire::Doing>, RunError> {
         cancelled_by: cancelled_by.unwrap_or_default(),
         ..standing.doing()
     }))
-}
-
-/// The run that is not decided yet.
-fn confirming(places: &Places) -> Result<Option<wire::Confirming>, RunError> {
-    let journals = Journals::open(places)?;
-    let open = Confirmation::open(&journals)?;
-    let mut words = Vec::new();
-    for of in &open {
-        let standing = Standing::read(&journals, of.run())?;
-        words.extend(standing.and_then(|run| of.words(run.running())));
-    }
-    Ok(words.into_iter().next())
 }
 
 /// What a caller may see who asks for content, or not.

@@ -172,7 +172,7 @@ fn uses(verb: &str) -> Vec<&'static str> {
     const KEYS: &[&str] = &["keystore", "passphrase_fd"];
     let all: &[&[&str]] = match verb {
         "plan" | "provision" | "facts" | "drift" => &[ONE, MANY, &["root"], KEYS],
-        "status" | "ping" | "upgrade" | "list-client-keys" | "authorize" | "revoke"
+        "status" | "ping" | "doctor" | "upgrade" | "list-client-keys" | "authorize" | "revoke"
         | "rotate-client-keys" => &[ONE, MANY, KEYS],
         "undo" | "why" | "install" => &[ONE, &["root"], KEYS],
         "attach" | "cancel" | "log" | "audit" | "invite" => &[ONE, KEYS],

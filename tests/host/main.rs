@@ -5,6 +5,7 @@
 
 mod arrival;
 mod bare;
+mod doctor;
 mod install;
 #[path = "../lab/mod.rs"]
 mod lab;

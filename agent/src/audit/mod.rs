@@ -251,6 +251,21 @@ impl Audit {
         Ok(head)
     }
 
+    /// Reads all of it; `each` is given its records. Gives back how far it has come.
+    ///
+    /// # Errors
+    /// [`Unproven`], with the first bad record.
+    pub fn verify(&self, each: impl FnMut(Record)) -> Result<Head, Unproven> {
+        let Some(mut file) = self.look()? else {
+            return Ok(Head::default());
+        };
+        let Tail { end, .. } = tail(&mut file)?;
+        file.seek(SeekFrom::Start(0))?;
+        // It only grows from here on.
+        flock(&file, FlockOperation::Unlock).map_err(io::Error::from)?;
+        verify(BufReader::new(file.take(end)), None, each)
+    }
+
     /// The file, while nobody writes to it; `None` if there is none yet.
     fn look(&self) -> io::Result<Option<File>> {
         match File::open(&self.path) {
