@@ -51,6 +51,8 @@ mod log;
 mod logging;
 mod man;
 mod once;
+#[cfg(test)]
+mod pages;
 mod passphrase;
 mod ping;
 mod plan;

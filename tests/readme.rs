@@ -1,6 +1,7 @@
-//! The first page is true: its sessions are typed for real hosts, and print what the page shows.
+//! The pages that a newcomer reads first are true: their sessions are typed on a real host, and print what
+//! the page shows.
 //!
-//! `HPT_BLESS=1 cargo test --test readme` writes what was printed into the page.
+//! `HPT_BLESS=1 cargo test --test readme` writes what was printed into the pages.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "a test starts processes")]
@@ -8,109 +9,132 @@
 mod lab;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lab::{HPT, Lab};
 
-/// The text between a fence of this sort and its end.
-fn fenced<'a>(page: &'a str, sort: &str) -> &'a str {
-    let (_, rest) = page.split_once(&format!("```{sort}\n")).unwrap();
-    rest.split_once("```").unwrap().0
+/// What differs from run to run, by how it is written: times, digests, fingerprints, ids of runs, and which
+/// version of a package Debian has come to.
+fn steady_word(word: &str) -> String {
+    let bare = word.trim_matches(['(', ')', ',']);
+    let is_hex = |c: char| c.is_ascii_hexdigit();
+    let parts: Vec<&str> = bare.split('-').collect();
+    let is_made_of = |lengths: &[usize]| {
+        parts
+            .iter()
+            .map(|part| part.len())
+            .eq(lengths.iter().copied())
+    };
+    let is_all = |is: &dyn Fn(char) -> bool| bare.chars().all(|c| c == '-' || is(c));
+    let is_digest =
+        (is_made_of(&[4; 8]) || is_made_of(&[4, 4]) || is_made_of(&[16])) && is_all(&is_hex);
+    let is_number = bare.contains('.') && bare.parse::<f64>().is_ok();
+    let kind = if is_digest || bare.starts_with("hptclient1") {
+        "DIGEST"
+    } else if is_made_of(&[8, 6, 4]) && bare.starts_with("20") {
+        "RUN"
+    } else if is_made_of(&[4, 2, 2]) && is_all(&|c| c.is_ascii_digit()) {
+        "DAY"
+    } else if bare.len() == 8 && bare.bytes().filter(|c| *c == b':').count() == 2 {
+        "TIME"
+    } else if bare.contains("+deb12u") {
+        "VERSION"
+    } else if is_number {
+        "SECONDS"
+    } else {
+        return word.to_owned();
+    };
+    word.replace(bare, kind)
 }
 
-/// A session with what differs from run to run taken out: times, digests, fingerprints, and which
-/// version of a package Debian has come to.
+/// A session without what differs.
 fn steady(session: &str) -> String {
-    let steady_word = |word: &str| {
-        let is_digest = word.len() == 9
-            && word.as_bytes()[4] == b'-'
-            && word.bytes().all(|c| c.is_ascii_hexdigit() || c == b'-');
-        let is_key =
-            word.starts_with("hptclient1") || word.len() == 39 && word.matches('-').count() == 7;
-        let is_number = word.contains('.') && word.parse::<f64>().is_ok();
-        let is_version = word.contains("+deb12u");
-        if is_digest || is_key {
-            "DIGEST".to_owned()
-        } else if is_version {
-            "VERSION".to_owned()
-        } else if is_number {
-            "SECONDS".to_owned()
-        } else {
-            word.to_owned()
+    let line = |line: &str| {
+        let mut words: Vec<_> = line.split_whitespace().map(steady_word).collect();
+        // How long ago something was.
+        for at in 2..words.len() {
+            if words[at] == "ago" {
+                words[at - 2] = "N".to_owned();
+            }
+        }
+        // A time at the end of a line is there when it took long enough to matter.
+        match words.as_slice() {
+            [rest @ .., number, unit] if number == "SECONDS" && unit == "s" => rest.join(" "),
+            all => all.join(" "),
         }
     };
-    session
-        .lines()
-        .map(|line| {
-            let words = line.split_whitespace();
-            let words: Vec<_> = words
-                .map(|word| steady_word(word.trim_matches(['(', ')'])))
-                .collect();
-            // A time at the end of a line is there when it took long enough to matter.
-            match words.as_slice() {
-                [rest @ .., number, unit] if number == "SECONDS" && unit == "s" => rest.join(" "),
-                all => all.join(" "),
-            }
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
+    session.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Types the session of a page on a workstation that has the page's config and hpt, and no keys.
-/// It is shown as the page shows it, or written into the page.
-fn typed_as_shown(lab: &Lab, page: &str, shown: &str) {
+/// Types the sessions of a page, each with the config above it as `site.toml`, and compares what is printed; of
+/// one of them alone, if its number is given.
+fn type_page(name: &str, lab: &Lab, only: Option<usize>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let page = fs::read_to_string(&path).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("site.toml"), fenced(page, "toml")).unwrap();
     fs::create_dir(dir.path().join("bin")).unwrap();
     std::os::unix::fs::symlink(HPT, dir.path().join("bin/hpt")).unwrap();
+    let sessions = page.match_indices("```console\n").enumerate();
+    let mut meant = sessions.filter(|(number, _)| only.is_none_or(|only| only == *number));
+    let mut count = 0;
+    for (_, (at, fence)) in &mut meant {
+        if let Some(config) = last_config(&page[..at]) {
+            fs::write(dir.path().join("site.toml"), config).unwrap();
+        }
+        let (shown, _) = page[at + fence.len()..].split_once("```").unwrap();
+        let session = type_session(shown, dir.path(), lab);
+        count += 1;
+        if std::env::var_os("HPT_BLESS").is_some() {
+            let page = fs::read_to_string(&path).unwrap(); // another session may have been written
+            fs::write(&path, page.replacen(shown, &session, 1)).unwrap();
+            continue;
+        }
+        let what = "the page does not show what hpt prints";
+        assert_eq!(steady(&session), steady(shown), "{what}");
+    }
+    assert!(count > 0, "{name} has no such session");
+}
 
+/// The text of the last fence of TOML.
+fn last_config(page: &str) -> Option<&str> {
+    let (_, from) = page.rsplit_once("```toml\n")?;
+    Some(from.split_once("```").unwrap().0)
+}
+
+/// Types the lines of a session that begin with `$`; those lines, each with what was printed.
+fn type_session(shown: &str, dir: &Path, lab: &Lab) -> String {
     let mut session = String::new();
-    for line in commands(shown) {
-        let typed = format!("cd {} && {} 2>&1", dir.path().display(), &line[2..]);
+    for line in shown.lines().filter(|line| line.starts_with("$ ")) {
+        // On a machine and as a user with names of their own, as keys are named after both.
+        let typed = format!(
+            "hostname laptop && cd {} && {} 2>&1",
+            dir.display(),
+            &line[2..]
+        );
         let path = format!(
             "{}:/usr/sbin:/usr/bin:/sbin:/bin",
-            dir.path().join("bin").display()
+            dir.join("bin").display()
         );
         let output = lab
-            .ws(&["sh", "-c", &typed])
-            .env("HPT_KEYSTORE", dir.path().join("client.db"))
+            .ws(&["unshare", "--uts", "sh", "-c", &typed])
+            .env("HPT_KEYSTORE", dir.join("client.db"))
             .env("PATH", path)
+            .env("USER", "ana")
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{line}\n{text}");
-        let text = text.replace(&dir.path().display().to_string(), "~");
+        let text = text.replace(&dir.display().to_string(), "~");
         session += &format!("{line}\n{text}");
     }
-    if std::env::var_os("HPT_BLESS").is_some() {
-        let page = fs::read_to_string(readme()).unwrap(); // another test may have written it
-        fs::write(readme(), page.replacen(shown, &session, 1)).unwrap();
-        return;
-    }
-    assert_eq!(
-        steady(&session),
-        steady(shown),
-        "the page does not show what hpt prints"
-    );
-}
-
-/// The lines that somebody types.
-fn commands(shown: &str) -> Vec<&str> {
-    let is_typed = |line: &&str| line.starts_with("$ ");
-    shown.lines().filter(is_typed).collect()
-}
-
-fn readme() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
+    session
 }
 
 #[test]
 fn the_session_on_the_first_page_is_real() {
-    let Some(lab) = Lab::bare(&["web1"]) else {
-        return;
-    };
-    let page = fs::read_to_string(readme()).unwrap();
-    typed_as_shown(&lab, &page, fenced(&page, "console"));
+    if let Some(lab) = Lab::bare(&["web1"]) {
+        type_page("README.md", &lab, Some(0));
+    }
 }
 
 /// A newcomer types what the page says, and no more, and has two hosts.
@@ -119,11 +143,13 @@ fn a_newcomer_has_two_hosts_by_six_commands() {
     let Some(lab) = Lab::bare(&["web1", "web2"]) else {
         return;
     };
-    let page = fs::read_to_string(readme()).unwrap();
+    let page = include_str!("../README.md");
     let (_, many) = page.split_once("\n## Many hosts\n").unwrap();
-    let shown = fenced(many, "console");
-    assert!(commands(shown).len() <= 6, "{shown}");
-    typed_as_shown(&lab, &page, shown);
+    let (_, shown) = many.split_once("```console\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let typed = shown.lines().filter(|line| line.starts_with("$ "));
+    assert!(typed.count() <= 6, "{shown}");
+    type_page("README.md", &lab, Some(1));
     for host in ["web1", "web2"] {
         let fetch =
             format!("import urllib.request as web; print(web.urlopen('http://{host}/').read())");
@@ -131,5 +157,12 @@ fn a_newcomer_has_two_hosts_by_six_commands() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(text.contains(&format!("hello from {host}")), "{text}");
         assert!(lab.ok(host, &["id", "-nG", "ana"]).contains("sudo"));
+    }
+}
+
+#[test]
+fn the_sessions_on_the_first_page_of_the_book_are_real() {
+    if let Some(lab) = Lab::bare(&["web1"]) {
+        type_page("docs/begin.md", &lab, None);
     }
 }
