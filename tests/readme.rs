@@ -54,7 +54,7 @@ fn steady(session: &str) -> String {
         // How long ago something was.
         for at in 2..words.len() {
             if words[at] == "ago" {
-                words[at - 2] = "N".to_owned();
+                words[at - 2].replace_range(.., "N");
             }
         }
         // A time at the end of a line is there when it took long enough to matter.
