@@ -113,11 +113,11 @@ fn no_link_leads_nowhere() {
 
 #[test]
 fn what_a_page_shows_as_typed_was_typed() {
-    let shows = |page: &String| {
+    let has_session = |page: &String| {
         let text = fs::read_to_string(docs().join(page)).unwrap();
         text.contains("```console")
     };
-    let shown: Vec<_> = pages().into_iter().filter(shows).collect();
+    let shown: Vec<_> = pages().into_iter().filter(has_session).collect();
     assert_eq!(shown, TYPED, "tests/readme.rs types other sessions");
 }
 

@@ -62,6 +62,23 @@ fn words(output: &Output) -> String {
     format!("{out}{err}")
 }
 
+/// The files that stand at the end of each line of a list, but for those that each sort of package has
+/// elsewhere.
+fn shared(list: &str) -> BTreeSet<&str> {
+    let names = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().last());
+    let is_elsewhere = |name: &str| {
+        ["/zsh/", "/doc/", "/licenses/"]
+            .iter()
+            .any(|of| name.contains(of))
+    };
+    names
+        .map(|name| name.trim_start_matches('.'))
+        .filter(|name| !name.ends_with('/') && !is_elsewhere(name))
+        .collect()
+}
+
 #[test]
 fn packages_are_the_same_bytes_each_time_and_hold_the_same() {
     let Some(Packages { dir, deb, rpm }) = packages() else {
@@ -79,28 +96,9 @@ fn packages_are_the_same_bytes_each_time_and_hold_the_same() {
     }
     let checked = done(Command::new("rpm").args(["-K", "--nosignature"]).arg(&rpm));
     assert!(checked.trim_end().ends_with("digests OK"), "{checked}");
-    let names = |list: String| -> BTreeSet<String> {
-        let names = list
-            .lines()
-            .map(|name| name.trim_start_matches('.').to_owned());
-        let shared = |name: &String| {
-            !["/zsh/", "/doc/", "/licenses/"]
-                .iter()
-                .any(|of| name.contains(of))
-        };
-        names
-            .filter(|name| !name.ends_with('/'))
-            .filter(shared)
-            .collect()
-    };
-    let of_rpm = names(done(Command::new("rpm").arg("-qlp").arg(&rpm)));
-    let listed = done(Command::new("dpkg-deb").arg("--contents").arg(&deb));
-    let of_deb = names(
-        listed
-            .lines()
-            .map(|line| format!("{}\n", line.split_whitespace().last().unwrap()))
-            .collect(),
-    );
+    let listed_rpm = done(Command::new("rpm").arg("-qlp").arg(&rpm));
+    let listed_deb = done(Command::new("dpkg-deb").arg("--contents").arg(&deb));
+    let (of_rpm, of_deb) = (shared(&listed_rpm), shared(&listed_deb));
     assert_eq!(of_deb, of_rpm);
     for there in [
         "/usr/bin/hpt",
@@ -114,19 +112,21 @@ fn packages_are_the_same_bytes_each_time_and_hold_the_same() {
     ] {
         assert!(of_rpm.contains(there), "no {there} in {of_rpm:?}");
     }
-    let of_zsh = done(Command::new("rpm").arg("-qlp").arg(&rpm));
     assert!(
-        of_zsh.contains("/usr/share/zsh/site-functions/_hpt"),
-        "{of_zsh}"
+        listed_rpm.contains("/usr/share/zsh/site-functions/_hpt"),
+        "{listed_rpm}"
     );
     assert!(
-        listed.contains("/usr/share/zsh/vendor-completions/_hpt"),
-        "{listed}"
+        listed_deb.contains("/usr/share/zsh/vendor-completions/_hpt"),
+        "{listed_deb}"
     );
-    assert!(listed.contains("/usr/share/doc/hpt/copyright"), "{listed}");
     assert!(
-        of_zsh.contains("/usr/share/licenses/hpt/LICENSE-MIT"),
-        "{of_zsh}"
+        listed_deb.contains("/usr/share/doc/hpt/copyright"),
+        "{listed_deb}"
+    );
+    assert!(
+        listed_rpm.contains("/usr/share/licenses/hpt/LICENSE-MIT"),
+        "{listed_rpm}"
     );
     let unpacked = dir.path().join("unpacked");
     done(
