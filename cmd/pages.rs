@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::args::{CommandLine, command};
+use crate::args::CommandLine;
 use crate::error::{CommandError, Problem};
 
 /// What stands for something else in a command that a sentence names.
@@ -108,28 +108,21 @@ fn is_unfinished(error: &clap::Error) -> bool {
 
 #[test]
 fn each_command_in_a_page_is_one_that_hpt_takes() {
-    let mut shown = String::new();
+    let mut showing = Vec::new();
     let mut bad = Vec::new();
     for page in pages() {
         let text = fs::read_to_string(&page).expect("text");
         for (line, is_told) in commands(&text) {
-            shown += &format!("{line} ");
+            showing.push(page.clone());
             if let Some(why) = refused(&line, is_told) {
                 bad.push(format!("{}: {line}\n  {why}", page.display()));
             }
         }
     }
     assert!(bad.is_empty(), "{}", bad.join("\n"));
-    // Whatever else is read of a page, no verb is without a command somewhere.
-    for verb in command()
-        .get_subcommands()
-        .filter(|verb| !verb.is_hide_set())
-    {
-        let name = verb.get_name();
-        assert!(
-            shown.contains(&format!(" {name} ")),
-            "no page shows `hpt {name}`"
-        );
+    // What goes by without being read is not shown to be right.
+    for page in ["README.md", "begin.md", "command-line.md", "targets.md"] {
+        assert!(showing.iter().any(|shows| shows.ends_with(page)), "{page}");
     }
 }
 
