@@ -48,7 +48,7 @@ impl Unit {
         self.get("ActiveState")
     }
 
-    /// Where a socket listens, such as "[::]:6632 (Stream)".
+    /// Where a socket listens, such as `[::]:6632 (Stream)`.
     pub(super) fn listens(&self) -> &str {
         self.get("Listen")
     }
