@@ -59,6 +59,7 @@ fn pin(place: &Place, name: &str, added_at: u64) {
         psk: Psk::generate(),
         address: None,
         added_at,
+        behind: None,
     };
     pin_target(&place.path("client.db"), &target, Existing::Keep).unwrap();
 }

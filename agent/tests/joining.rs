@@ -62,8 +62,8 @@ async fn ten_thousand_guesses_come_to_nothing() {
             );
         }
         let keys = Arc::clone(if guess % 2 == 0 { &stranger } else { &known });
-        let guessed = Invitation::new(&client.identity(), 1_750_003_600).first_keys();
-        let dialer = dialer("127.0.0.1", port, &keys, guessed);
+        let first = Invitation::new(&client.identity(), 1_750_003_600).first_keys();
+        let dialer = dialer("127.0.0.1", port, &keys, first);
         guesses.spawn(async move { dialer.dial().await.is_err() });
     }
     while let Some(refused) = guesses.join_next().await {

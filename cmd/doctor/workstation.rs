@@ -66,8 +66,7 @@ fn own_keys(path: &Path, keys: &ClientKeys, found: &mut Findings) {
     if age < OLD {
         found.ok("own key", words);
     } else {
-        let mend = "`hpt gen-client-keys --force` makes another, and forgets all targets: each needs \
-                    `hpt install --force` then";
+        let mend = "`hpt rotate-client-keys` makes others, and has every target know them";
         found.warn("own key", words, mend);
     }
     if is_ahead(newest.added_at) {

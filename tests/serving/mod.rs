@@ -104,14 +104,6 @@ impl Place {
         place
     }
 
-    /// Nobody serves any more.
-    pub fn stop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-    }
-
     /// The process that serves.
     pub fn server_id(&self) -> u32 {
         self.server.as_ref().unwrap().id()

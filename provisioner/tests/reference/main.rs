@@ -70,6 +70,7 @@ fn each_kind_has_its_page() {
             "targets",
             "upgrade",
             "arrival",
+            "keys",
         ];
         assert!(
             known || about_hpt.contains(&&*name),
