@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use hpt_keystore::{Keypair, Role};
 
 use crate::args::CommandLine;
 use crate::error::{CommandError, Problem};
@@ -38,6 +39,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
 fn commands(text: &str) -> Vec<(String, bool)> {
     let mut fence: Option<&str> = None;
     let mut found = Vec::new();
+    let text = text.replace("\\\n", " "); // a command may go on in the next line
     for line in text.lines() {
         if let Some(sort) = line.strip_prefix("```") {
             fence = fence.is_none().then_some(sort);
@@ -78,7 +80,16 @@ fn words(line: &str) -> Vec<OsString> {
         }
     }
     let words = words.into_iter().filter(|word| !word.is_empty());
-    words.map(OsString::from).collect()
+    words.map(|word| OsString::from(meant(word))).collect()
+}
+
+/// What somebody would type in the place of a word that stands for something longer.
+fn meant(word: String) -> String {
+    match word.as_str() {
+        "URL" => "https://example.org/hpt".to_owned(),
+        "KEY" | "hptclient1nar3g..." => Keypair::generate().identity().to_text(Role::Client),
+        _ => word,
+    }
 }
 
 /// Why hpt would not take a command line, if it would not. A sentence may name a verb alone,

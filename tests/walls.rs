@@ -131,7 +131,7 @@ fn sources(folder: &str) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            if path.is_dir() && !path.join("CACHEDIR.TAG").exists() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 found.push(path);
