@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::context::{Context, runtime};
+use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::fleet::{Work, each};
 use crate::print::listed;
 use crate::remote::Remote;
 use crate::terminal::visible;
@@ -16,8 +17,9 @@ The block that it is at comes to its end first; `hpt attach` shows it.
 A run that was not confirmed and cannot be undone holds its host, and its undo is tried again and again.
 Cancelled by its name, it stays as far as it was undone.
 
-Example:
-  hpt --target web1 cancel")]
+Examples:
+  hpt --target web1 cancel
+  hpt --on 'web-*' cancel")]
 pub(crate) struct Args {
     /// The run; the one that goes on if it is not given
     run: Option<String>,
@@ -36,15 +38,19 @@ struct Cancelled<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    each(context, &[], Work::Reads, async |context| {
+        of_one(args, context).await
+    })
+}
+
+async fn of_one(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let Some(name) = context.global.target.clone() else {
         return Err(CommandError::usage("cancel the run on which target?")
             .hint("`hpt --target NAME cancel`"));
     };
     let asked = args.run.as_deref().unwrap_or_default();
-    let told = runtime()?.block_on(Remote::with(&name, context, async |remote, _| {
-        remote.cancel(asked).await
-    }))?;
-    let (running, undone) = told;
+    let told = Remote::with(&name, context, async |remote, _| remote.cancel(asked).await);
+    let (running, undone) = told.await?;
     let (run, by) = (visible(&running.run), visible(&running.by));
     context.terminal.say(match &undone {
         None => format!("{name}: run {run} of {by} stops before its next block"),

@@ -293,6 +293,8 @@ impl<'a> Follower<'a> {
         if end.outcome == Outcome::Failed || self.verbose {
             self.tail(&output);
         }
+        // What many say alike is told once, and no two take the same time.
+        let time = time.filter(|_| !self.terminal.is_held());
         self.terminal.say(self.lines.finished(id, end, time));
         if end.outcome == Outcome::Failed {
             let BlockName { file, line, .. } = &self.blocks[end.block];

@@ -7,8 +7,9 @@ use hpt_keystore::TargetName;
 use hpt_proto::wire::LogRequest;
 use serde::Serialize;
 
-use crate::context::{Context, runtime};
+use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::fleet::{Work, each};
 use crate::print::moment;
 use crate::print::style::{BOLD, DIM};
 use crate::remote::Remote;
@@ -72,6 +73,12 @@ impl<'a> Object<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    each(context, &[], Work::Reads, async |context| {
+        of_one(args, context).await
+    })
+}
+
+async fn of_one(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let Some(name) = context.global.target.clone() else {
         return Err(CommandError::usage("whose log?").hint("`hpt --target NAME log`"));
     };
@@ -113,11 +120,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         terminal.json(&Object::new(&name, &record));
         Ok(())
     };
-    let end = runtime()?.block_on(Remote::with(&name, context, async |remote, context| {
+    let heard = Remote::with(&name, context, async |remote, context| {
         remote.heed(&mut context.terminal).await;
         let mut each = |line: &str| show(line, &mut context.terminal);
         remote.log(request, &mut each).await
-    }))?;
+    });
+    let end = heard.await?;
     let end = end.map(|signed| signed.head);
     if chain.is_some() && end != chain {
         let what = format!("{name}: its log does not end where the target says");

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             .hint("leave out `--on`: the file says whose it is"));
     }
     let work = if !args.yes && Terminal::can_ask() {
-        Work::ChangesIfAgreed
+        Work::ChangesIfAgreed("Apply to")
     } else {
         Work::Changes
     };

@@ -7,8 +7,9 @@ use hpt_proto::{End, Running};
 use hpt_provisioner::report::{Finished, Outcome, Report};
 use serde::Serialize;
 
-use crate::context::{Context, now, runtime};
+use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
+use crate::fleet::{Work, each};
 use crate::follower::{Ended, Follower, no_report};
 use crate::print::style::{BOLD, DIM};
 use crate::print::{plural, span};
@@ -72,8 +73,21 @@ struct Block<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let work = if args.plan {
+        Work::Reads
+    } else if args.yes || !Terminal::can_ask() {
+        Work::Changes
+    } else {
+        Work::ChangesIfAgreed("Undo it on")
+    };
+    each(context, &[], work, async |context| {
+        of_one(args, context).await
+    })
+}
+
+async fn of_one(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let asked = args.run.as_deref().unwrap_or_default();
-    runtime()?.block_on(Site::with(context, async |site, context| {
+    let done = Site::with(context, async |site, context| {
         let mut patience = Patience::new(args.wait);
         let mut asked = asked.to_owned();
         loop {
@@ -85,9 +99,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
                 return Ok(Exit::Done);
             }
             let asks = !args.yes && Terminal::can_ask();
-            if asks && !context.terminal.ask(format_args!("\nUndo it on {name}?")) {
+            if asks && !context.agrees(format_args!("Undo it on {name}?")).await {
                 context.terminal.note("nothing was changed");
                 return Ok(Exit::Done);
+            }
+            if let Some(member) = &context.member {
+                member.begin();
             }
             context.terminal.say("");
             let began = Instant::now();
@@ -123,7 +140,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
                 }),
             };
         }
-    }))
+    });
+    done.await
 }
 
 /// Whether all was put back that was promised.

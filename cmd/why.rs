@@ -5,8 +5,9 @@ use hpt_proto::wire::{Asked, Outcome, Owned, Running, Version, WhyReply};
 use hpt_provisioner::describe::Detail;
 use serde::Serialize;
 
-use crate::context::{Context, runtime};
+use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::fleet::{Work, each};
 use crate::print::plan::detail as detail_words;
 use crate::print::style::{BOLD, DIM};
 use crate::print::{json, moment};
@@ -36,17 +37,24 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let what = thing(&args.what)?;
-    let (name, reply) = runtime()?.block_on(Site::with(context, async |site, _| {
-        let reply = site.why(&what).await?;
+    each(context, &[], Work::Reads, async |context| {
+        of_one(args, &what, context).await
+    })
+}
+
+async fn of_one(args: &Args, what: &str, context: &mut Context) -> Result<Exit, CommandError> {
+    let asked = Site::with(context, async |site, _| {
+        let reply = site.why(what).await?;
         Ok::<_, CommandError>((site.name().to_owned(), reply))
-    }))?;
+    });
+    let (name, reply) = asked.await?;
     let WhyReply { owned, versions } = reply;
     let terminal = &mut context.terminal;
     if owned.is_empty() && versions.is_empty() {
         terminal.json(&Nothing {
             event: "nothing",
             target: &name,
-            what: &what,
+            what,
         });
         let words = visible(&args.what).into_owned();
         terminal.say(format_args!(

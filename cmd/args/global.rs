@@ -171,11 +171,11 @@ fn uses(verb: &str) -> Vec<&'static str> {
     const MANY: &[&str] = &["on", "forks", "batch", "max_fail"];
     const KEYS: &[&str] = &["keystore", "passphrase_fd"];
     let all: &[&[&str]] = match verb {
-        "plan" | "provision" | "facts" | "drift" => &[ONE, MANY, &["root"], KEYS],
-        "status" | "ping" | "doctor" | "upgrade" | "list-client-keys" | "authorize" | "revoke"
-        | "rotate-client-keys" => &[ONE, MANY, KEYS],
-        "undo" | "why" | "install" => &[ONE, &["root"], KEYS],
-        "attach" | "cancel" | "log" | "audit" | "invite" => &[ONE, KEYS],
+        "plan" | "provision" | "facts" | "drift" | "undo" | "why" => &[ONE, MANY, &["root"], KEYS],
+        "status" | "ping" | "doctor" | "cancel" | "log" | "upgrade" | "list-client-keys"
+        | "authorize" | "revoke" | "rotate-client-keys" => &[ONE, MANY, KEYS],
+        "install" => &[ONE, &["root"], KEYS],
+        "attach" | "audit" | "invite" => &[ONE, KEYS],
         "gen-client-keys" | "accept" => &[KEYS],
         "gen-target-keys" => &[&["target", "ip", "port", "keystore"]],
         "check" | "explain" => &[&["target", "inventory"]],

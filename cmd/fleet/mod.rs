@@ -41,8 +41,9 @@ pub(crate) enum Work {
     Reads,
     /// They are changed.
     Changes,
-    /// They are changed if somebody agrees: once, when all that is to be done is known.
-    ChangesIfAgreed,
+    /// They are changed if somebody agrees: once, when all that is to be done is known. The question
+    /// begins so: "Apply to".
+    ChangesIfAgreed(&'static str),
 }
 
 /// Does this on the target that the command line names, or on this machine; or on each of the targets
@@ -63,7 +64,7 @@ pub(crate) fn each(
     let members = context.select(&pattern, &ask)?;
     let options = &context.global.pace;
     let mut pace = Pace::free(options, members.len());
-    if work != Work::ChangesIfAgreed {
+    if !matches!(work, Work::ChangesIfAgreed(_)) {
         pace.begin(options, members.len());
     }
     let fleet = Fleet {
@@ -223,11 +224,15 @@ impl Fleet {
     /// Shows what is to be done on all of them, and asks once. ^C is a no.
     async fn decide(&mut self, context: &mut Context, interrupted: impl Future<Output = ()>) {
         let terminal = &mut context.terminal;
+        let question = match self.work {
+            Work::ChangesIfAgreed(question) => question,
+            Work::Reads | Work::Changes => "Go on with",
+        };
         self.telling.tell(terminal);
         self.agreed = tokio::select! {
             biased;
             () = interrupted => false,
-            agreed = terminal.ask_for_all(self.waiting.len()) => agreed,
+            agreed = terminal.ask_for_all(question, self.waiting.len()) => agreed,
         };
         if self.agreed {
             let options = &context.global.pace;

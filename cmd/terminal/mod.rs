@@ -180,14 +180,14 @@ impl Terminal {
     }
 
     /// The same of so many targets. Of more than a few nobody agrees in passing.
-    pub(crate) async fn ask_for_all(&mut self, count: usize) -> bool {
+    pub(crate) async fn ask_for_all(&mut self, question: &str, count: usize) -> bool {
         if count <= FEW {
             let all = plural(count, "target");
-            self.put(format_args!("\nApply to {all}? [y/N] "));
+            self.put(format_args!("\n{question} {all}? [y/N] "));
             return affirms(&typed_meanwhile().await);
         }
         self.put(format_args!(
-            "\nApply to {count} targets? Type their number to go on: "
+            "\n{question} {count} targets? Type their number to go on: "
         ));
         typed_meanwhile().await == count.to_string()
     }

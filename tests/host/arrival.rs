@@ -199,8 +199,11 @@ fn a_host_of_cloud_init_comes_by_itself() {
             scope.spawn(move || boot_with(desk, host));
         }
     });
-    let status = desk.lab.ok("web1", &["cloud-init", "status", "--wait"]);
-    assert!(status.contains("status: done"), "{status}");
+    let status = ["cloud-init", "status", "--wait"];
+    let status = words(&desk.lab.run("web1", &status).output().unwrap());
+    let log = ["cat", "/var/log/cloud-init-output.log"];
+    let log = words(&desk.lab.run("web1", &log).output().unwrap());
+    assert!(status.contains("status: done"), "{status}\n{log}");
     desk.is_installed("web1");
     let status = desk
         .lab

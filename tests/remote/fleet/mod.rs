@@ -275,3 +275,22 @@ fn a_canary_that_fails_stops_the_rest() {
         ran.out
     );
 }
+
+/// What one target is asked, or had put back, so are many.
+#[test]
+fn many_are_asked_and_undone_as_one_is() {
+    let fleet = Fleet::serving(3);
+    let on = |args: &[&str]| fleet.place.run(&[&["--on", "*"], args].concat());
+    on(&["provision", "site.toml"]).exits(0);
+    let why = on(&["why", "/motd"]).exits(0);
+    let log = on(&["log"]).exits(0);
+    for at in 0..3 {
+        assert!(why.out.contains(&name(at)), "{}", why.out);
+        assert!(log.out.contains(&name(at)), "{}", log.out);
+    }
+    on(&["cancel"]).exits(1).says("no run goes on");
+    on(&["undo", "--plan"]).exits(0);
+    assert!((0..3).all(|at| fleet.motd(at).is_some()));
+    on(&["undo"]).exits(0).says("3 targets  done 3");
+    assert!((0..3).all(|at| fleet.motd(at).is_none()));
+}
