@@ -31,7 +31,8 @@ impl<S> Gate<S> {
     fn admit<B>(&self, request: &Request<B>) -> Result<Arc<Caller>, Status> {
         let peer = request.extensions().get::<Peer>();
         // A pin may go while its session lives; the session follows within 2 s (R2).
-        let caller = peer.and_then(|peer| self.pins.caller(peer.key));
+        let now = self.notes.now();
+        let caller = peer.and_then(|peer| self.pins.caller(peer.key, now));
         let caller =
             caller.ok_or_else(|| Status::unauthenticated("this key is not pinned here"))?;
         match caller.may(request.uri().path()) {

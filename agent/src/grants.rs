@@ -9,6 +9,8 @@ use crate::audit::{Asked, Entry, Kind, fingerprint};
 pub(crate) struct Caller {
     pub(crate) name: ClientName,
     pub(crate) key: PublicKey,
+    /// When its pin ends, in unix seconds.
+    pub(crate) until: Option<u64>,
     grants: Grants,
 }
 
@@ -50,7 +52,17 @@ pub(crate) enum Refused {
 
 impl Caller {
     pub(crate) fn new(name: ClientName, key: PublicKey, grants: Grants) -> Self {
-        Self { name, key, grants }
+        Self {
+            name,
+            key,
+            until: None,
+            grants,
+        }
+    }
+
+    /// The same, until its pin ends.
+    pub(crate) fn ending(self, until: Option<u64>) -> Self {
+        Self { until, ..self }
     }
 
     /// That it has done something, at a time in unix seconds.

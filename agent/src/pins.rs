@@ -74,13 +74,15 @@ impl Pins {
         self.allow.clone()
     }
 
-    /// The pinned client that holds a key.
-    pub(crate) fn caller(&self, key: PublicKey) -> Option<Arc<Caller>> {
+    /// The pinned client that holds a key, at this time. Its pin may have ended before anybody looked.
+    pub(crate) fn caller(&self, key: PublicKey, now: u64) -> Option<Arc<Caller>> {
         let callers = self
             .callers
             .read()
             .expect("nobody panics while holding the pins");
-        callers.get(&key).cloned()
+        let caller = callers.get(&key)?;
+        let has_ended = caller.until.is_some_and(|until| until <= now);
+        (!has_ended).then(|| Arc::clone(caller))
     }
 
     /// Follows the file for as long as it is polled.
@@ -108,7 +110,7 @@ impl Pins {
             return Err(format!("{path} holds other keys of this target"));
         }
         self.look(notes, None);
-        Ok(self.caller(key))
+        Ok(self.caller(key, notes.now()))
     }
 
     /// Changes the keystore for a caller, which counts when this returns. May block.
@@ -143,7 +145,7 @@ impl Pins {
         if read.stamp == now && !is_due {
             return;
         }
-        read.stamp = now;
+        (read.stamp, read.due) = (now, None);
         match target::load(&self.path) {
             Ok(keys) => {
                 if keys.own.channel.public() != self.own {
@@ -196,7 +198,7 @@ impl Pins {
                 .chain(next)
             {
                 let caller = Caller::new(client.name.clone(), key, client.grants.clone());
-                callers.insert(key, Arc::new(caller));
+                callers.insert(key, Arc::new(caller.ending(client.until)));
                 allowed.push(Pin { key, psk });
             }
         }
@@ -230,4 +232,34 @@ fn told_apart(mut entry: Entry, before: &Known, now: &Known) -> Entry {
         }
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use hpt_keystore::{ClientName, Existing, Grants, Psk};
+
+    use super::*;
+
+    /// R4: even where the file can no longer be read, as nobody looks at it for that.
+    #[test]
+    fn a_pin_that_has_ended_lets_nobody_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keystore.db");
+        let client = PinnedClient {
+            name: ClientName::parse("guest").unwrap(),
+            identity: Keypair::generate().identity(),
+            psk: Psk::generate(),
+            grants: Grants::all(),
+            added_at: 1,
+            until: Some(100),
+            next: None,
+        };
+        let key = client.identity.channel;
+        target::write_new(&path, Keypair::generate(), &[client], Existing::Keep).unwrap();
+        let (_, pins) = Pins::load(&path, 50).unwrap();
+        assert_eq!(pins.reading().due, Some(100));
+        fs::remove_file(&path).unwrap();
+        assert!(pins.caller(key, 99).is_some());
+        assert!(pins.caller(key, 100).is_none());
+    }
 }
