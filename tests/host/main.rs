@@ -10,7 +10,6 @@ mod install;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod lockout;
-mod many;
 mod power;
 mod reboot;
 mod runs;
