@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 
 use crate::error::{CommandError, Exit};
+use crate::interrupts::Interrupts;
 use crate::remote::Remote;
 use crate::terminal::visible;
 
@@ -25,10 +26,11 @@ impl Remote {
         window: Duration,
     ) -> Result<Option<Undone>, CommandError> {
         let began = Instant::now();
+        let mut interrupts = Interrupts::listen()?;
         loop {
             let tried = tokio::select! {
                 tried = timeout(TRY, self.try_to_confirm(run)) => tried,
-                _ = tokio::signal::ctrl_c() => return Err(self.unconfirmed(run, "interrupted")),
+                () = interrupts.next() => return Err(self.unconfirmed(run, "interrupted")),
             };
             let why = match tried {
                 Ok(Ok(undone)) => return Ok(undone),

@@ -9,9 +9,9 @@ use hpt_provisioner::report::{Event, Finished, Outcome, Report};
 
 use crate::context::now;
 use crate::error::{CommandError, Exit};
+use crate::hearing::Heard;
 use crate::print::report::{Lines, summary};
 use crate::print::{json, listed, span};
-use crate::remote_run::Heard;
 use crate::terminal::{Terminal, visible};
 
 /// The last lines of a failed command that are shown.

@@ -19,13 +19,13 @@ use hpt_proto::{End, Running, Told};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::Reveal;
 use signal_hook::consts::SIGINT;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::context::{Context, now, runtime};
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
-use crate::remote_run::Heard;
+use crate::hearing::Heard;
+use crate::interrupts::Interrupts;
 use crate::site::{How, Job, Planned};
 use crate::terminal::{Form, Terminal};
 
@@ -164,16 +164,16 @@ impl StopsAtInterrupt {
         let (sender, mut run_is_over) = oneshot::channel();
         let (site, run) = (site.clone(), run.to_owned());
         let watch = async move {
-            let mut interrupts = signal(SignalKind::interrupt())?;
+            let mut interrupts = Interrupts::listen().map_err(|deaf| deaf.to_string())?;
             tokio::select! {
-                _ = interrupts.recv() => site.stop(&run, LOCAL)?,
+                () = interrupts.next() => site.stop(&run, LOCAL).map_err(|why| why.to_string())?,
                 _ = &mut run_is_over => return Ok(()),
             }
             Terminal::new(Form::Words, false)
                 .note("it stops before its next block; ^C again ends it in the midst of this one");
             tokio::select! {
-                _ = interrupts.recv() => std::process::exit(128 + SIGINT),
-                _ = run_is_over => Ok::<(), io::Error>(()),
+                () = interrupts.next() => std::process::exit(128 + SIGINT),
+                _ = run_is_over => Ok::<(), String>(()),
             }
         };
         thread::spawn(move || {

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::fleet::{Work, each};
 use crate::follower::{Ended, no_report};
+use crate::interrupts::Interrupts;
 use crate::print::style::BOLD;
 use crate::provision::{busy, is_undone};
 use crate::remote::Remote;
@@ -208,9 +209,10 @@ impl New {
     /// Confirms the run as soon as the new program answers a new session. How it was undone, if it was.
     async fn prove(&self, remote: &mut Remote, run: &str) -> Result<Option<Undone>, CommandError> {
         let name = remote.name().to_owned();
+        let mut interrupts = Interrupts::listen()?;
         let heard = tokio::select! {
             heard = self.wait(remote) => heard,
-            _ = tokio::signal::ctrl_c() => {
+            () = interrupts.next() => {
                 let what = format!("{name}: interrupted; its old hpt comes back unless run {run} is confirmed");
                 return Err(CommandError::new(Exit::Lost, what)
                     .hint(format!("`hpt --target {name} attach` confirms it")));

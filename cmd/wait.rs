@@ -6,6 +6,7 @@ use hpt_proto::Running;
 
 use crate::context::now;
 use crate::error::CommandError;
+use crate::interrupts::Interrupts;
 use crate::print::{json, span};
 use crate::site::Site;
 use crate::terminal::{Terminal, visible};
@@ -59,9 +60,10 @@ impl Patience {
             terminal.json(&json::Waiting::new(site.name(), running));
             self.told = Some(running.clone());
         }
+        let mut interrupts = Interrupts::listen()?;
         tokio::select! {
             free = site.until_free(left) => free.map(|()| true),
-            _ = tokio::signal::ctrl_c() => Ok(false),
+            () = interrupts.next() => Ok(false),
         }
     }
 }

@@ -7,13 +7,11 @@ mod select;
 mod told;
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -25,6 +23,7 @@ use self::pace::Pace;
 use self::told::{State, Telling};
 use crate::context::{Context, runtime};
 use crate::error::{CommandError, Exit};
+use crate::interrupts::Interrupts;
 use crate::print::error::show;
 use crate::print::listed_up_to;
 use crate::terminal::{Held, Terminal};
@@ -109,7 +108,7 @@ impl Fleet {
         let mut at_work = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut interrupts = signal(SignalKind::interrupt()).map_err(no_signals)?;
+        let mut interrupts = Interrupts::listen()?;
         loop {
             self.go_on();
             while self.active < self.forks && self.pace.may_start() {
@@ -126,8 +125,7 @@ impl Fleet {
                 self.leave(&mut left, &mut context.terminal);
             }
             if self.active == 0 && left.is_empty() && !self.waiting.is_empty() && !self.agreed {
-                let interrupted = async { _ = interrupts.recv().await };
-                self.decide(context, interrupted).await;
+                self.decide(context, interrupts.next()).await;
                 continue;
             }
             if at_work.is_empty() && left.is_empty() {
@@ -135,7 +133,7 @@ impl Fleet {
             }
             tokio::select! {
                 biased;
-                _ = interrupts.recv() => self.interrupt(context),
+                () = interrupts.next() => self.interrupt(context),
                 Some(question) = asked.recv() => {
                     self.active -= 1;
                     self.pace.wait();
@@ -260,8 +258,4 @@ async fn one(
         told: context.terminal.take_held(),
         time: began.elapsed(),
     }
-}
-
-fn no_signals(why: io::Error) -> CommandError {
-    CommandError::new(Exit::Failed, format!("cannot wait for signals: {why}"))
 }

@@ -1,11 +1,11 @@
 //! What a person says to many targets: that they agree, or ^C.
 
 use std::fs;
-use std::process::Child;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 
 use super::super::serving::{HPT, Ran};
 use super::{Fleet, name, states};
@@ -83,23 +83,42 @@ fn over_ten_targets_their_number_is_typed() {
 const WAIT: &str =
     "[[wait]]\nfile = \"/go\"\nwithin = \"1m\"\n[[file]]\npath = \"/after\"\ncontent = \"\"\n";
 
-fn interrupt(client: &Child) {
-    kill_process(Pid::from_child(client), Signal::INT).unwrap();
+/// A client whose runs wait.
+struct Waiting<'a> {
+    args: &'a [&'a str],
+    client: Child,
+    out: BufReader<ChildStdout>,
+    told: String,
 }
 
-/// Asks a target until its status is as it is wanted.
-fn until_status(fleet: &Fleet, at: usize, wanted: impl Fn(&str) -> bool) {
-    let began = Instant::now();
-    let ask = || fleet.place.run(&["--json", "-t", &name(at), "status"]).out;
-    while !wanted(&ask()) {
-        assert!(began.elapsed() < Duration::from_secs(20), "{}", ask());
+impl<'a> Waiting<'a> {
+    /// As soon as it has heard that so many do.
+    fn on(fleet: &Fleet, count: usize, args: &'a [&'a str]) -> Self {
+        fleet.place.write("wait.toml", WAIT);
+        let mut client = fleet.place.command(args).spawn().unwrap();
+        let mut out = BufReader::new(client.stdout.take().unwrap());
+        let mut told = String::new();
+        while told.matches("\"event\":\"started\"").count() < count {
+            assert!(out.read_line(&mut told).unwrap() > 0, "{told}");
+        }
+        Self {
+            args,
+            client,
+            out,
+            told,
+        }
     }
-}
 
-fn is_cancelled(status: &str) -> bool {
-    let status: Value = serde_json::from_str(status.lines().next().unwrap()).unwrap();
-    let by = &status["running"]["cancelled_by"];
-    by.as_str().is_some_and(|by| !by.is_empty())
+    fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.client), Signal::INT).unwrap();
+    }
+
+    fn end(mut self) -> Ran {
+        self.out.read_to_string(&mut self.told).unwrap();
+        let mut output = self.client.wait_with_output().unwrap();
+        output.stdout = self.told.into_bytes();
+        Ran::of(self.args, &output)
+    }
 }
 
 /// ^C is an answer too, and at once.
@@ -115,24 +134,11 @@ fn an_interrupt_at_the_question_is_a_no() {
 #[test]
 fn an_interrupt_stops_runs_before_their_next_block() {
     let fleet = Fleet::serving(3);
-    fleet.place.write("wait.toml", WAIT);
-    let args = [
-        "--json",
-        "--forks",
-        "2",
-        "--on",
-        "*",
-        "provision",
-        "wait.toml",
-    ];
-    let client = fleet.place.command(&args).spawn().unwrap();
-    (0..2).for_each(|at| until_status(&fleet, at, |told| told.contains("wait:")));
-    interrupt(&client);
-    for at in 0..2 {
-        until_status(&fleet, at, is_cancelled);
-        fs::write(fleet.place.path(format!("root-{}/go", name(at))), "").unwrap();
-    }
-    let ran = Ran::of(&args, &client.wait_with_output().unwrap()).exits(1);
+    let args = "--json --forks 2 --on * provision wait.toml";
+    let args: Vec<&str> = args.split(' ').collect();
+    let waiting = Waiting::on(&fleet, 2, &args);
+    waiting.interrupt();
+    let ran = waiting.end().exits(1);
     assert_eq!(
         states(&ran.out),
         ["web-1 failed", "web-2 failed", "web-3 not-run"],
@@ -156,24 +162,38 @@ fn an_interrupt_stops_runs_before_their_next_block() {
     );
 }
 
-/// ^C stops the run of one target as well; once more leaves it to itself.
+const ONE: &[&str] = &["--json", "--target", "web-1", "provision", "wait.toml"];
+
+/// ^C stops the run of one target as well, and says so.
+#[test]
+fn an_interrupt_stops_the_run_of_one_target() {
+    let fleet = Fleet::serving(1);
+    let waiting = Waiting::on(&fleet, 1, ONE);
+    waiting.interrupt();
+    let stopped = waiting.end().exits(1);
+    stopped.says("stops before its next block");
+    assert!(!fleet.place.path("root-web-1/after").exists());
+}
+
+/// ^C once more leaves a run to itself, also where its host answers nothing.
 #[test]
 fn a_second_interrupt_leaves_a_run_to_itself() {
     let fleet = Fleet::serving(1);
-    fleet.place.write("wait.toml", WAIT);
-    let args = ["--target", "web-1", "provision", "wait.toml"];
-    let client = fleet.place.command(&args).spawn().unwrap();
-    until_status(&fleet, 0, |told| told.contains("wait:"));
-    interrupt(&client);
-    until_status(&fleet, 0, is_cancelled);
-    interrupt(&client);
-    let left = Ran::of(&args, &client.wait_with_output().unwrap()).exits(7);
-    assert!(
-        left.err.contains("stops before its next block"),
-        "{}",
-        left.err
-    );
+    let mut waiting = Waiting::on(&fleet, 1, ONE);
+    let server = Pid::from_child(fleet.servers[0].as_ref().unwrap());
+    kill_process(server, Signal::STOP).unwrap();
+    let began = Instant::now();
+    while waiting.client.try_wait().unwrap().is_none() {
+        waiting.interrupt();
+        assert!(began.elapsed() < Duration::from_secs(20), "it stays");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let left = waiting.end().exits(7);
+    left.says("interrupted; run ").says(" goes on there");
+    kill_process(server, Signal::CONT).unwrap();
     fs::write(fleet.place.path("root-web-1/go"), "").unwrap();
-    until_status(&fleet, 0, |told| told.contains("\"running\":null"));
-    assert!(!fleet.place.path("root-web-1/after").exists());
+    let is_over = |status: &str| status.contains("\"running\":null");
+    while !is_over(&fleet.place.run(&["--json", "-t", "web-1", "status"]).out) {
+        assert!(began.elapsed() < Duration::from_secs(40), "it does not end");
+    }
 }
