@@ -1,7 +1,7 @@
 //! A target over the channel: dialled, asked, told.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hpt_agent::drift::Drift;
 use hpt_keystore::TargetName;
@@ -20,6 +20,7 @@ use hpt_provisioner::plan::Plan;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
 use hpt_transport::{DialError, Dialer};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -33,6 +34,9 @@ use crate::site::{Job, Planned};
 use crate::succession::{Next, follow, settle};
 use crate::terminal::{Terminal, visible};
 use crate::upload;
+
+/// From one try to find a host that is waited for to the next.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A target that has proved to hold the pinned key.
 pub(crate) struct Remote {
@@ -176,12 +180,22 @@ impl Remote {
             .ready)
     }
 
-    /// Waits until no run holds the target, but no longer than this.
+    /// Waits until no run holds the target, but no longer than this. hpt may be started anew there in
+    /// between, as it is after each undo that nobody asked for.
     pub(crate) async fn until_free(&mut self, time: Duration) -> Result<(), CommandError> {
-        let seconds = u32::try_from(time.as_secs() + 1).unwrap_or(u32::MAX);
-        let reply = self.client.await_free(AwaitFreeRequest { seconds }).await;
-        reply.map_err(|status| self.refused(&status))?;
-        Ok(())
+        let began = Instant::now();
+        loop {
+            let left = time.saturating_sub(began.elapsed());
+            let seconds = u32::try_from(left.as_secs() + 1).unwrap_or(u32::MAX);
+            let Err(status) = self.client.await_free(AwaitFreeRequest { seconds }).await else {
+                return Ok(());
+            };
+            if !is_away(&status) || left.is_zero() {
+                return Err(self.refused(&status));
+            }
+            tracing::debug!("{} is not there just now: {status}", self.name);
+            sleep(PAUSE).await;
+        }
     }
 
     /// One JSON object.
@@ -282,7 +296,7 @@ impl Remote {
         let error = CommandError::new(exit, format!("{} says: {words}", self.name));
         match exit {
             Exit::NotAllowed => error.hint(format!(
-                "its keystore decides; `hpt gen-target-keys --target {} --force` would make one anew",
+                "its keystore decides; who may do everything there gives more with `hpt --target {} authorize`",
                 self.name
             )),
             _ => error,
@@ -338,6 +352,17 @@ pub(crate) fn was_cut(status: &Status) -> bool {
         Code::Unavailable | Code::Cancelled | Code::Unknown
     );
     connection && std::error::Error::source(status).is_some()
+}
+
+/// Whether nobody serves there just now.
+fn is_away(status: &Status) -> bool {
+    match grpc::dial_error(status) {
+        Some(error) => matches!(
+            error,
+            DialError::Unreachable { .. } | DialError::Timeout { .. }
+        ),
+        None => status.code() == Code::Unavailable || was_cut(status),
+    }
 }
 
 pub(crate) fn unreachable(name: &TargetName, error: &DialError) -> CommandError {
