@@ -5,12 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use hpt_keystore::client::{self, PinError};
-use hpt_keystore::{Existing, Identity, TargetName};
+use hpt_keystore::{Existing, Identity, Introduction, TargetName};
 use serde::Serialize;
 
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
-use crate::introduction::{self, Introduced};
 use crate::print::{listed_up_to, plural};
 use crate::terminal::Terminal;
 
@@ -51,9 +50,9 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let own = client::load(&path)?.own;
     let own = context.open(own)?;
     let text = fs::read_to_string(&args.file).map_err(CommandError::io("read it", &args.file))?;
-    let mut all: BTreeMap<TargetName, Introduced> = BTreeMap::new();
+    let mut all: BTreeMap<TargetName, Introduction> = BTreeMap::new();
     for (line, number) in text.lines().zip(1..) {
-        let read = introduction::read(&own, line, now()).map_err(|why| {
+        let read = Introduction::parse(&own, line, now()).map_err(|why| {
             let what = format!(
                 "{}:{number}: {why}; nothing was changed",
                 args.file.display()
@@ -70,7 +69,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         Existing::Keep
     };
     let mut names = Vec::new();
-    for Introduced { target, .. } in all.into_values() {
+    for Introduction { target, .. } in all.into_values() {
         let known = client::load_target(&path, &target.name).ok();
         let is_same = known.is_some_and(|(_, known)| known.identity == target.identity);
         let existing = if is_same { Existing::Replace } else { existing };
@@ -94,7 +93,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
 }
 
 /// Who says all of it.
-fn author(all: &BTreeMap<TargetName, Introduced>, file: &str) -> Result<Identity, CommandError> {
+fn author(all: &BTreeMap<TargetName, Introduction>, file: &str) -> Result<Identity, CommandError> {
     let mut authors = all.values().map(|introduced| introduced.by);
     let Some(by) = authors.next() else {
         let what = format!("{file} tells of no target");
@@ -110,7 +109,7 @@ fn author(all: &BTreeMap<TargetName, Introduced>, file: &str) -> Result<Identity
 /// Goes on only if the author is meant.
 fn agree(
     args: &Args,
-    all: &BTreeMap<TargetName, Introduced>,
+    all: &BTreeMap<TargetName, Introduction>,
     by: &Identity,
     context: &mut Context,
 ) -> Result<(), CommandError> {

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hpt_keystore::client::{self, KnownTarget};
-use hpt_keystore::{ClientName, Grants, Identity, Keypair, Psk, Role};
+use hpt_keystore::{ClientName, Grants, Identity, Keypair, Psk, Role, introduce};
 use hpt_proto::wire::AuthorizeRequest;
 use serde::Serialize;
 
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
 use crate::fleet::{Work, each};
-use crate::introduction;
 use crate::print::style::BOLD;
 use crate::print::{day, plural};
 use crate::remote::Remote;
@@ -55,6 +54,10 @@ pub(crate) struct Args {
     /// Forget the keys that have this name there
     #[arg(long)]
     replace: bool,
+
+    /// Do not ask, of however many targets it is
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Serialize)]
@@ -76,12 +79,17 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let own = context.open(own)?;
     let file = PathBuf::from(format!("{}.pins", args.name));
     let told = RefCell::new(0);
-    let exit = each(context, &[], Work::Changes, async |context| {
-        let line = of_one(args, &own, context).await?;
-        append(&file, &line).map_err(CommandError::io("tell of a target in", &file))?;
-        *told.borrow_mut() += 1;
-        Ok(Exit::Done)
-    })?;
+    let exit = each(
+        context,
+        &[],
+        Work::changes("Let it in at", args.yes),
+        async |context| {
+            let line = of_one(args, &own, context).await?;
+            append(&file, &line).map_err(CommandError::io("tell of a target in", &file))?;
+            *told.borrow_mut() += 1;
+            Ok(Exit::Done)
+        },
+    )?;
     let told = told.into_inner();
     if told > 0 {
         let file = file.display();
@@ -99,8 +107,6 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
 async fn of_one(args: &Args, own: &Keypair, context: &mut Context) -> Result<String, CommandError> {
     let began = std::time::Instant::now();
     let name = context.global.target.clone().expect("there is one");
-    let path = context.keystore()?;
-    let (_, known) = client::load_target(&path, &name)?;
     let until = args.lasts.map(|lasts| now() + lasts.as_secs());
     let psk = Psk::generate();
     let request = AuthorizeRequest {
@@ -115,9 +121,10 @@ async fn of_one(args: &Args, own: &Keypair, context: &mut Context) -> Result<Str
         member.begin();
     }
     let asked = Remote::with(&name, context, async |remote, _| {
-        remote.authorize(request).await
+        remote.authorize(request).await?;
+        Ok((remote.identity, remote.kept_address.clone()))
     });
-    asked.await?;
+    let (identity, address) = asked.await?;
     let ends = until.map_or_else(String::new, |until| format!(" until {}", day(until)));
     let line = format!(
         "{BOLD}{name}{BOLD:#}  lets {} in{ends}: {}",
@@ -131,8 +138,15 @@ async fn of_one(args: &Args, own: &Keypair, context: &mut Context) -> Result<Str
         grants: args.grants.to_string(),
         until,
     });
-    let target = KnownTarget { psk, ..known };
-    Ok(introduction::write(own, &args.key, &target))
+    let target = KnownTarget {
+        name,
+        identity,
+        psk,
+        address,
+        added_at: now(),
+        behind: None,
+    };
+    Ok(introduce(own, &args.key, &target))
 }
 
 /// The file grows: what was told before holds on, and of a target told twice the last word counts.

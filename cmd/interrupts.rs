@@ -53,14 +53,13 @@ impl Listeners {
     fn count(change: isize) -> io::Result<()> {
         let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.count = listeners.count.saturating_add_signed(change);
-        let are_none = match listeners.are_none.take() {
-            Some(flag) => flag,
+        let are_none = if let Some(flag) = listeners.are_none.take() {
+            flag
+        } else {
             // What tokio registers stays, and takes the place of the system's own.
-            None => {
-                let flag = Arc::new(AtomicBool::new(true));
-                register_conditional_default(SIGINT, Arc::clone(&flag))?;
-                flag
-            }
+            let flag = Arc::new(AtomicBool::new(true));
+            register_conditional_default(SIGINT, Arc::clone(&flag))?;
+            flag
         };
         are_none.store(listeners.count == 0, Ordering::SeqCst);
         listeners.are_none = Some(are_none);

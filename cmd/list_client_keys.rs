@@ -6,14 +6,11 @@ use serde::Serialize;
 use crate::context::{Context, now};
 use crate::error::{CommandError, Exit};
 use crate::fleet::{Work, each};
+use crate::print::keys::{DAY, OLD};
 use crate::print::style::{BOLD, DIM, FAILED};
 use crate::print::{day, plural};
 use crate::remote::Remote;
 use crate::remote_pins::Pinned;
-
-/// Keys that are older are said to be old (R4).
-const OLD: u64 = 180 * DAY;
-const DAY: u64 = 86_400;
 
 #[derive(clap::Args)]
 #[command(after_help = "\

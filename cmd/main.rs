@@ -41,7 +41,6 @@ mod heads;
 mod hearing;
 mod install;
 mod interrupts;
-mod introduction;
 mod inventory;
 mod invite;
 mod join;

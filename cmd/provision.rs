@@ -98,11 +98,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         return Err(CommandError::usage("a plan in a file is one target's")
             .hint("leave out `--on`: the file says whose it is"));
     }
-    let work = if !args.yes && Terminal::can_ask() {
-        Work::ChangesIfAgreed("Apply to")
-    } else {
-        Work::Changes
-    };
+    let work = Work::changes_if_agreed("Apply to", args.yes);
     each(context, &args.files, work, async |context| {
         of_one(args, context).await
     })

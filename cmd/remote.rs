@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpt_agent::drift::Drift;
-use hpt_keystore::TargetName;
 use hpt_keystore::client::{Behind, KnownTarget};
+use hpt_keystore::{Address, Identity, TargetName};
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
@@ -41,6 +41,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A target that has proved to hold the pinned key.
 pub(crate) struct Remote {
     pub(crate) name: TargetName,
+    /// The keys that it is pinned with, and the address that the keystore has for it.
+    pub(crate) identity: Identity,
+    pub(crate) kept_address: Option<Address>,
     address: HostPort,
     dialer: Dialer,
     pub(crate) client: TargetClient<Channel>,
@@ -111,6 +114,8 @@ impl Remote {
         let (address, dialer, client) = tried?;
         let mut remote = Self {
             name: name.clone(),
+            identity,
+            kept_address: target.address,
             address,
             dialer,
             interrupted: None,

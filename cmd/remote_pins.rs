@@ -1,5 +1,7 @@
 //! The pins of a target over the channel: listed, added, removed, followed by others.
 
+use std::fmt;
+
 use hpt_keystore::{BadKey, ClientName, Grants, Identity, Role};
 use hpt_proto::wire::{
     AuthorizeRequest, Client, ClientsRequest, HealthRequest, RevokeRequest, SettleRequest,
@@ -24,6 +26,7 @@ pub(crate) struct Pinned {
 }
 
 /// Whom to let in no longer.
+#[derive(Clone)]
 pub(crate) enum Whom {
     Named(ClientName),
     Holding(Identity),
@@ -38,6 +41,15 @@ impl Whom {
         }
         let name = ClientName::parse(text).map_err(|bad| bad.to_string())?;
         Ok(Self::Named(name))
+    }
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => name.fmt(f),
+            Self::Holding(key) => f.write_str(&key.fingerprint()),
+        }
     }
 }
 

@@ -22,12 +22,16 @@ Examples:
   hpt --on '*' revoke hptclient1nar3g...     its key, whatever it is called there")]
 pub(crate) struct Args {
     /// The name that targets have for it, or its key
-    #[arg(value_name = "CLIENT", value_parser = known)]
-    client: String,
+    #[arg(value_name = "CLIENT", value_parser = Whom::parse)]
+    client: Whom,
 
     /// Though nobody would be left who may do everything
     #[arg(long)]
     force_lockout: bool,
+
+    /// Do not ask, of however many targets it is
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Serialize)]
@@ -38,25 +42,27 @@ struct Revoked<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    each(context, &[], Work::Changes, async |context| {
-        of_one(args, context).await
-    })
+    each(
+        context,
+        &[],
+        Work::changes("Revoke it at", args.yes),
+        async |context| of_one(args, context).await,
+    )
 }
 
 async fn of_one(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let began = std::time::Instant::now();
     let name = wanted(context)?;
-    let whom = known_as(&args.client);
     if let Some(member) = &context.member {
         member.begin();
     }
     let asked = Remote::with(&name, context, async |remote, _| {
-        remote.revoke(&whom, args.force_lockout).await
+        remote.revoke(&args.client, args.force_lockout).await
     });
     let removed = asked.await?;
     let state = match &removed {
         Some(client) => format!("{} is let in no longer", visible(client)),
-        None => format!("{} was not let in", visible(&args.client)),
+        None => format!("{} was not let in", args.client),
     };
     let line = format!("{BOLD}{name}{BOLD:#}  {state}");
     context.terminal.conclude(&line, began.elapsed());
@@ -72,12 +78,4 @@ fn wanted(context: &Context) -> Result<TargetName, CommandError> {
     context.global.target.clone().ok_or_else(|| {
         CommandError::usage("at which targets?").hint("`hpt --on '*' revoke CLIENT`")
     })
-}
-
-fn known(text: &str) -> Result<String, String> {
-    Whom::parse(text).map(|_| text.to_owned())
-}
-
-fn known_as(text: &str) -> Whom {
-    Whom::parse(text).expect("it was parsed before")
 }

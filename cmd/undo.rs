@@ -75,10 +75,8 @@ struct Block<'a> {
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let work = if args.plan {
         Work::Reads
-    } else if args.yes || !Terminal::can_ask() {
-        Work::Changes
     } else {
-        Work::ChangesIfAgreed("Undo it on")
+        Work::changes_if_agreed("Undo it on", args.yes)
     };
     each(context, &[], work, async |context| {
         of_one(args, context).await

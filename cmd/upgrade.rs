@@ -54,6 +54,10 @@ pub(crate) struct Args {
     /// How long the new program may take to answer: 30s, 5m
     #[arg(long, value_name = "TIME", value_parser = wait::time, default_value = "30s")]
     confirm: Duration,
+
+    /// Do not ask, of however many targets it is
+    #[arg(long)]
+    yes: bool,
 }
 
 /// What is put in place.
@@ -100,9 +104,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         sources,
         window: args.confirm,
     };
-    each(context, &[], Work::Changes, async |context| {
-        of_one(&new, context).await
-    })
+    each(
+        context,
+        &[],
+        Work::changes("Upgrade", args.yes),
+        async |context| of_one(&new, context).await,
+    )
 }
 
 async fn of_one(new: &New, context: &mut Context) -> Result<Exit, CommandError> {

@@ -113,17 +113,11 @@ impl Due {
         orders.note_end(&self.order);
         let ids = self.config.blocks.iter().map(|block| block.id.as_str());
         ledgers.end(&run, self.ledger, &report, ids);
-        let end = End::Report {
-            run: run.clone(),
-            report,
-            undone: None,
-            cancelled_by: journal.cancelled_by(),
-        };
         // Before the end is told: whoever hears of it finds the host free.
         if reboots && let Err(why) = orders.forget(Whose::Run(&run)) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }
-        let end = self.recorded.end(end, journal);
+        let end = self.recorded.end(report, journal);
         // Last, as the time runs from here on in which it can be confirmed.
         if self.guardian.is_some() {
             note_end(&self.journals, &run, rested);

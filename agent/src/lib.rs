@@ -47,6 +47,7 @@ mod service;
 mod sink;
 mod standby;
 pub mod state;
+mod status;
 mod systemd;
 mod undo;
 pub mod unit_file;

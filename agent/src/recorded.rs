@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use hpt_proto::End;
-use hpt_provisioner::report::Outcome;
+use hpt_provisioner::report::{Outcome, Report};
 use hpt_provisioner::request::Request;
 
 use crate::audit::{Asked, Audit, Entry, Kind};
@@ -71,23 +71,27 @@ impl Recorded {
     }
 
     /// Records what a run has come to, in the audit and then in its journal, which is to tell others.
-    pub(crate) fn end(&self, end: End, mut journal: Journal<'_>) -> End {
+    pub(crate) fn end(&self, report: Report, mut journal: Journal<'_>) -> End {
         let mut entry = self.ended();
-        if let End::Report { report, .. } = &end {
-            for (name, outcome) in [
-                ("ok", Outcome::Ok),
-                ("changed", Outcome::Changed),
-                ("reverted", Outcome::Reverted),
-                ("skipped", Outcome::Skipped),
-                ("failed", Outcome::Failed),
-                ("not-run", Outcome::NotRun),
-            ] {
-                match report.count(outcome) {
-                    0 => {}
-                    count => entry = entry.with(name, count),
-                }
+        for (name, outcome) in [
+            ("ok", Outcome::Ok),
+            ("changed", Outcome::Changed),
+            ("reverted", Outcome::Reverted),
+            ("skipped", Outcome::Skipped),
+            ("failed", Outcome::Failed),
+            ("not-run", Outcome::NotRun),
+        ] {
+            match report.count(outcome) {
+                0 => {}
+                count => entry = entry.with(name, count),
             }
         }
+        let end = End::Report {
+            run: self.began.run.clone(),
+            report,
+            undone: None,
+            cancelled_by: journal.cancelled_by(),
+        };
         let digest = journal.digest_with(&end);
         self.audit.note(&[entry.with("journal", digest.to_hex())]);
         let ended = journal.end(&end).or_else(|_| {

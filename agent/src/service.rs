@@ -1,7 +1,5 @@
 //! The RPCs, each a translation: a message in, a question to the host, a message out.
 
-use std::fs;
-use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -26,11 +24,9 @@ use crate::fit::{fit, fit_drift};
 use crate::grants::Caller;
 use crate::guard::Guardian;
 use crate::intake::receive;
-use crate::journal::{Journals, Standing, cancel_path};
 use crate::lock;
 use crate::notes::Notes;
 use crate::pins::Pins;
-use crate::program;
 use crate::refusal::{bad, blocking, bug, failed, unplannable};
 use crate::run::{RunError, Site};
 use crate::runner::Runner;
@@ -44,6 +40,9 @@ const JUDGED_AT_ONCE: usize = 4;
 const READ_AT_ONCE: usize = 4;
 /// Events of a run that wait for a client.
 const WAITING_EVENTS: usize = 64;
+
+/// What a run tells a client.
+type Events = ReceiverStream<Result<ApplyEvent, Status>>;
 
 /// All that calls share.
 #[derive(Clone)]
@@ -61,9 +60,9 @@ pub(crate) struct Shared {
     /// Whether the server was told to stop.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) pins: Arc<Pins>,
-    started: Instant,
+    pub(crate) started: Instant,
     /// The hash of the program that runs, once somebody has asked.
-    program: OnceLock<Hash>,
+    pub(crate) program: OnceLock<Hash>,
     judging: Semaphore,
     pub(crate) beginning: Beginning,
     pub(crate) seen: Seen,
@@ -116,15 +115,6 @@ impl TargetService {
             .expect("the semaphore is never closed")
     }
 
-    /// The hash of the program that runs. May block.
-    pub(crate) fn program(&self) -> io::Result<Hash> {
-        if let Some(hash) = self.0.program.get() {
-            return Ok(*hash);
-        }
-        let hash = program::own_hash()?;
-        Ok(*self.0.program.get_or_init(|| hash))
-    }
-
     /// Whoever looked after a run that waits to be confirmed may have been killed.
     pub(crate) async fn see_to_guardians(&self) -> Result<(), Status> {
         let (guardian, places) = (self.0.guardian.clone(), self.0.places.clone());
@@ -145,34 +135,7 @@ impl Target for TargetService {
         &self,
         _: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusReply>, Status> {
-        let (site, places) = (self.0.site.clone(), self.0.places.clone());
-        let service = self.clone();
-        self.see_to_guardians().await?;
-        let looked = blocking(move || {
-            let running = lock::holder(&places)?;
-            let doing = match &running {
-                Some(running) => doing(&places, &running.run)?,
-                None => None,
-            };
-            let waits = site.confirming()?;
-            let now = (running.map(Into::into), doing, waits);
-            // A status says what it can.
-            let program = service.program().map(|hash| hash.as_bytes().to_vec());
-            Ok::<_, RunError>((site.facts(), now, site.interrupted()?, program))
-        });
-        let looked = looked.await?.map_err(|error| failed(&error))?;
-        let (facts, (running, doing, confirming), interrupted, program) = looked;
-        Ok(Response::new(wire::StatusReply {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            hostname: facts.hostname,
-            system: facts.os_name,
-            uptime: self.0.started.elapsed().as_secs(),
-            running,
-            interrupted,
-            confirming,
-            doing,
-            program: program.unwrap_or_default(),
-        }))
+        Ok(Response::new(self.describe().await?))
     }
 
     async fn facts(
@@ -241,28 +204,20 @@ impl Target for TargetService {
             .map(Response::new)
     }
 
-    type ApplyStream = ReceiverStream<Result<ApplyEvent, Status>>;
+    type ApplyStream = Events;
 
     async fn apply(
         &self,
         request: Request<wire::ApplyRequest>,
     ) -> Result<Response<Self::ApplyStream>, Status> {
         let caller = caller(&request)?;
-        let (tell, told) = mpsc::channel(WAITING_EVENTS);
-        let service = self.clone();
-        // A task of its own: it goes on when the client is gone.
-        tokio::spawn(async move {
-            let performed = service
-                .perform(&caller, request.into_inner(), tell.clone())
-                .await;
-            if let Err(status) = performed {
-                let _ = tell.send(Err(status)).await;
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(told)))
+        let (service, request) = (self.clone(), request.into_inner());
+        Ok(events(|tell| async move {
+            service.perform(&caller, request, tell).await
+        }))
     }
 
-    type AttachStream = ReceiverStream<Result<ApplyEvent, Status>>;
+    type AttachStream = Events;
 
     async fn attach(
         &self,
@@ -270,14 +225,10 @@ impl Target for TargetService {
     ) -> Result<Response<Self::AttachStream>, Status> {
         let wire::AttachRequest { run, from } = request.into_inner();
         let run = self.this_or_last(run).await?;
-        let (tell, told) = mpsc::channel(WAITING_EVENTS);
         let service = self.clone();
-        tokio::spawn(async move {
-            if let Err(status) = service.follow(&run, from, tell.clone()).await {
-                let _ = tell.send(Err(status)).await;
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(told)))
+        Ok(events(|tell| async move {
+            service.follow(&run, from, tell).await
+        }))
     }
 
     async fn await_free(
@@ -372,42 +323,30 @@ impl Target for TargetService {
         Ok(Response::new(reply))
     }
 
-    type UpgradeStream = ReceiverStream<Result<ApplyEvent, Status>>;
+    type UpgradeStream = Events;
 
     async fn upgrade(
         &self,
         request: Request<wire::UpgradeRequest>,
     ) -> Result<Response<Self::UpgradeStream>, Status> {
         let caller = caller(&request)?;
-        let (tell, told) = mpsc::channel(WAITING_EVENTS);
-        let service = self.clone();
-        tokio::spawn(async move {
-            let upgraded = service
-                .upgrade_to(&caller, request.into_inner(), tell.clone())
-                .await;
-            if let Err(status) = upgraded {
-                let _ = tell.send(Err(status)).await;
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(told)))
+        let (service, request) = (self.clone(), request.into_inner());
+        Ok(events(|tell| async move {
+            service.upgrade_to(&caller, request, tell).await
+        }))
     }
 
-    type UndoStream = ReceiverStream<Result<ApplyEvent, Status>>;
+    type UndoStream = Events;
 
     async fn undo(
         &self,
         request: Request<wire::UndoRequest>,
     ) -> Result<Response<Self::UndoStream>, Status> {
         let caller = caller(&request)?;
-        let run = request.into_inner().run;
-        let (tell, told) = mpsc::channel(WAITING_EVENTS);
-        let service = self.clone();
-        tokio::spawn(async move {
-            if let Err(status) = service.undo_run(&caller, run, tell.clone()).await {
-                let _ = tell.send(Err(status)).await;
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(told)))
+        let (service, run) = (self.clone(), request.into_inner().run);
+        Ok(events(|tell| async move {
+            service.undo_run(&caller, run, tell).await
+        }))
     }
 
     async fn clients(
@@ -453,6 +392,22 @@ impl Target for TargetService {
     }
 }
 
+/// What is told by a task of its own, which goes on when the client is gone; why it came to nothing is the
+/// last of it.
+fn events<A>(act: impl FnOnce(mpsc::Sender<Result<ApplyEvent, Status>>) -> A) -> Response<Events>
+where
+    A: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    let (tell, told) = mpsc::channel(WAITING_EVENTS);
+    let acted = act(tell.clone());
+    tokio::spawn(async move {
+        if let Err(status) = acted.await {
+            let _ = tell.send(Err(status)).await;
+        }
+    });
+    Response::new(ReceiverStream::new(told))
+}
+
 fn to_wire(drift: Drift) -> wire::Drift {
     let applied = Some(drift.applied.into());
     let (plan, unknown) = match drift.found {
@@ -465,16 +420,6 @@ fn to_wire(drift: Drift) -> wire::Drift {
         plan,
         unknown,
     }
-}
-
-/// What the run does that goes on.
-fn doing(places: &Places, run: &str) -> Result<Option<wire::Doing>, RunError> {
-    let standing = Standing::read(&Journals::open(places)?, run)?;
-    let cancelled_by = fs::read_to_string(cancel_path(&places.run, run));
-    Ok(standing.map(|standing| wire::Doing {
-        cancelled_by: cancelled_by.unwrap_or_default(),
-        ..standing.doing()
-    }))
 }
 
 /// What a caller may see who asks for content, or not.

@@ -232,13 +232,7 @@ impl Site {
                 so_far: how,
             }),
         });
-        let end = End::Report {
-            run: id.clone(),
-            report,
-            undone: None,
-            cancelled_by: journal.cancelled_by(),
-        };
-        let end = recorded.end(end, journal);
+        let end = recorded.end(report, journal);
         if let Err(why) = Orders::open(self.places())?.undone(run) {
             tracing::warn!("what was kept of run {run} stays: {why}");
         }

@@ -233,13 +233,7 @@ impl Site {
         let mut journal = journal.map_err(|why| recorded.failed(why))?;
         let report = apply(&config, &mut host, &mut journal);
         let rested = confirm::now();
-        let end = End::Report {
-            run: id.clone(),
-            report,
-            undone: None,
-            cancelled_by: journal.cancelled_by(),
-        };
-        let end = recorded.end(end, journal);
+        let end = recorded.end(report, journal);
         note_end(&journals, &id, rested);
         Ok(end)
     }

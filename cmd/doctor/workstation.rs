@@ -12,12 +12,11 @@ use crate::address::HostPort;
 use crate::context::{Context, now};
 use crate::fleet::Again;
 use crate::inventory::Known;
+use crate::print::keys::OLD;
 use crate::print::{day, listed_up_to, moment, plural, span, word};
 
 /// As many names are told.
 const NAMED: usize = 5;
-/// Keys that are older should be new ones, in seconds.
-const OLD: u64 = 180 * 86_400;
 
 pub(super) fn look(
     path: &Path,

@@ -26,7 +26,7 @@ use crate::error::{CommandError, Exit};
 use crate::interrupts::Interrupts;
 use crate::print::error::show;
 use crate::print::listed_up_to;
-use crate::terminal::{Held, Terminal};
+use crate::terminal::{FEW, Held, Terminal};
 
 /// As many names are told.
 const NAMED: usize = 5;
@@ -38,11 +38,27 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) enum Work {
     /// They are asked something, or it shows otherwise who was not done.
     Reads,
-    /// They are changed.
-    Changes,
+    /// They are changed, as soon as somebody has agreed to this if there are more than a few: "Upgrade".
+    Changes(Option<&'static str>),
     /// They are changed if somebody agrees: once, when all that is to be done is known. The question
     /// begins so: "Apply to".
     ChangesIfAgreed(&'static str),
+}
+
+impl Work {
+    /// They are changed as the command line says, on that question.
+    pub(crate) fn changes(question: &'static str, yes: bool) -> Self {
+        let asks = !yes && Terminal::can_ask();
+        Self::Changes(asks.then_some(question))
+    }
+
+    /// They are changed as it turns out, on that question.
+    pub(crate) fn changes_if_agreed(question: &'static str, yes: bool) -> Self {
+        if yes || !Terminal::can_ask() {
+            return Self::Changes(None);
+        }
+        Self::ChangesIfAgreed(question)
+    }
 }
 
 /// Does this on the target that the command line names, or on this machine; or on each of the targets
@@ -109,6 +125,12 @@ impl Fleet {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut interrupts = Interrupts::listen()?;
+        if let Work::Changes(Some(question)) = self.work
+            && left.len() > FEW
+            && !agrees(context, interrupts.next(), question, left.len()).await
+        {
+            self.decline_all(&mut left, &mut context.terminal);
+        }
         loop {
             self.go_on();
             while self.active < self.forks && self.pace.may_start() {
@@ -175,6 +197,14 @@ impl Fleet {
         self.decline(State::NotRun);
     }
 
+    /// Nobody is begun with.
+    fn decline_all(&mut self, left: &mut VecDeque<Member>, terminal: &mut Terminal) {
+        for member in left.drain(..) {
+            self.telling.settle(&member.name, State::Declined);
+            self.telling.end(Ended::not_begun(member.name), terminal);
+        }
+    }
+
     /// Those that wait come to this without being changed.
     fn decline(&mut self, state: State) {
         for question in self.waiting.drain(..) {
@@ -219,25 +249,34 @@ impl Fleet {
         }
     }
 
-    /// Shows what is to be done on all of them, and asks once. ^C is a no.
+    /// Shows what is to be done on all of them, and asks once.
     async fn decide(&mut self, context: &mut Context, interrupted: impl Future<Output = ()>) {
-        let terminal = &mut context.terminal;
         let question = match self.work {
             Work::ChangesIfAgreed(question) => question,
-            Work::Reads | Work::Changes => "Go on with",
+            Work::Reads | Work::Changes(_) => "Go on with",
         };
-        self.telling.tell(terminal);
-        self.agreed = tokio::select! {
-            biased;
-            () = interrupted => false,
-            agreed = terminal.ask_for_all(question, self.waiting.len()) => agreed,
-        };
+        self.telling.tell(&mut context.terminal);
+        self.agreed = agrees(context, interrupted, question, self.waiting.len()).await;
         if self.agreed {
             let options = &context.global.pace;
             self.pace.begin(options, self.waiting.len());
         } else {
             self.decline(State::Declined);
         }
+    }
+}
+
+/// Whether somebody agrees to this, on so many targets. ^C is a no.
+async fn agrees(
+    context: &mut Context,
+    interrupted: impl Future<Output = ()>,
+    question: &str,
+    count: usize,
+) -> bool {
+    tokio::select! {
+        biased;
+        () = interrupted => false,
+        agreed = context.terminal.ask_for_all(question, count) => agreed,
     }
 }
 

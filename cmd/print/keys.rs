@@ -8,6 +8,10 @@ use serde::Serialize;
 use super::day;
 use super::style::{BOLD, DIM};
 
+/// Keys that are older should be new ones, in seconds (R4).
+pub(crate) const OLD: u64 = 180 * DAY;
+pub(crate) const DAY: u64 = 86_400;
+
 /// The table of `hpt list-target-keys`.
 pub(crate) fn targets(targets: &[KnownTarget]) -> String {
     let address = |t: &KnownTarget| {

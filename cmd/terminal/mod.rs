@@ -19,7 +19,7 @@ use crate::print::style::{DIM, FAILED};
 use crate::print::{plural, with_time};
 
 /// As many targets are agreed to by a letter.
-const FEW: usize = 10;
+pub(crate) const FEW: usize = 10;
 
 /// Where words and JSON go. Who has stopped reading is no reason to stop a run, so that a broken
 /// pipe is not an error here.

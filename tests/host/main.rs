@@ -10,6 +10,7 @@ mod install;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod lockout;
+mod many;
 mod power;
 mod reboot;
 mod runs;

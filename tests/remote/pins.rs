@@ -15,9 +15,7 @@ struct Desk {
 
 impl Desk {
     fn beside(fleet: Fleet) -> Self {
-        let args = ["--json", "--keystore", "desk.db", "gen-client-keys"];
-        let made: Value = serde_json::from_str(&fleet.place.ok(&args)).unwrap();
-        let key = made["key"].as_str().unwrap().to_owned();
+        let key = fleet.place.keys_of("desk");
         Self { fleet, key }
     }
 

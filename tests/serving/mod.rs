@@ -104,6 +104,14 @@ impl Place {
         place
     }
 
+    /// Another client's key; its keystore is `NAME.db`.
+    pub fn keys_of(&self, name: &str) -> String {
+        let keystore = format!("{name}.db");
+        let made = self.ok(&["--json", "--keystore", &keystore, "gen-client-keys"]);
+        let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+        made["key"].as_str().unwrap().to_owned()
+    }
+
     /// The process that serves.
     pub fn server_id(&self) -> u32 {
         self.server.as_ref().unwrap().id()

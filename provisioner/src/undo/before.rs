@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lay::{Lay, leave};
 use crate::host::Key;
 use crate::host::setting::Setting;
 use crate::name::{AbsPath, GroupName, PackageName, PackageVersion, UnitId, UserName};
@@ -239,21 +240,6 @@ fn both<T>(left: Option<T>, then: Option<T>) -> Option<(T, T)> {
     left.zip(then)
 }
 
-/// What lies at a path after one more change.
-fn leave(left: &mut Vec<Lay>, then: Vec<Lay>) {
-    if left.is_empty() || then.is_empty() {
-        left.clear();
-        return;
-    }
-    for lay in then {
-        let lay = match (&lay, left.last()) {
-            (Lay::Rights { access }, Some(last)) => last.with(access),
-            _ => lay,
-        };
-        left.push(lay);
-    }
-}
-
 /// How a running unit is told to take its files anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -266,90 +252,6 @@ pub enum Again {
 
 /// How an account is said to have no end.
 pub(super) const NEVER: &str = "never";
-
-/// What lay at a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Lay {
-    /// Nothing.
-    Absent,
-    /// Nothing; the home of a new user is made there, with what new homes hold.
-    Home,
-    /// A file whose content was kept.
-    File {
-        /// BLAKE3 of its content, in hexadecimal digits.
-        hash: String,
-        /// Its length in bytes.
-        size: u64,
-        /// Who could do what with it.
-        access: Rights,
-        /// The names of its extended attributes, whose values were not kept.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        attributes: Vec<String>,
-    },
-    /// A file that holds a secret.
-    Secret {
-        /// The host's own fingerprint of its content's hash.
-        print: String,
-        /// Who could do what with it.
-        access: Rights,
-    },
-    /// A directory without anything in it.
-    Dir {
-        /// Who could do what with it.
-        access: Rights,
-    },
-    /// What stays, with these rights.
-    Rights {
-        /// Who could do what with it.
-        access: Rights,
-    },
-    /// A symbolic link.
-    Link {
-        /// Where it pointed.
-        to: String,
-    },
-    /// Something that was not kept, and why.
-    Lost {
-        /// The words: "it held other files".
-        why: String,
-    },
-}
-
-impl Lay {
-    /// The same with these rights.
-    fn with(&self, access: &Rights) -> Self {
-        let access = access.clone();
-        match self.clone() {
-            Self::File {
-                hash,
-                size,
-                attributes,
-                ..
-            } => Self::File {
-                hash,
-                size,
-                access,
-                attributes,
-            },
-            Self::Secret { print, .. } => Self::Secret { print, access },
-            Self::Dir { .. } => Self::Dir { access },
-            Self::Rights { .. } => Self::Rights { access },
-            other @ (Self::Absent | Self::Home | Self::Link { .. } | Self::Lost { .. }) => other,
-        }
-    }
-}
-
-/// Owner, group and mode by number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rights {
-    /// The owning user's number.
-    pub uid: u32,
-    /// The owning group's number.
-    pub gid: u32,
-    /// Permission bits, as "0644".
-    pub mode: String,
-}
 
 /// A group as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::before::{Again, Before, GroupLeft, GroupWas, Lay, NEVER, Rights, UnitLeft, UserWas};
+use super::before::{Again, Before, GroupLeft, GroupWas, NEVER, UnitLeft, UserWas};
+use super::lay::{Lay, Rights};
 use super::left::{self, group_left, user_left};
 use crate::effect::{
     Command, Effect, Expiry, GroupEdit, Transaction, UnitJob, UserEdit, WriteFile,

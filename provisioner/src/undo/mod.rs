@@ -10,6 +10,7 @@ mod accounts;
 mod before;
 mod change;
 mod foresee;
+mod lay;
 mod left;
 mod log;
 mod look;
@@ -17,11 +18,10 @@ mod paths;
 mod reverse;
 mod run;
 
-pub use self::before::{
-    Again, Before, GroupLeft, GroupWas, Lay, Rights, UnitLeft, UserLeft, UserWas,
-};
+pub use self::before::{Again, Before, GroupLeft, GroupWas, UnitLeft, UserLeft, UserWas};
 pub use self::change::Change;
 pub use self::foresee::{Fate, foresee};
+pub use self::lay::{Lay, Rights};
 pub use self::log::Log;
 pub use self::look::{PreImage, PreImages};
 pub(crate) use self::look::{before, replaces};

@@ -79,6 +79,24 @@ fn over_ten_targets_their_number_is_typed() {
     assert_eq!(fleet.motd(2).as_deref(), Some("hello\n"));
 }
 
+/// Nor does anybody let others in, or upgrade hpt, on more than ten in passing.
+#[test]
+fn over_ten_targets_nobody_is_let_in_in_passing() {
+    let fleet = Fleet::serving(11);
+    let key = fleet.place.keys_of("desk");
+    let words = ["--on", "*", "authorize", &key, "--name", "desk"];
+    for (answer, state) in [("y", "declined"), ("\x03", "declined"), ("11", "done")] {
+        let told = typed(&fleet, answer, &words);
+        let asks = "Let it in at 11 targets? Type their number";
+        let ends = format!("11 targets  {state} 11 ");
+        assert!(told.contains(asks) && told.contains(&ends), "{told}");
+        let is_told = fleet.place.path("desk.pins").exists();
+        assert_eq!(is_told, state == "done", "{told}");
+    }
+    let told = typed(&fleet, "y", &["--on", "web-[2..4]", "revoke", "desk"]);
+    assert!(!told.contains('?') && told.contains("done 3 "), "{told}");
+}
+
 /// It goes on when a file is there, and then makes another.
 const WAIT: &str =
     "[[wait]]\nfile = \"/go\"\nwithin = \"1m\"\n[[file]]\npath = \"/after\"\ncontent = \"\"\n";
