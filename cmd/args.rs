@@ -16,8 +16,8 @@ use crate::{
     accept, attach, audit, authorize, backup, cancel, check, completion, doctor, drift, explain,
     facts, fix, fmt, gen_client_keys, gen_target_keys, guard, install, invite, join,
     list_client_keys, list_target_keys, log, man, passphrase, ping, plan, provision, remove,
-    rename, restore, retry, revoke, rotate_client_keys, run, schema, seal, serve, show, status,
-    undo, unit_file, upgrade, why,
+    rename, restore, retry, revoke, rotate_client_keys, rotate_target_keys, run, schema, seal,
+    seal_keystore, serve, show, status, undo, unit_file, upgrade, why,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -147,6 +147,10 @@ pub(crate) enum Verb {
     Revoke(revoke::Args),
     /// Make new keys for yourself, and have every target know them instead
     RotateClientKeys(rotate_client_keys::Args),
+    /// Make new keys for targets, which their clients follow to
+    RotateTargetKeys(rotate_target_keys::Args),
+    /// Seal a host's keys on its disk, for systemd alone to open
+    SealKeystore(seal_keystore::Args),
     /// Set, change or take off the passphrase of your keys
     Passphrase(passphrase::Args),
     /// Seal a secret for targets, as text for a config

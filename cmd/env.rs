@@ -71,6 +71,8 @@ variables! {
     XDG_STATE_HOME,
     /// The directory of the locks of runs without root; that of the state.
     XDG_RUNTIME_DIR,
+    /// Set by systemd: where `hpt serve` finds what opens a keystore that `hpt seal-keystore` has sealed.
+    CREDENTIALS_DIRECTORY,
     /// Set by systemd where stderr is the journal; logs go there with their fields.
     JOURNAL_STREAM,
 }

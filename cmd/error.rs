@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use hpt_keystore::client::{CreateError, FindError, PassphraseError, PinError, RenameError};
-use hpt_keystore::{BackupError, FileError, GenTargetError, LoadError, RestoreError, TargetName};
+use hpt_keystore::client::{CreateError, FindError, PinError, RenameError};
+use hpt_keystore::{
+    BackupError, FileError, GenTargetError, LoadError, PassphraseError, RestoreError, TargetName,
+};
 use hpt_provisioner::config::File;
 use hpt_provisioner::fault::{Fault, Place};
 use hpt_provisioner::report::Report;

@@ -21,6 +21,7 @@ mod completion;
 mod config;
 mod confirm;
 mod context;
+mod credential;
 mod doctor;
 mod drift;
 mod env;
@@ -69,14 +70,17 @@ mod remote_pins;
 mod remote_run;
 mod remove;
 mod rename;
+mod renewal;
 mod restore;
 mod retry;
 mod revoke;
 mod rewrite;
 mod rotate_client_keys;
+mod rotate_target_keys;
 mod run;
 mod schema;
 mod seal;
+mod seal_keystore;
 mod secrets;
 mod serve;
 mod show;
@@ -190,7 +194,9 @@ fn run_verb(line: CommandLine, context: &mut Context) -> Result<Exit, CommandErr
         Verb::Accept(args) => accept::run(&args, context),
         Verb::Revoke(args) => revoke::run(&args, context),
         Verb::RotateClientKeys(args) => rotate_client_keys::run(&args, context),
+        Verb::RotateTargetKeys(args) => rotate_target_keys::run(&args, context),
         Verb::Remove(args) => remove::run(&args, context),
+        Verb::SealKeystore(args) => seal_keystore::run(&args, context),
         Verb::Passphrase(args) => passphrase::run(&args, context),
         Verb::Seal(args) => seal::run(&args, context),
         Verb::Backup(args) => backup::run(&args, context),

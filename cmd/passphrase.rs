@@ -1,7 +1,6 @@
 //! `hpt passphrase`: set, changed or taken off.
 
-use hpt_keystore::client::set_passphrase;
-use hpt_keystore::{Own, client};
+use hpt_keystore::{Own, Role, client, set_passphrase};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -37,7 +36,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let new = (!args.remove)
         .then(|| context.new_passphrase())
         .transpose()?;
-    set_passphrase(&path, current.as_ref(), new.as_ref())?;
+    set_passphrase(&path, Role::Client, current.as_ref(), new.as_ref())?;
     let state = if args.remove { "open" } else { "sealed" };
     context.terminal.note(format_args!(
         "the keys in {} are {state} now",

@@ -1,10 +1,11 @@
 //! A target over the channel: dialled, asked, told.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpt_agent::drift::Drift;
-use hpt_keystore::client::{Behind, KnownTarget};
+use hpt_keystore::client::{self, Behind, KnownTarget};
 use hpt_keystore::{Address, Identity, TargetName};
 use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
@@ -41,6 +42,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A target that has proved to hold the pinned key.
 pub(crate) struct Remote {
     pub(crate) name: TargetName,
+    /// Where it is pinned.
+    pub(crate) keystore: PathBuf,
     /// The keys that it is pinned with, and the address that the keystore has for it.
     pub(crate) identity: Identity,
     pub(crate) kept_address: Option<Address>,
@@ -57,7 +60,7 @@ pub(crate) struct Remote {
     /// Its audit, and what was seen of it before.
     pub(crate) audit: Watch,
     /// The look at its audit, until somebody has heeded what it found.
-    pub(crate) look: Option<JoinHandle<Result<(), Alarm>>>,
+    pub(crate) look: Option<JoinHandle<Result<Option<wire::Renewal>, Alarm>>>,
     /// Why it is not done with this client's new keys yet, if it is not.
     pub(crate) behind: Option<CommandError>,
 }
@@ -114,6 +117,7 @@ impl Remote {
         let (address, dialer, client) = tried?;
         let mut remote = Self {
             name: name.clone(),
+            keystore,
             identity,
             kept_address: target.address,
             address,
@@ -126,6 +130,7 @@ impl Remote {
             client,
             behind: None,
         };
+        let keystore = remote.keystore.clone();
         // A target that slept through a change of keys follows at its first contact.
         let followed = match next {
             Some(next) => follow(&mut remote, &keystore, name, &next).await,
@@ -148,10 +153,25 @@ impl Remote {
         Ok(())
     }
 
-    /// Dials anew, with a new handshake.
+    /// Dials anew, with a new handshake: by the target's new keys, if another command has pinned such.
     pub(crate) async fn reconnect(&mut self) -> Result<(), DialError> {
-        self.client = dial(&self.dialer).await?;
+        let mut dialled = dial(&self.dialer).await;
+        if let Err(DialError::Closed { .. } | DialError::BadPeer { .. }) = dialled
+            && let Ok((_, known)) = client::load_target(&self.keystore, &self.name)
+            && known.identity != self.identity
+        {
+            self.is_known_by(known.identity);
+            dialled = dial(&self.dialer).await;
+        }
+        self.client = dialled?;
         Ok(())
+    }
+
+    /// From the next dial on.
+    pub(crate) fn is_known_by(&mut self, identity: Identity) {
+        self.dialer = self.dialer.with_target(identity.channel);
+        self.audit = Watch::of(&self.keystore, identity.signing);
+        self.identity = identity;
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -5,7 +5,7 @@ use std::path::Path;
 use hpt_agent::audit::Head;
 use hpt_keystore::{TargetName, VerifyingKey};
 use hpt_proto::wire::target_client::TargetClient;
-use hpt_proto::wire::{self, AuditHeadRequest, LogRequest};
+use hpt_proto::wire::{self, AuditHeadRequest, LogRequest, Renewal};
 use hpt_transport::grpc;
 use serde::Serialize;
 use tonic::transport::Channel;
@@ -60,8 +60,12 @@ impl Watch {
     }
 
     /// Has the target show that its audit goes on from the head that was seen before, and keeps where it
-    /// has come to. A target that does not answer at all is left to the other calls.
-    pub(crate) async fn look(self, mut client: TargetClient<Channel>) -> Result<(), Alarm> {
+    /// has come to. A target that does not answer at all is left to the other calls. The keys that it has by
+    /// now instead of those that are pinned here, if it says that there are such.
+    pub(crate) async fn look(
+        self,
+        mut client: TargetClient<Channel>,
+    ) -> Result<Option<Renewal>, Alarm> {
         let kept = self.kept.read().map_err(|why| {
             let path = self.kept.path().display();
             Alarm(format!(
@@ -70,19 +74,22 @@ impl Watch {
         })?;
         let Some(kept) = kept else {
             // Nothing was seen of it yet: what is there now is what counts from here on.
-            if let Ok(reply) = client.audit_head(AuditHeadRequest::default()).await
-                && let Some(head) = reply.into_inner().head
-            {
-                self.keep(&self.signed(&head)?);
+            let Ok(reply) = client.audit_head(AuditHeadRequest::default()).await else {
+                return Ok(None);
+            };
+            let reply = reply.into_inner();
+            if let Some(head) = &reply.head {
+                self.keep(&self.signed(head)?);
             }
-            return Ok(());
+            return Ok(reply.renewal);
         };
         let mut walked = kept;
+        let renewal;
         let now = loop {
             let known = walked.seq;
             let reply = match client.audit_head(AuditHeadRequest { known }).await {
                 Ok(reply) => reply.into_inner(),
-                Err(status) if is_silent(&status) => return Ok(()),
+                Err(status) if is_silent(&status) => return Ok(None),
                 Err(status) if status.code() == Code::Unimplemented => {
                     return Err(Alarm("it is not there any more".to_owned()));
                 }
@@ -100,6 +107,7 @@ impl Watch {
                 walked.follow(blake3::Hash::from_slice(words).expect("32 bytes"));
             }
             if walked.seq == end {
+                renewal = reply.renewal;
                 break now;
             }
             if walked.seq == known {
@@ -108,7 +116,7 @@ impl Watch {
             }
         };
         if now.head == kept {
-            return Ok(());
+            return Ok(renewal);
         }
         if now.head.seq == kept.seq {
             let what = "is another than the one that was there earlier";
@@ -121,7 +129,7 @@ impl Watch {
             return Err(Alarm(what));
         }
         self.keep(&now);
-        Ok(())
+        Ok(renewal)
     }
 
     /// Keeps a head as the one that was seen last.
@@ -149,13 +157,36 @@ fn is_silent(status: &Status) -> bool {
 }
 
 impl Remote {
-    /// Warns, once, if the look at the target's audit found that it is not what it was.
+    /// Warns, once, if the look at the target's audit found that it is not what it was; and follows if the
+    /// target has new keys.
     pub(crate) async fn heed(&mut self, terminal: &mut Terminal) {
         let Some(look) = self.look.take() else {
             return;
         };
-        if let Ok(Err(alarm)) = look.await {
-            alarm.show(&self.name, terminal);
+        match look.await {
+            Ok(Ok(Some(told))) => self.heed_renewal(told, terminal).await,
+            Ok(Err(alarm)) => alarm.show(&self.name, terminal),
+            _ => {}
+        }
+    }
+
+    async fn heed_renewal(&mut self, told: Renewal, terminal: &mut Terminal) {
+        let before = self.identity;
+        let followed = match self.parse_renewal(told) {
+            Ok(renewal) => self.follow_renewal(&renewal).await,
+            Err(error) => Err(error),
+        };
+        let name = &self.name;
+        match followed {
+            Ok(()) if self.identity == before => {} // it was told that again
+            Ok(()) => terminal.note(format_args!(
+                "{name} has new keys, for which the former ones have signed: {}",
+                self.identity.fingerprint()
+            )),
+            Err(why) => terminal.note(format_args!(
+                "{name} has new keys, which are not pinned here yet: {}",
+                why.words()
+            )),
         }
     }
 

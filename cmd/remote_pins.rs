@@ -4,10 +4,9 @@ use std::fmt;
 
 use hpt_keystore::{BadKey, ClientName, Grants, Identity, Role};
 use hpt_proto::wire::{
-    AuthorizeRequest, Client, ClientsRequest, HealthRequest, RevokeRequest, SettleRequest,
+    AuditHeadRequest, AuthorizeRequest, Client, ClientsRequest, RevokeRequest, SettleRequest,
     SucceedRequest,
 };
-use tonic::Status;
 
 use crate::error::{CommandError, Exit};
 use crate::remote::{Remote, unreachable};
@@ -94,6 +93,14 @@ impl Remote {
     }
 }
 
+impl Remote {
+    /// Whether it answers, to whoever is pinned.
+    pub(crate) async fn answers(&mut self) -> Result<(), CommandError> {
+        let reply = self.client.audit_head(AuditHeadRequest::default()).await;
+        reply.map(drop).map_err(|status| self.refused(&status))
+    }
+}
+
 impl Contact for Remote {
     async fn succeed(&mut self, next: &Next) -> Result<(), CommandError> {
         let request = SucceedRequest {
@@ -108,10 +115,7 @@ impl Contact for Remote {
     async fn prove(&mut self, next: &Next) -> Result<(), CommandError> {
         let changed = self.change_keys(next).await;
         changed.map_err(|error| unreachable(&self.name, &error))?;
-        let reply = self.client.health(HealthRequest {}).await;
-        reply
-            .map(drop)
-            .map_err(|status: Status| self.refused(&status))
+        self.answers().await
     }
 
     async fn settle(&mut self) -> Result<(), CommandError> {

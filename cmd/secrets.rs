@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use hpt_keystore::{Letter, SecretKey, target};
+use hpt_keystore::{Letter, PassphraseError, target};
 use hpt_provisioner::config::resource::{Letters, SecretSource};
 use hpt_provisioner::secret::Secret;
+use hpt_transport::{LocalKey, LocalKeys};
 use zeroize::Zeroizing;
 
 use crate::age;
@@ -54,7 +55,7 @@ impl Secrets {
                 SecretSource::Sealed(_) if context.global.target.is_some() => continue,
                 SecretSource::Sealed(letters) => match &own {
                     Some(own) => Ok(own),
-                    None => own_key(name, context).map(|key| &*own.insert(key)),
+                    None => own_keys(name, context).map(|keys| &*own.insert(keys)),
                 }
                 .and_then(|own| opened(name, letters, own)),
             };
@@ -162,8 +163,8 @@ fn typed(name: &str, words: &str) -> Result<Vec<Secret>, CommandError> {
     Ok(vec![Secret::new(answer.as_str().to_owned())])
 }
 
-/// The key of this host, which is its own target.
-fn own_key(name: &str, context: &Context) -> Result<SecretKey, CommandError> {
+/// The keys of this host, which is its own target.
+fn own_keys(name: &str, context: &Context) -> Result<LocalKeys, CommandError> {
     let path = context.keystore()?;
     let keys = target::load(&path).map_err(|why| {
         let what = format!("[secret.{name}] is sealed for a target, and this host is none");
@@ -171,12 +172,22 @@ fn own_key(name: &str, context: &Context) -> Result<SecretKey, CommandError> {
             "`--target NAME` provisions one that can open it; here, {why}"
         ))
     })?;
-    Ok(keys.own.channel)
+    let opened = [keys.own].into_iter().chain(keys.former).map(|own| {
+        let keys = own.open(&path, None)?;
+        Ok::<_, PassphraseError>(LocalKey::new(keys.channel))
+    });
+    let opened: Result<_, _> = opened.collect();
+    let opened = opened.map_err(|why| {
+        CommandError::new(Exit::Config, format!("[secret.{name}] is sealed: {why}")).hint(
+            "systemd opens them for hpt.service alone: `--target NAME` asks that, from a workstation",
+        )
+    })?;
+    Ok(LocalKeys::new(opened))
 }
 
 /// What is sealed for this host, which need not know what others call it.
-fn opened(name: &str, letters: &Letters, own: &SecretKey) -> Result<Vec<Secret>, CommandError> {
-    let open = |text: &str| Letter::parse(text).ok()?.open(own, name).ok();
+fn opened(name: &str, letters: &Letters, own: &LocalKeys) -> Result<Vec<Secret>, CommandError> {
+    let open = |text: &str| own.open(&Letter::parse(text).ok()?, name).ok();
     let value = letters.values().find_map(|text| open(text.get_ref()));
     let text = value.and_then(|value| std::str::from_utf8(&value).ok().map(str::to_owned));
     let text = text.ok_or_else(|| {

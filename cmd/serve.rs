@@ -4,10 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use hpt_agent::{Options, Places, Runner, ServeError, serve};
+use hpt_keystore::PassphraseError;
 use hpt_provisioner::PORT;
 use hpt_transport::Limits;
 
 use crate::context::{Context, now};
+use crate::credential;
 use crate::error::{CommandError, Exit};
 use crate::harden;
 
@@ -39,6 +41,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     };
     let options = Options {
         keystore,
+        passphrase: credential::given()?,
         places,
         runner,
         clock: now,
@@ -52,6 +55,11 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         }
     };
     serve(options, address).map_err(|error| match error {
+        ServeError::Keystore(error @ PassphraseError::Needed { .. }) => CommandError::from(error)
+            .hint(
+                "systemd has it, since `hpt seal-keystore`: is \
+                 /etc/systemd/system/hpt.service.d/passphrase.conf there?",
+            ),
         ServeError::Keystore(error) => error.into(),
         error => CommandError::new(Exit::Failed, error),
     })?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hpt_keystore::client::{self, ClientKeys, FindError};
 use hpt_keystore::target::{self, TargetKeys};
-use hpt_keystore::{LoadError, Own, Role, TargetName};
+use hpt_keystore::{ClientName, LoadError, Own, Role, TargetName};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -70,16 +70,30 @@ fn whole(path: &Path, keys: &ClientKeys, context: &mut Context) {
 
 fn of_target(path: &Path, keys: &TargetKeys, context: &mut Context) {
     let identity = keys.own.identity();
-    let rows = vec![
+    let sealed = match keys.own {
+        Own::Open(_) => "no",
+        Own::Sealed(_) => "yes, which systemd has",
+    };
+    let mut rows = vec![
         ("of", "a target".to_owned()),
         ("fingerprint", identity.fingerprint()),
         ("key", identity.to_text(Role::Target)),
+        ("passphrase", sealed.to_owned()),
         ("obeys", plural(keys.clients.len(), "client")),
         (
             "written",
             plural(usize::try_from(keys.serial).unwrap_or(usize::MAX), "time"),
         ),
     ];
+    if let Some(former) = &keys.former {
+        let late: Vec<_> = keys.late.iter().map(ClientName::as_str).collect();
+        let words = format!(
+            "{}, until {} has followed",
+            former.identity().fingerprint(),
+            late.join(", ")
+        );
+        rows.insert(2, ("before", words));
+    }
     context
         .terminal
         .say(titled(&path.display().to_string(), rows));

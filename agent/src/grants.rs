@@ -14,31 +14,35 @@ pub(crate) struct Caller {
     grants: Grants,
 }
 
-/// Every RPC of the service with the grant that it needs. What is not listed is refused (U3).
-const TABLE: [(&str, Grant); 23] = [
-    ("Status", Grant::Status),
-    ("Facts", Grant::Facts),
-    ("MissingBlobs", Grant::Apply),
-    ("PutBlobs", Grant::Apply),
-    ("Plan", Grant::Plan),
-    ("Drift", Grant::Plan),
-    ("Apply", Grant::Apply),
-    ("Attach", Grant::Attach),
-    ("AwaitFree", Grant::Status),
-    ("Cancel", Grant::Cancel),
-    ("Confirm", Grant::Apply),
-    ("PlanUndo", Grant::Undo),
-    ("Undo", Grant::Undo),
-    ("AuditHead", Grant::Status),
-    ("Log", Grant::Log),
-    ("Why", Grant::Log),
-    ("Upgrade", Grant::Exec), // it runs what was sent, as root; that this is an apply too is seen to there
-    ("Health", Grant::Status),
-    ("Clients", Grant::Pins),
-    ("Authorize", Grant::Pins),
-    ("Revoke", Grant::Pins),
-    ("Succeed", Grant::Status),
-    ("Settle", Grant::Status),
+/// Every RPC of the service with the grant that it needs, if any: whoever calls is pinned. What is not listed
+/// is refused (U3).
+const TABLE: [(&str, Option<Grant>); 25] = [
+    ("Status", Some(Grant::Status)),
+    ("Facts", Some(Grant::Facts)),
+    ("MissingBlobs", Some(Grant::Apply)),
+    ("PutBlobs", Some(Grant::Apply)),
+    ("Plan", Some(Grant::Plan)),
+    ("Drift", Some(Grant::Plan)),
+    ("Apply", Some(Grant::Apply)),
+    ("Attach", Some(Grant::Attach)),
+    ("AwaitFree", Some(Grant::Status)),
+    ("Cancel", Some(Grant::Cancel)),
+    ("Confirm", Some(Grant::Apply)),
+    ("PlanUndo", Some(Grant::Undo)),
+    ("Undo", Some(Grant::Undo)),
+    ("AuditHead", None),
+    ("Log", Some(Grant::Log)),
+    ("Why", Some(Grant::Log)),
+    ("Upgrade", Some(Grant::Exec)), // it runs what was sent, as root; that this is an apply too is seen to there
+    ("Health", Some(Grant::Status)),
+    ("Clients", Some(Grant::Pins)),
+    ("Authorize", Some(Grant::Pins)),
+    ("Revoke", Some(Grant::Pins)),
+    // What a client owes to the keys at both ends is no matter of what it may do here.
+    ("Succeed", None),
+    ("Settle", None),
+    ("Renew", Some(Grant::Pins)),
+    ("Followed", None),
 ];
 
 /// Why a call is refused.
@@ -89,13 +93,13 @@ impl Caller {
             .ok_or(Refused::Unknown)?;
         let row = TABLE.iter().find(|(name, _)| *name == rpc);
         let (_, grant) = row.ok_or(Refused::Unknown)?;
-        if self.grants.allows(grant) {
-            return Ok(());
+        match grant {
+            Some(grant) if !self.grants.allows(grant) => Err(Refused::Lacks {
+                name: self.name.clone(),
+                grant: grant.clone(),
+            }),
+            _ => Ok(()),
         }
-        Err(Refused::Lacks {
-            name: self.name.clone(),
-            grant: grant.clone(),
-        })
     }
 
     /// Whether this caller may do all that these grants allow.
@@ -156,6 +160,13 @@ mod tests {
         let words = "status facts plan apply exec log attach cancel undo pins call:x";
         for (rpc, needed) in TABLE {
             let path = format!("/hpt.v1.Target/{rpc}");
+            let Some(needed) = needed else {
+                assert!(
+                    caller("").may(&path).is_ok(),
+                    "{rpc} is for all who are pinned"
+                );
+                continue;
+            };
             for word in words.split(' ') {
                 let allowed = caller(word).may(&path).is_ok();
                 assert_eq!(allowed, word == needed.to_string(), "{word} for {rpc}");

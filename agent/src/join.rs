@@ -91,7 +91,13 @@ pub async fn join(
     }));
     let shared = Arc::clone(&service.0);
     let allow = AllowList::new(vec![pin]);
-    let incoming = listen_and_tell(tcp, LocalKey::new(host), allow, Limits::default(), tell);
+    let incoming = listen_and_tell(
+        tcp,
+        LocalKey::new(host).into(),
+        allow,
+        Limits::default(),
+        tell,
+    );
     let joining = JoiningServer::new(service).max_decoding_message_size(MAX_MESSAGE);
     let mut late = done.clone();
     let too_late = async {

@@ -30,6 +30,7 @@ pub mod lock;
 mod log;
 mod notes;
 mod orders;
+mod own;
 mod pinning;
 mod pins;
 mod prepare;

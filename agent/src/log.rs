@@ -2,31 +2,46 @@
 
 use std::sync::Arc;
 
-use hpt_keystore::SigningKey;
+use hpt_keystore::{PublicKey, SigningKey};
 use hpt_proto::wire::{self, AuditHeadReply, LogReply, LogRequest};
 use tokio::sync::mpsc::Sender;
 use tonic::Status;
 
 use crate::audit::Head;
+use crate::grants::Caller;
+use crate::pinning::renewal_to_wire;
 use crate::refusal::{blocking, failed};
 use crate::service::TargetService;
 
 impl TargetService {
     /// The head of the audit, and the proof that it goes on from the record of this number.
-    pub(crate) async fn head_from(&self, known: u64) -> Result<AuditHeadReply, Status> {
+    pub(crate) async fn head_from(
+        &self,
+        known: u64,
+        caller: &Caller,
+        own: PublicKey,
+    ) -> Result<AuditHeadReply, Status> {
         let audit = self.0.audit.clone();
         let looked = blocking(move || audit.head_from(known)).await?;
         let (head, links) = looked.map_err(|error| failed(&error))?;
+        let renewal = self.0.pins.own().renewal_for(&caller.name);
         Ok(AuditHeadReply {
-            head: signed(head, &self.0.signing),
+            head: signed(head, &self.0.pins.own().signing(&own)),
             links: links.iter().flat_map(|link| *link.as_bytes()).collect(),
+            renewal: renewal.as_ref().map(renewal_to_wire),
         })
     }
 
     /// Tells records, and behind them the head.
-    pub(crate) async fn tell_log(&self, asked: LogRequest, tell: Sender<Result<LogReply, Status>>) {
+    pub(crate) async fn tell_log(
+        &self,
+        asked: LogRequest,
+        own: PublicKey,
+        tell: Sender<Result<LogReply, Status>>,
+    ) {
         let LogRequest { from, limit } = asked;
         let service = self.clone();
+        let signing = self.0.pins.own().signing(&own);
         let reading = Arc::clone(&self.0.reading).acquire_owned().await;
         let reading = reading.expect("the semaphore is never closed");
         tokio::task::spawn_blocking(move || {
@@ -38,7 +53,7 @@ impl TargetService {
             // A damaged end has no head; its records were told, and say so themselves.
             let end = read.map(|head| LogReply {
                 record: String::new(),
-                head: head.and_then(|head| signed(head, &service.0.signing)),
+                head: head.and_then(|head| signed(head, &signing)),
             });
             let _ = tell.blocking_send(end.map_err(|error| failed(&error)));
         });

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use hpt_keystore::target::{self, ClientPinError, Lockout, PinnedClient, SucceedError, Successor};
-use hpt_keystore::{BadKey, ClientName, Existing, Grants, Identity, Psk};
+use hpt_keystore::target::{
+    self, ClientPinError, Lockout, PinnedClient, RenewError, Renewal, SucceedError, Successor,
+};
+use hpt_keystore::{BadKey, ClientName, Existing, Grants, Identity, Psk, PublicKey};
 use hpt_proto::wire::{
-    AuthorizeReply, AuthorizeRequest, Client, ClientsReply, RevokeReply, RevokeRequest,
-    SucceedRequest,
+    self, AuthorizeReply, AuthorizeRequest, Client, ClientsReply, RenewReply, RevokeReply,
+    RevokeRequest, SucceedRequest,
 };
 use tonic::Status;
 use zeroize::Zeroizing;
@@ -112,6 +114,43 @@ impl TargetService {
         settled.await?.map(drop).map_err(|error| unfollowed(&error))
     }
 
+    pub(crate) async fn make_new_keys(&self, caller: Arc<Caller>) -> Result<RenewReply, Status> {
+        let (pins, name) = (Arc::clone(&self.0.pins), caller.name.clone());
+        let renew = move |path: &_| target::renew(path, pins.own().passphrase());
+        match self.change_pins(caller, renew).await? {
+            Ok(_) | Err(RenewError::Late { .. }) => {}
+            Err(error) => return Err(failed(&error)),
+        }
+        let own = self.0.pins.own();
+        let late = own.late();
+        if !late.contains(&name) {
+            let names: Vec<_> = late.iter().map(ClientName::as_str).collect();
+            return Err(Status::failed_precondition(format!(
+                "its keys are new already, and {} may know none but the former ones",
+                names.join(", ")
+            )));
+        }
+        let others = late.iter().filter(|other| **other != name);
+        Ok(RenewReply {
+            renewal: own.renewal_for(&name).as_ref().map(renewal_to_wire),
+            late: others.map(ToString::to_string).collect(),
+        })
+    }
+
+    pub(crate) async fn has_followed(
+        &self,
+        caller: Arc<Caller>,
+        own: PublicKey,
+    ) -> Result<(), Status> {
+        if !self.0.pins.own().are_current(&own) {
+            let what = "this session is by the keys that this target had before";
+            return Err(Status::failed_precondition(what));
+        }
+        let (key, now) = (caller.key, self.0.notes.now());
+        let noted = self.change_pins(caller, move |path| target::followed(path, &key, now));
+        noted.await?.map_err(|error| failed(&error))
+    }
+
     async fn change_pins<T: Send + 'static, E: Send + 'static>(
         &self,
         caller: Arc<Caller>,
@@ -119,6 +158,13 @@ impl TargetService {
     ) -> Result<Result<T, E>, Status> {
         let (pins, notes) = (Arc::clone(&self.0.pins), Arc::clone(&self.0.notes));
         blocking(move || pins.change(&caller, &notes, change)).await
+    }
+}
+
+pub(crate) fn renewal_to_wire(renewal: &Renewal) -> wire::Renewal {
+    wire::Renewal {
+        identity: renewal.identity.to_bytes().into(),
+        signature: renewal.signature.into(),
     }
 }
 

@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use hpt_keystore::target::{self, PinnedClient, TargetKeys};
-use hpt_keystore::{Keypair, LoadError, PublicKey};
+use hpt_keystore::{LoadError, Passphrase, PassphraseError, PublicKey};
 use hpt_transport::{AllowList, Pin};
 
 use crate::audit::{Asked, Entry, Kind};
 use crate::grants::Caller;
 use crate::notes::Notes;
+use crate::own::OwnKeys;
 
 /// How often the file is looked at; a pin that goes is cut off within 2 s (R2).
 const LOOK: Duration = Duration::from_secs(1);
@@ -22,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Who may do what, as the keystore says right now.
 pub(crate) struct Pins {
     path: PathBuf,
-    own: PublicKey,
+    own: OwnKeys,
     allow: AllowList,
     callers: RwLock<HashMap<PublicKey, Arc<Caller>>>,
     read: Mutex<Reading>,
@@ -54,20 +55,29 @@ impl Stamp {
 }
 
 impl Pins {
-    /// Reads a target's keystore at this time, and gives its own keys away.
-    pub(crate) fn load(path: &Path, now: u64) -> Result<(Keypair, Self), LoadError> {
+    /// Reads a target's keystore at this time.
+    pub(crate) fn load(
+        path: &Path,
+        passphrase: Option<Passphrase>,
+        now: u64,
+    ) -> Result<Self, PassphraseError> {
         let stamp = Stamp::of(path).ok();
         let keys = target::load(path)?;
         let pins = Self {
             path: path.to_owned(),
-            own: keys.own.channel.public(),
+            own: OwnKeys::open(path, keys.own, keys.former, keys.late, passphrase)?,
             allow: AllowList::new(Vec::new()),
             callers: RwLock::default(),
             read: Mutex::default(),
         };
         let due = pins.replace(keys.clients, now);
         *pins.reading() = Reading { stamp, due };
-        Ok((keys.own, pins))
+        Ok(pins)
+    }
+
+    /// This target's own keys.
+    pub(crate) fn own(&self) -> &OwnKeys {
+        &self.own
     }
 
     pub(crate) fn allow(&self) -> AllowList {
@@ -105,11 +115,11 @@ impl Pins {
         notes: &Notes,
     ) -> Result<Option<Arc<Caller>>, String> {
         let keys = target::load(&self.path).map_err(|why| why.to_string())?;
-        if keys.own.channel.public() != self.own {
+        self.look(notes, None);
+        if !self.own.are_current(&keys.own.identity().channel) {
             let path = self.path.display();
             return Err(format!("{path} holds other keys of this target"));
         }
-        self.look(notes, None);
         Ok(self.caller(key, notes.now()))
     }
 
@@ -148,17 +158,20 @@ impl Pins {
         (read.stamp, read.due) = (now, None);
         match target::load(&self.path) {
             Ok(keys) => {
-                if keys.own.channel.public() != self.own {
-                    tracing::warn!(
-                        "{} holds other keys of this target now; they count after a restart",
-                        self.path.display()
-                    );
+                let path = self.path.display();
+                match self
+                    .own
+                    .follow(&self.path, keys.own, keys.former, keys.late)
+                {
+                    Ok(true) => {}
+                    Ok(false) => tracing::warn!(
+                        "{path} holds other keys of this target now; they count after a restart"
+                    ),
+                    Err(why) => {
+                        tracing::error!("{why}; the keys that were read before still count")
+                    }
                 }
-                tracing::info!(
-                    "{}: {} pinned clients",
-                    self.path.display(),
-                    keys.clients.len()
-                );
+                tracing::info!("{path}: {} pinned clients", keys.clients.len());
                 let before = self.known();
                 read.due = self.replace(keys.clients, notes.now());
                 let (time, kind) = (notes.now(), Kind::PinsChanged);
@@ -236,7 +249,7 @@ fn told_apart(mut entry: Entry, before: &Known, now: &Known) -> Entry {
 
 #[cfg(test)]
 mod tests {
-    use hpt_keystore::{ClientName, Existing, Grants, Psk};
+    use hpt_keystore::{ClientName, Existing, Grants, Keypair, Psk};
 
     use super::*;
 
@@ -256,7 +269,7 @@ mod tests {
         };
         let key = client.identity.channel;
         target::write_new(&path, Keypair::generate(), &[client], Existing::Keep).unwrap();
-        let (_, pins) = Pins::load(&path, 50).unwrap();
+        let pins = Pins::load(&path, None, 50).unwrap();
         assert_eq!(pins.reading().due, Some(100));
         fs::remove_file(&path).unwrap();
         assert!(pins.caller(key, 99).is_some());

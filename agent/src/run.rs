@@ -20,7 +20,7 @@ use hpt_provisioner::host::{HostError, Observe};
 use hpt_provisioner::ledger::{By, Left};
 use hpt_provisioner::plan::{Ask, Asker, Bound, Plan, Reveal, plan};
 use hpt_provisioner::secret::Secret;
-use hpt_transport::LocalKey;
+use hpt_transport::LocalKeys;
 
 use crate::Places;
 use crate::audit::Asked;
@@ -123,12 +123,12 @@ impl Site {
         }
     }
 
-    /// With the key that opens what is sealed for it; without one, whoever sends a config has opened
+    /// With the keys that open what is sealed for it; without one, whoever sends a config has opened
     /// what is in it.
     #[must_use]
-    pub(crate) fn opening(self, key: LocalKey) -> Self {
+    pub(crate) fn opening(self, keys: LocalKeys) -> Self {
         Self {
-            opener: Some(Arc::new(move |name, text| open_letter(&key, name, text))),
+            opener: Some(Arc::new(move |name, text| open_letter(&keys, name, text))),
             ..self
         }
     }
@@ -289,9 +289,9 @@ impl Site {
 }
 
 /// The value of `[secret.NAME]` in a text that was sealed for this host.
-fn open_letter(key: &LocalKey, name: &str, text: &str) -> Result<Secret, String> {
+fn open_letter(keys: &LocalKeys, name: &str, text: &str) -> Result<Secret, String> {
     let letter = Letter::parse(text).map_err(|bad| bad.to_string())?;
-    let value = key.open(&letter, name).map_err(|shut| shut.to_string())?;
+    let value = keys.open(&letter, name).map_err(|shut| shut.to_string())?;
     let text = std::str::from_utf8(&value).map_err(|_| "it is not UTF-8".to_owned())?;
     Ok(Secret::new(text.to_owned()))
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hpt_keystore::{Keypair, LoadError};
+use hpt_keystore::{Passphrase, PassphraseError};
 use hpt_proto::wire::target_server::TargetServer;
 use hpt_provisioner::PORT;
 use hpt_transport::grpc::{self, MAX_MESSAGE};
-use hpt_transport::{Limits, LocalKey, bind, listen_and_tell};
+use hpt_transport::{Limits, bind, listen_and_tell};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -35,10 +35,11 @@ const WORKERS: usize = 2;
 const BLOCKING: usize = 32;
 
 /// What a server is made from.
-#[derive(Clone)]
 pub struct Options {
     /// The target's keystore.
     pub keystore: PathBuf,
+    /// What opens its own keys, if they are sealed.
+    pub passphrase: Option<Passphrase>,
     /// The host.
     pub places: Places,
     /// How runs are started.
@@ -54,7 +55,7 @@ pub struct Options {
 pub enum ServeError {
     /// The keystore cannot be used.
     #[error(transparent)]
-    Keystore(#[from] LoadError),
+    Keystore(#[from] PassphraseError),
     /// hpt has no place of its own here.
     #[error(transparent)]
     State(#[from] StateError),
@@ -79,7 +80,6 @@ pub enum ServeError {
 
 /// A target that is ready to listen.
 pub struct Server {
-    own: LocalKey,
     pins: Arc<Pins>,
     service: TargetService,
     notes: Arc<Notes>,
@@ -95,17 +95,20 @@ impl Server {
     /// # Errors
     /// [`ServeError`], before anything listens.
     pub fn new(options: Options) -> Result<Self, ServeError> {
-        let (own, pins) = Pins::load(&options.keystore, (options.clock)())?;
-        let Keypair { channel, signing } = own;
-        let (own, pins) = (LocalKey::new(channel), Arc::new(pins));
-        let Options { places, runner, .. } = options;
-        let (notes, writer) = Notes::new(Audit::open(&places)?, options.clock);
+        let Options {
+            keystore,
+            passphrase,
+            places,
+            runner,
+            clock,
+            limits,
+        } = options;
+        let pins = Arc::new(Pins::load(&keystore, passphrase, clock())?);
+        let (notes, writer) = Notes::new(Audit::open(&places)?, clock);
         let started = Entry::new(notes.now(), Kind::Served);
         notes.add(started.with("version", env!("CARGO_PKG_VERSION")));
         Ok(Self {
             service: TargetService::new(
-                own.clone(),
-                signing,
                 places.clone(),
                 runner.clone(),
                 Arc::clone(&notes),
@@ -113,11 +116,10 @@ impl Server {
             )?,
             places,
             runner,
-            own,
             notes,
             writer,
             pins,
-            limits: options.limits,
+            limits,
         })
     }
 
@@ -137,7 +139,8 @@ impl Server {
         let watching = guardian.watch_always(self.places);
         let notes = Arc::clone(&self.notes);
         let tell = Arc::new(move |who| notes.turned_away(who));
-        let incoming = listen_and_tell(tcp, self.own, self.pins.allow(), self.limits, tell);
+        let own = self.pins.own().local();
+        let incoming = listen_and_tell(tcp, own, self.pins.allow(), self.limits, tell);
         let service = self.service.clone();
         let target = TargetServer::new(self.service)
             .max_decoding_message_size(MAX_MESSAGE)

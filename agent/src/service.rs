@@ -3,14 +3,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use hpt_keystore::SigningKey;
 use hpt_proto::convert::{hashes, to_hashes, to_plan_reply};
 use hpt_proto::wire::target_server::Target;
 use hpt_proto::wire::{self, ApplyEvent};
 use hpt_proto::{Delivery, Running};
 use hpt_provisioner::host::Hash;
 use hpt_provisioner::plan::Reveal;
-use hpt_transport::LocalKey;
 use hpt_transport::grpc::Peer;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -56,7 +54,6 @@ pub(crate) struct Shared {
     guardian: Guardian,
     pub(crate) audit: Audit,
     pub(crate) notes: Arc<Notes>,
-    pub(crate) signing: SigningKey,
     /// Whether the server was told to stop.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) pins: Arc<Pins>,
@@ -71,8 +68,6 @@ pub(crate) struct Shared {
 
 impl TargetService {
     pub(crate) fn new(
-        own: LocalKey,
-        signing: SigningKey,
         places: Places,
         runner: Runner,
         notes: Arc<Notes>,
@@ -81,11 +76,10 @@ impl TargetService {
         let store = Store::open(&places)?;
         Ok(Self(Arc::new(Shared {
             site: Site::new(places.clone())
-                .opening(own)
+                .opening(pins.own().local())
                 .served_by(&own_unit()),
             audit: Audit::open(&places)?,
             notes,
-            signing,
             places,
             store,
             guardian: Guardian::of(runner.clone(), own_unit()),
@@ -253,8 +247,7 @@ impl Target for TargetService {
         &self,
         request: Request<wire::ConfirmRequest>,
     ) -> Result<Response<wire::ConfirmReply>, Status> {
-        let session = request.extensions().get::<Peer>().ok_or_else(bug)?;
-        let (began, key) = (session.began, session.key);
+        let Peer { began, key, .. } = *session(&request)?;
         let undone = self.decide(&request.into_inner().run, began, key).await?;
         Ok(Response::new(wire::ConfirmReply {
             reverted_by: undone.by,
@@ -296,8 +289,10 @@ impl Target for TargetService {
         &self,
         request: Request<wire::AuditHeadRequest>,
     ) -> Result<Response<wire::AuditHeadReply>, Status> {
-        let reply = self.head_from(request.get_ref().known).await?;
-        Ok(Response::new(reply))
+        let caller = caller(&request)?;
+        let own = session(&request)?.own;
+        let reply = self.head_from(request.get_ref().known, &caller, own);
+        Ok(Response::new(reply.await?))
     }
 
     type LogStream = ReceiverStream<Result<wire::LogReply, Status>>;
@@ -307,7 +302,8 @@ impl Target for TargetService {
         request: Request<wire::LogRequest>,
     ) -> Result<Response<Self::LogStream>, Status> {
         let (tell, told) = mpsc::channel(WAITING_EVENTS);
-        self.tell_log(request.into_inner(), tell).await;
+        let own = session(&request)?.own;
+        self.tell_log(request.into_inner(), own, tell).await;
         Ok(Response::new(ReceiverStream::new(told)))
     }
 
@@ -390,6 +386,23 @@ impl Target for TargetService {
         self.settle_keys(caller(&request)?).await?;
         Ok(Response::new(wire::SettleReply {}))
     }
+
+    async fn renew(
+        &self,
+        request: Request<wire::RenewRequest>,
+    ) -> Result<Response<wire::RenewReply>, Status> {
+        let reply = self.make_new_keys(caller(&request)?).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn followed(
+        &self,
+        request: Request<wire::FollowedRequest>,
+    ) -> Result<Response<wire::FollowedReply>, Status> {
+        let own = session(&request)?.own;
+        self.has_followed(caller(&request)?, own).await?;
+        Ok(Response::new(wire::FollowedReply {}))
+    }
 }
 
 /// What is told by a task of its own, which goes on when the client is gone; why it came to nothing is the
@@ -429,6 +442,10 @@ fn reveal(caller: &Caller, asks: bool) -> Reveal {
     } else {
         Reveal::Outline
     }
+}
+
+fn session<T>(request: &Request<T>) -> Result<&Peer, Status> {
+    request.extensions().get::<Peer>().ok_or_else(bug)
 }
 
 fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {

@@ -144,8 +144,8 @@ async fn the_head_is_signed_and_an_old_one_is_found() {
     let signing = hpt_keystore::target::load(&server.keystore())
         .unwrap()
         .own
-        .signing
-        .verifying();
+        .identity()
+        .signing;
     let mut client = server.connect(&laptop).await;
     apply(&mut client, &delivery(MOTD), None, 1).await.unwrap();
     let (records, head) = log(&mut client).await;

@@ -173,7 +173,9 @@ fn uses(verb: &str) -> Vec<&'static str> {
     let all: &[&[&str]] = match verb {
         "plan" | "provision" | "facts" | "drift" | "undo" | "why" => &[ONE, MANY, &["root"], KEYS],
         "status" | "ping" | "doctor" | "cancel" | "log" | "upgrade" | "list-client-keys"
-        | "authorize" | "revoke" | "rotate-client-keys" => &[ONE, MANY, KEYS],
+        | "authorize" | "revoke" | "rotate-client-keys" | "rotate-target-keys" => {
+            &[ONE, MANY, KEYS]
+        }
         "install" => &[ONE, &["root"], KEYS],
         "attach" | "audit" | "invite" => &[ONE, KEYS],
         "gen-client-keys" | "accept" => &[KEYS],

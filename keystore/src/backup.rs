@@ -171,7 +171,7 @@ pub(crate) mod tests {
         assert_eq!(holds(&bench.copy), [false, false]);
 
         let words = Passphrase::new(Zeroizing::new("correct horse".to_owned())).unwrap();
-        client::set_passphrase(&bench.keystore, None, Some(&words)).unwrap();
+        crate::set_passphrase(&bench.keystore, crate::Role::Client, None, Some(&words)).unwrap();
         assert_eq!(holds(&bench.keystore), [false, false]);
     }
 }

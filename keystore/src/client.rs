@@ -1,7 +1,6 @@
 //! The client's keystore: its own keys, and the targets it knows.
 
 mod create;
-mod passphrase;
 mod pins;
 mod succession;
 
@@ -21,9 +20,8 @@ use crate::store::{BEHIND, OLD, Store};
 use crate::unfit::{LoadError, Unfit};
 
 pub use create::{CreateError, create};
-pub use passphrase::{PassphraseError, set_passphrase};
 pub(crate) use pins::refuse_taken;
-pub use pins::{PinError, RenameError, pin_target, remove, rename, set_address};
+pub use pins::{PinError, RenameError, pin_target, remove, rename, renewed, set_address};
 pub use succession::{Behind, begin, moved, settled};
 
 /// All that a client's keystore holds. The file is closed again.
@@ -204,17 +202,17 @@ fn find(path: &Path, store: &Store, name: &TargetName) -> Result<KnownTarget, Fi
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::file::Existing;
     use crate::identity::Keypair;
 
-    pub(super) struct Bench {
+    pub(crate) struct Bench {
         _dir: tempfile::TempDir,
-        pub(super) path: PathBuf,
+        pub(crate) path: PathBuf,
     }
 
-    pub(super) fn bench(names: &[&str]) -> Bench {
+    pub(crate) fn bench(names: &[&str]) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keystore.db");
         create(&path, None, Existing::Keep).unwrap();
@@ -224,7 +222,7 @@ mod tests {
         Bench { _dir: dir, path }
     }
 
-    pub(super) fn name(text: &str) -> TargetName {
+    pub(crate) fn name(text: &str) -> TargetName {
         TargetName::parse(text).unwrap()
     }
 

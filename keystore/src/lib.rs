@@ -45,7 +45,9 @@ pub use key::{BadKey, Psk, PublicKey, SecretKey};
 pub use letter::{BadLetter, Letter, NotOpened};
 pub use name::{BadName, CallName, ClientName, TargetName};
 pub use own::Own;
-pub use passphrase::{EmptyPassphrase, Passphrase, WrongPassphrase};
+pub use passphrase::{
+    EmptyPassphrase, Passphrase, PassphraseError, WrongPassphrase, set_passphrase,
+};
 pub use restore::{RestoreError, restore};
 pub use sealed::SealedKeys;
 pub use signing::{BadSignature, SigningKey, VerifyingKey};

@@ -1,10 +1,12 @@
 //! A keystore owner's own private keys: open, or under a passphrase.
 
+use std::path::Path;
+
 use zeroize::Zeroizing;
 
 use crate::identity::{Identity, Keypair};
 use crate::key::SecretKey;
-use crate::passphrase::Passphrase;
+use crate::passphrase::{Passphrase, PassphraseError, WrongPassphrase};
 use crate::record::Reader;
 use crate::sealed::{Cost, SealedKeys};
 use crate::signing::SigningKey;
@@ -37,6 +39,39 @@ impl Own {
             Self::Open(keys) => keys.identity(),
             Self::Sealed(keys) => keys.identity(),
         }
+    }
+
+    /// The keys of the keystore at `path`, with their passphrase if they are under one.
+    ///
+    /// # Errors
+    /// [`PassphraseError::Needed`] if it is missing, [`PassphraseError::Wrong`] if it is another.
+    pub fn open(
+        self,
+        path: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Keypair, PassphraseError> {
+        let sealed = match self {
+            Self::Open(keys) => return Ok(keys),
+            Self::Sealed(sealed) => sealed,
+        };
+        let path = || path.to_owned();
+        let passphrase = passphrase.ok_or_else(|| PassphraseError::Needed { path: path() })?;
+        let opened = sealed.open(passphrase);
+        opened.map_err(|WrongPassphrase| PassphraseError::Wrong { path: path() })
+    }
+
+    /// Other keys under the same passphrase.
+    pub(crate) fn anew(
+        self,
+        path: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, PassphraseError> {
+        let seal = match &self {
+            Self::Open(_) => None,
+            Self::Sealed(_) => passphrase,
+        };
+        self.open(path, passphrase)?;
+        Ok(Self::new(Keypair::generate(), seal))
     }
 
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {

@@ -106,7 +106,7 @@ impl SealedKeys {
         let params = params.expect("the costs were looked at when they were read");
         let mut key = Zeroizing::new([0; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(passphrase.as_bytes(), &self.salt, key.as_mut())
+            .hash_password_into(passphrase.expose().as_bytes(), &self.salt, key.as_mut())
             .expect("argon2 takes a passphrase of this length and a salt of 16 bytes");
         ChaCha20Poly1305::new(key.as_ref().into())
     }

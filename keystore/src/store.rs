@@ -18,11 +18,13 @@ use crate::unfit::{LoadError, Unfit};
 pub(crate) const SCHEMA: u32 = 2;
 
 /// How the rows begin that schema 2 has besides those of schema 1, and whose keystore has them.
-const MORE: [(Role, &str); 4] = [
+const MORE: [(Role, &str); 6] = [
     (Role::Client, OLD),
     (Role::Client, BEHIND),
     (Role::Target, NEXT),
     (Role::Target, UNTIL),
+    (Role::Target, FORMER),
+    (Role::Target, LATE),
 ];
 /// A client's own keys that came before those it has now, by a number.
 pub(crate) const OLD: &str = "old:";
@@ -32,6 +34,10 @@ pub(crate) const BEHIND: &str = "behind:";
 pub(crate) const NEXT: &str = "next:";
 /// When a client's pin ends, by its name.
 pub(crate) const UNTIL: &str = "until:";
+/// A target's own keys before those it has now: one row, without a name behind it.
+pub(crate) const FORMER: &str = "former:";
+/// A client that may know none but the former ones, by its name; the row is empty.
+pub(crate) const LATE: &str = "late:";
 
 /// What a client's and a target's keystore have in common.
 pub(crate) struct Store {

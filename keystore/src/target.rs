@@ -1,6 +1,7 @@
 //! The target's keystore: its own keys, and the clients it obeys (K7).
 
 mod pins;
+mod renewal;
 mod succession;
 
 use std::collections::BTreeSet;
@@ -19,12 +20,17 @@ use crate::store::{NEXT, Store, UNTIL};
 use crate::unfit::{LoadError, Unfit};
 
 pub use pins::{ClientPinError, Lockout, add_client, remove_client};
+pub use renewal::{RenewError, Renewal, followed, renew};
 pub use succession::{SucceedError, Successor, settle, statement, succeed};
 
 /// All that a target's keystore holds. The file is closed again.
 pub struct TargetKeys {
     /// Its own private keys.
-    pub own: Keypair,
+    pub own: Own,
+    /// Those that it had before, while there may be a client that knows no others.
+    pub former: Option<Own>,
+    /// Those clients.
+    pub late: BTreeSet<ClientName>,
     /// The clients it obeys, by name.
     pub clients: Vec<PinnedClient>,
     /// How many times the keystore was written.
@@ -212,13 +218,10 @@ pub(crate) fn keys_of(store: &Store) -> Result<TargetKeys, Unfit> {
             return Err(Unfit::damaged("two of its clients have one key"));
         }
     }
-    let Own::Open(own) = Own::from_bytes(&store.own)? else {
-        return Err(Unfit::damaged(
-            "a target's own keys cannot be under a passphrase",
-        ));
-    };
     Ok(TargetKeys {
-        own,
+        own: Own::from_bytes(&store.own)?,
+        former: renewal::former(store)?,
+        late: renewal::late(store)?,
         clients,
         serial: store.serial,
     })

@@ -75,25 +75,28 @@ fn each_secret_is_in_memory_once_and_then_not_at_all() {
     gen_target(&here, &there, new, Existing::Keep).unwrap();
 
     let keys = target::load(&there).unwrap();
+    let Own::Open(own) = keys.own else {
+        panic!("it is open")
+    };
     let secrets = [
-        ("the channel key", Needle::of(keys.own.channel.expose())),
-        ("the signing key", Needle::of(keys.own.signing.expose())),
+        ("the channel key", Needle::of(own.channel.expose())),
+        ("the signing key", Needle::of(own.signing.expose())),
         (
             "the pre-shared key",
             Needle::of(keys.clients[0].psk.expose()),
         ),
     ];
-    let _used = (keys.own.identity(), keys.own.signing.sign(b"run it"));
+    let _used = (own.identity(), own.signing.sign(b"run it"));
     for (what, needle) in &secrets {
         assert_eq!(needle.hits(), 1, "{what} while it is held");
     }
-    drop(keys);
+    drop((own, keys.clients));
     for (what, needle) in &secrets {
         assert_eq!(needle.hits(), 0, "{what} afterwards");
     }
 
     let words = || Passphrase::new(Zeroizing::new("correct horse".to_owned())).unwrap();
-    client::set_passphrase(&here, None, Some(&words())).unwrap();
+    hpt_keystore::set_passphrase(&here, hpt_keystore::Role::Client, None, Some(&words())).unwrap();
     let Own::Sealed(sealed) = client::load(&here).unwrap().own else {
         panic!("it is sealed")
     };

@@ -256,12 +256,12 @@ fn leftovers_of_killed_writers_go_with_the_next_write() {
     client::create(&path, None, Existing::Keep).unwrap();
     assert!(!orphan.exists());
     fs::write(&orphan, "half a keystore").unwrap();
-    client::set_passphrase(&path, None, None).unwrap();
+    hpt_keystore::set_passphrase(&path, hpt_keystore::Role::Client, None, None).unwrap();
     assert!(!orphan.exists());
     assert!(others.iter().chain([&busy]).all(|file| file.exists()));
 
     drop(writer);
-    client::set_passphrase(&path, None, None).unwrap();
+    hpt_keystore::set_passphrase(&path, hpt_keystore::Role::Client, None, None).unwrap();
     assert!(!busy.exists());
     assert_eq!(client::load(&path).unwrap().serial, 3);
 }
@@ -274,8 +274,10 @@ fn writers_do_not_lose_each_others_work() {
         let writers: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(|| {
-                    let done =
-                        (0..25).filter(|_| client::set_passphrase(&path, None, None).is_ok());
+                    let done = (0..25).filter(|_| {
+                        hpt_keystore::set_passphrase(&path, hpt_keystore::Role::Client, None, None)
+                            .is_ok()
+                    });
                     u64::try_from(done.count()).unwrap()
                 })
             })

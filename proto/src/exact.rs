@@ -26,9 +26,11 @@ read!(true: ApplyRequest, AttachRequest, CancelRequest, ConfirmRequest, PlanUndo
 read!(false: StatusReply, FactsReply, MissingBlobsReply, PutBlobsReply, PlanReply, ApplyEvent, CancelReply, PlanUndoReply);
 read!(true: AuditHeadRequest, AwaitFreeRequest, DriftRequest, LogRequest, UpgradeRequest, WhyRequest);
 read!(true: ClientsRequest, AuthorizeRequest, RevokeRequest, SucceedRequest, SettleRequest);
+read!(true: RenewRequest, FollowedRequest);
 read!(true: MeetRequest, WelcomeRequest);
 read!(false: MeetReply, WelcomeReply);
 read!(false: ClientsReply, AuthorizeReply, RevokeReply, SucceedReply, SettleReply);
+read!(false: RenewReply, FollowedReply);
 read!(false: AuditHeadReply, AwaitFreeReply, DriftReply, LogReply, WhyReply, HealthReply, ConfirmReply);
 
 /// prost, which passes over fields that it does not know. In a request such a field asks for

@@ -725,6 +725,19 @@ pub struct AuditHeadReply {
     /// a client that knows the one computes the hash of the other. None if none is known.
     #[prost(bytes = "vec", tag = "2")]
     pub links: ::prost::alloc::vec::Vec<u8>,
+    /// not there unless the caller may know none but the keys that the target had before
+    #[prost(message, optional, tag = "3")]
+    pub renewal: ::core::option::Option<Renewal>,
+}
+/// A target's new keys, as the former ones say.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Renewal {
+    /// the new keys, as in Client
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519, by the former signing key: "hpt1 renewal", the former 64 bytes, the new 64 bytes
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
 }
 /// The last record of an audit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -735,7 +748,7 @@ pub struct Head {
     /// BLAKE3, 32 bytes; it covers all records before
     #[prost(bytes = "vec", tag = "2")]
     pub hash: ::prost::alloc::vec::Vec<u8>,
-    /// Ed25519 by the target, of "hpt audit head v1", seq in 8 bytes big-endian, hash
+    /// Ed25519 by the key of the target that the caller knows, of "hpt audit head v1", seq in 8 bytes big-endian, hash
     #[prost(bytes = "vec", tag = "3")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
 }
@@ -939,6 +952,20 @@ pub struct SucceedReply {}
 pub struct SettleRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SettleReply {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewReply {
+    #[prost(message, optional, tag = "1")]
+    pub renewal: ::core::option::Option<Renewal>,
+    /// the other clients, which are to follow: by their names here
+    #[prost(string, repeated, tag = "2")]
+    pub late: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FollowedRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FollowedReply {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MeetRequest {
     /// the client's, as in Client
@@ -1735,6 +1762,45 @@ pub mod target_client {
             req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Settle"));
             self.inner.unary(req, path, codec).await
         }
+        /// Makes new keys for the target. It answers to those that it had as well, until all of its clients have
+        /// followed; until then it makes no others.
+        pub async fn renew(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewRequest>,
+        ) -> std::result::Result<tonic::Response<super::RenewReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Renew");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Renew"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The caller has pinned the target's new keys, and reaches it by them. Only over a session of these.
+        pub async fn followed(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FollowedRequest>,
+        ) -> std::result::Result<tonic::Response<super::FollowedReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::exact::ExactCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/hpt.v1.Target/Followed");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("hpt.v1.Target", "Followed"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1904,6 +1970,17 @@ pub mod target_server {
             &self,
             request: tonic::Request<super::SettleRequest>,
         ) -> std::result::Result<tonic::Response<super::SettleReply>, tonic::Status>;
+        /// Makes new keys for the target. It answers to those that it had as well, until all of its clients have
+        /// followed; until then it makes no others.
+        async fn renew(
+            &self,
+            request: tonic::Request<super::RenewRequest>,
+        ) -> std::result::Result<tonic::Response<super::RenewReply>, tonic::Status>;
+        /// The caller has pinned the target's new keys, and reaches it by them. Only over a session of these.
+        async fn followed(
+            &self,
+            request: tonic::Request<super::FollowedRequest>,
+        ) -> std::result::Result<tonic::Response<super::FollowedReply>, tonic::Status>;
     }
     /// What `hpt serve` answers. Which grant each call needs stands in agent/src/grants.rs.
     #[derive(Debug)]
@@ -2977,6 +3054,92 @@ pub mod target_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SettleSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Renew" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::RenewRequest>
+                    for RenewSvc<T> {
+                        type Response = super::RenewReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenewRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::renew(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewSvc(inner);
+                        let codec = crate::exact::ExactCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hpt.v1.Target/Followed" => {
+                    #[allow(non_camel_case_types)]
+                    struct FollowedSvc<T: Target>(pub Arc<T>);
+                    impl<T: Target> tonic::server::UnaryService<super::FollowedRequest>
+                    for FollowedSvc<T> {
+                        type Response = super::FollowedReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FollowedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Target>::followed(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FollowedSvc(inner);
                         let codec = crate::exact::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

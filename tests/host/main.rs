@@ -14,6 +14,7 @@ mod many;
 mod power;
 mod reboot;
 mod runs;
+mod sealed;
 mod site;
 mod units;
 mod upgrade;

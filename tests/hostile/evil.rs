@@ -1,6 +1,6 @@
 //! A target that lies in every answer that it can give.
 
-use hpt_keystore::target;
+use hpt_keystore::{Keypair, target};
 use hpt_proto::wire::apply_event::Event;
 use hpt_proto::wire::target_server::{Target, TargetServer};
 use hpt_proto::wire::{self, ApplyEvent, Finished, Note, Output, Planned, Report, Started};
@@ -31,7 +31,8 @@ impl Evil {
     /// Serves as web1 until the test's process ends.
     pub(crate) fn serve(self) -> Place {
         let place = Place::new();
-        let keys = target::load(&place.path("web1.keystore")).unwrap();
+        let path = place.path("web1.keystore");
+        let keys = target::load(&path).unwrap();
         let pins = keys.clients.into_iter().map(|client| Pin {
             key: client.identity.channel,
             psk: client.psk,
@@ -45,7 +46,7 @@ impl Evil {
                 .build();
             runtime.unwrap().block_on(async {
                 let tcp = bind(([127, 0, 0, 1], port).into()).unwrap();
-                let own = LocalKey::new(keys.own.channel);
+                let own = LocalKey::new(keys.own.open(&path, None).unwrap().channel);
                 let incoming = listen(tcp, own, allow, Limits::default());
                 ready.send(()).unwrap();
                 let target = TargetServer::new(self);
@@ -451,6 +452,28 @@ impl Target for Evil {
         &self,
         _: Request<wire::SettleRequest>,
     ) -> Result<Response<wire::SettleReply>, Status> {
+        Err(Status::permission_denied(EVIL))
+    }
+
+    async fn renew(
+        &self,
+        _: Request<wire::RenewRequest>,
+    ) -> Result<Response<wire::RenewReply>, Status> {
+        // Keys that somebody else has made.
+        let renewal = wire::Renewal {
+            identity: Keypair::generate().identity().to_bytes().into(),
+            signature: vec![7; 64],
+        };
+        Ok(Response::new(wire::RenewReply {
+            renewal: Some(renewal),
+            late: vec![EVIL.to_owned()],
+        }))
+    }
+
+    async fn followed(
+        &self,
+        _: Request<wire::FollowedRequest>,
+    ) -> Result<Response<wire::FollowedReply>, Status> {
         Err(Status::permission_denied(EVIL))
     }
 }

@@ -103,3 +103,15 @@ fn a_session_without_a_result_is_no_success() {
         .exits(1)
         .says("an index beyond the end of its list");
 }
+
+/// R6: what is pinned stays unless its own keys have signed for others.
+#[test]
+fn nobody_follows_to_keys_that_the_pinned_ones_have_not_signed_for() {
+    let place = Evil(Malice::Leaves).serve();
+    let pinned = place.ok(&["show", "web1"]);
+    let refused = place.web1(&["rotate-target-keys"]).exits(5);
+    refused
+        .says("have not signed for them")
+        .says("do not go on");
+    assert_eq!(place.ok(&["show", "web1"]), pinned);
+}

@@ -14,6 +14,7 @@ mod invite;
 mod keys;
 mod pins;
 mod refusals;
+mod renewal;
 mod runs;
 mod secrets;
 #[path = "../serving/mod.rs"]

@@ -8,29 +8,29 @@ use super::fleet::{Fleet, name};
 use super::serving::Ran;
 
 /// A second workstation beside the first.
-struct Desk {
-    fleet: Fleet,
+pub(super) struct Desk {
+    pub(super) fleet: Fleet,
     key: String,
 }
 
 impl Desk {
-    fn beside(fleet: Fleet) -> Self {
+    pub(super) fn beside(fleet: Fleet) -> Self {
         let key = fleet.place.keys_of("desk");
         Self { fleet, key }
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(super) fn run(&self, args: &[&str]) -> Ran {
         let args = [&["--keystore", "desk.db"], args].concat();
         self.fleet.place.run(&args)
     }
 
     /// Lets the desk in as `desk`, with these words besides.
-    fn authorize(&self, words: &[&str]) -> Ran {
+    pub(super) fn authorize(&self, words: &[&str]) -> Ran {
         let args = ["--on", "*", "authorize", &self.key, "--name", "desk"];
         self.fleet.place.run(&[&args, words].concat())
     }
 
-    fn accept(&self) -> Ran {
+    pub(super) fn accept(&self) -> Ran {
         let shown = self.fleet.place.ok(&["--json", "show"]);
         let shown: Value = serde_json::from_str(&shown).unwrap();
         let from = shown["fingerprint"].as_str().unwrap();

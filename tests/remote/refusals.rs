@@ -69,7 +69,8 @@ fn what_a_key_may_not_do_is_not_allowed() {
     let path = place.path("web1.keystore");
     let mut keys = target::load(&path).unwrap();
     keys.clients[0].grants = Grants::parse("status plan").unwrap();
-    target::write_new(&path, keys.own, &keys.clients, Existing::Replace).unwrap();
+    let own = keys.own.open(&path, None).unwrap();
+    target::write_new(&path, own, &keys.clients, Existing::Replace).unwrap();
     place.serve();
     place.web1(&["status"]).exits(0);
     place.web1(&["plan", "site.toml"]).exits(0);

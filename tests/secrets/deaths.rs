@@ -126,7 +126,8 @@ fn a_host_that_refuses_has_heard_nothing_it_keeps() {
     let grants = |text: &str| {
         let mut keys = target::load(&path).unwrap();
         keys.clients[0].grants = Grants::parse(text).unwrap();
-        target::write_new(&path, keys.own, &keys.clients, Existing::Replace).unwrap();
+        let own = keys.own.open(&path, None).unwrap();
+        target::write_new(&path, own, &keys.clients, Existing::Replace).unwrap();
     };
     let run = |world: &World, words: &str, code: i32| {
         let mut case = world.case("refused");

@@ -102,6 +102,15 @@ impl Dialer {
         }
     }
 
+    /// The same target, by another key of its own.
+    #[must_use]
+    pub fn with_target(&self, target: PublicKey) -> Self {
+        Self {
+            target,
+            ..self.clone()
+        }
+    }
+
     /// With another limit than 10 seconds on the whole of a dial.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {

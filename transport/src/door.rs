@@ -16,7 +16,7 @@ use crate::half_open::{HalfOpen, HalfOpenLimits, Place};
 use crate::handshake::{BadHello, CONFIRM, ExpectHello};
 use crate::idle::Accepted;
 use crate::link::Link;
-use crate::local::LocalKey;
+use crate::local::LocalKeys;
 use crate::penalty::{Offence, Penalties, Record};
 use crate::quiet::Quiet;
 use crate::seen::Seen;
@@ -71,7 +71,7 @@ pub(crate) type Links = mpsc::Sender<Link<Accepted>>;
 /// What every connection of a listener shares.
 #[derive(Clone)]
 pub(crate) struct Door {
-    local: LocalKey,
+    locals: LocalKeys,
     allow: AllowList,
     deadline: Duration,
     half_open: HalfOpen,
@@ -119,9 +119,9 @@ impl Refusal {
 }
 
 impl Door {
-    pub(crate) fn new(local: LocalKey, allow: AllowList, limits: Limits, tell: Tell) -> Self {
+    pub(crate) fn new(locals: LocalKeys, allow: AllowList, limits: Limits, tell: Tell) -> Self {
         Self {
-            local,
+            locals,
             allow,
             deadline: limits.deadline,
             half_open: HalfOpen::new(limits.half_open),
@@ -190,7 +190,7 @@ impl Door {
             read = stream.read_exact(&mut hello) => read.map_err(|_| Refusal::Left)?,
             () = place.evicted() => return Err(Refusal::Evicted),
         };
-        let expect = ExpectHello::new(self.local.clone(), Prologue::CLIENT_RPC);
+        let expect = ExpectHello::new(self.locals.now(), Prologue::CLIENT_RPC);
         let proven = expect.check(&hello)?;
         let mark = proven.mark();
         if self.ledger().seen.contains(&mark) {
@@ -280,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_charged_to_its_source() {
         let door = Door::new(
-            LocalKey::new(SecretKey::generate()),
+            crate::LocalKey::new(SecretKey::generate()).into(),
             AllowList::new(vec![]),
             Limits::default(),
             Arc::new(|_| ()),

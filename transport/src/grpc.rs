@@ -35,6 +35,8 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 pub struct Peer {
     /// The key that the caller has proved to hold.
     pub key: PublicKey,
+    /// The key of this end that the caller knows.
+    pub own: PublicKey,
     /// The name of the session (H13).
     pub handshake_hash: [u8; 32],
     /// Where it calls from, if the socket still knows.
@@ -51,6 +53,7 @@ impl Connected for Link<Accepted> {
     fn connect_info(&self) -> Peer {
         Peer {
             key: self.peer(),
+            own: self.own(),
             handshake_hash: self.handshake_hash(),
             address: self.io().tcp().peer_addr().ok(),
             began: self.io().began(),

@@ -21,6 +21,8 @@ pub(crate) const PSK_PLACE: usize = 2;
 pub(crate) struct Established {
     pub(crate) noise: TransportState,
     pub(crate) peer: PublicKey,
+    /// The key of this end that the other one knows.
+    pub(crate) own: PublicKey,
     /// The same 32 bytes at both ends, and in no other session (H13).
     pub(crate) hash: [u8; 32],
 }
@@ -29,6 +31,7 @@ pub(crate) struct Established {
 pub(crate) struct Hello {
     noise: HandshakeState,
     target: PublicKey,
+    own: PublicKey,
 }
 
 impl Hello {
@@ -43,7 +46,11 @@ impl Hello {
         noise
             .set_psk(PSK_PLACE, psk.expose())
             .expect("the key has 32 bytes");
-        Self { noise, target }
+        Self {
+            noise,
+            target,
+            own: local.public(),
+        }
     }
 
     /// Nothing rides in message 1: it can be replayed, and its secrecy ends with the target's key.
@@ -57,6 +64,7 @@ impl Hello {
         let next = AwaitReply {
             noise: self.noise,
             target: self.target,
+            own: self.own,
         };
         Ok((next, hello))
     }
@@ -66,6 +74,7 @@ impl Hello {
 pub(crate) struct AwaitReply {
     noise: HandshakeState,
     target: PublicKey,
+    own: PublicKey,
 }
 
 impl AwaitReply {
@@ -74,7 +83,7 @@ impl AwaitReply {
         self.noise
             .read_message(reply, &mut [])
             .map_err(|_| BadReply)?;
-        Ok(established(self.noise, self.target))
+        Ok(established(self.noise, self.target, self.own))
     }
 }
 
@@ -85,7 +94,7 @@ pub(crate) struct BadReply;
 
 /// The responder before the first byte.
 pub(crate) struct ExpectHello {
-    local: LocalKey,
+    locals: Arc<[LocalKey]>,
     prologue: Prologue,
 }
 
@@ -105,18 +114,20 @@ pub(crate) enum BadHello {
 }
 
 impl ExpectHello {
-    pub(crate) fn new(local: LocalKey, prologue: Prologue) -> Self {
-        Self { local, prologue }
+    /// `locals` are the keys of this end that a peer may know it by.
+    pub(crate) fn new(locals: Arc<[LocalKey]>, prologue: Prologue) -> Self {
+        Self { locals, prologue }
     }
 
-    /// Costs no X25519 unless the sender knows this end's public key (H6).
+    /// Costs no X25519 unless the sender knows a public key of this end (H6).
     pub(crate) fn check(self, hello: &[u8; HELLO]) -> Result<ProvenHello<'_>, BadHello> {
         if hello[0] != VERSION {
             return Err(BadHello::Version);
         }
-        let message = self.local.mac1().open(hello).ok_or(BadHello::Mac1)?;
+        let known = |local: &LocalKey| Some((local.clone(), local.mac1().open(hello)?));
+        let (local, message) = self.locals.iter().find_map(known).ok_or(BadHello::Mac1)?;
         Ok(ProvenHello {
-            local: self.local,
+            local,
             prologue: self.prologue,
             message,
         })
@@ -166,7 +177,10 @@ impl ProvenHello<'_> {
             .set_psk(PSK_PLACE, pin.psk.expose())
             .and_then(|()| noise.write_message(&[], &mut reply))
             .map_err(|_| BadHello::Noise)?;
-        Ok((ExpectConfirm(established(noise, pin.key)), reply))
+        Ok((
+            ExpectConfirm(established(noise, pin.key, self.local.public())),
+            reply,
+        ))
     }
 }
 
@@ -209,7 +223,7 @@ pub(crate) fn builder<'a>(local: &LocalKey, gate: Gate) -> Builder<'a> {
     Builder::with_resolver(suite, Box::new(resolver))
 }
 
-fn established(mut noise: HandshakeState, peer: PublicKey) -> Established {
+fn established(mut noise: HandshakeState, peer: PublicKey, own: PublicKey) -> Established {
     let hash = noise
         .get_handshake_hash()
         .try_into()
@@ -221,5 +235,10 @@ fn established(mut noise: HandshakeState, peer: PublicKey) -> Established {
     let noise = noise
         .into_transport_mode()
         .expect("both messages have passed");
-    Established { noise, peer, hash }
+    Established {
+        noise,
+        peer,
+        own,
+        hash,
+    }
 }

@@ -41,7 +41,7 @@ pub use half_open::HalfOpenLimits;
 pub use idle::Accepted;
 pub use link::{Link, LinkError};
 pub use listener::{Incoming, bind, listen, listen_and_tell};
-pub use local::LocalKey;
+pub use local::{LocalKey, LocalKeys};
 pub use penalty::Penalties;
 pub use session::SessionLimits;
 pub use wire::VERSION;

@@ -31,6 +31,7 @@ pub struct Link<S = TcpStream> {
     io: S,
     noise: TransportState,
     peer: PublicKey,
+    own: PublicKey,
     hash: [u8; 32],
     opener: Opener,
     sealer: Sealer,
@@ -75,11 +76,17 @@ impl From<LinkError> for io::Error {
 
 impl<S> Link<S> {
     pub(crate) fn new(io: S, established: Established, session: Option<Session>) -> Self {
-        let Established { noise, peer, hash } = established;
+        let Established {
+            noise,
+            peer,
+            own,
+            hash,
+        } = established;
         Self {
             io,
             noise,
             peer,
+            own,
             hash,
             opener: Opener::new(),
             sealer: Sealer::new(Instant::now()),
@@ -92,6 +99,11 @@ impl<S> Link<S> {
     /// The key that the other end has proved to hold.
     pub fn peer(&self) -> PublicKey {
         self.peer
+    }
+
+    /// The key of this end by which the other one knows it.
+    pub fn own(&self) -> PublicKey {
+        self.own
     }
 
     /// 32 bytes that name this session: equal at both ends, never seen in another (H13).

@@ -15,7 +15,7 @@ use crate::allow::AllowList;
 use crate::door::{Door, Limits, Links, Tell};
 use crate::idle::Accepted;
 use crate::link::Link;
-use crate::local::LocalKey;
+use crate::local::{LocalKey, LocalKeys};
 use crate::trouble::Trouble;
 
 /// Connections that the kernel keeps until they are accepted. With the usual 128, a flood would make
@@ -57,20 +57,20 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// [`Incoming`] is dropped.
 #[must_use]
 pub fn listen(tcp: TcpListener, local: LocalKey, allow: AllowList, limits: Limits) -> Incoming {
-    listen_and_tell(tcp, local, allow, limits, Arc::new(|_| ()))
+    listen_and_tell(tcp, local.into(), allow, limits, Arc::new(|_| ()))
 }
 
 /// The same, and `tell` hears who is turned away; it must not block.
 #[must_use]
 pub fn listen_and_tell(
     tcp: TcpListener,
-    local: LocalKey,
+    locals: LocalKeys,
     allow: AllowList,
     limits: Limits,
     tell: Tell,
 ) -> Incoming {
     let (links, incoming) = mpsc::channel(BACKLOG);
-    let door = Door::new(local, allow, limits, tell);
+    let door = Door::new(locals, allow, limits, tell);
     door.spawn_revoker();
     tokio::spawn(accept(door, tcp, links));
     Incoming(incoming)

@@ -1,8 +1,9 @@
-//! This end's key pair, in the one place where its private half lies.
+//! This end's key pairs, each in the one place where its private half lies.
 
 use std::sync::Arc;
 
 use hpt_keystore::{Letter, NotOpened, PublicKey, SecretKey};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::wire::Mac1Key;
@@ -51,5 +52,43 @@ impl LocalKey {
 
     pub(crate) fn mac1(&self) -> &Mac1Key {
         &self.0.mac1
+    }
+}
+
+/// The key pairs that a listener answers with: a peer chooses by the public key that it knows. There is
+/// more than one while peers follow from one to the next. Clones see the same list.
+#[derive(Clone)]
+pub struct LocalKeys(watch::Sender<Arc<[LocalKey]>>);
+
+impl LocalKeys {
+    /// These and no others.
+    #[must_use]
+    pub fn new(keys: Vec<LocalKey>) -> Self {
+        Self(watch::Sender::new(keys.into()))
+    }
+
+    /// Puts others in their place. Sessions that there are go on.
+    pub fn replace(&self, keys: Vec<LocalKey>) {
+        self.0.send_replace(keys.into());
+    }
+
+    /// What is in a letter to one of these keys, under the name that it was sealed for.
+    ///
+    /// # Errors
+    /// [`NotOpened`], if none of them opens it.
+    pub fn open(&self, letter: &Letter, name: &str) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+        let keys = self.now();
+        let opened = keys.iter().find_map(|key| key.open(letter, name).ok());
+        opened.ok_or(NotOpened)
+    }
+
+    pub(crate) fn now(&self) -> Arc<[LocalKey]> {
+        Arc::clone(&self.0.borrow())
+    }
+}
+
+impl From<LocalKey> for LocalKeys {
+    fn from(key: LocalKey) -> Self {
+        Self::new(vec![key])
     }
 }

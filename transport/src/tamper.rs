@@ -54,7 +54,7 @@ impl Ends {
         hello: &[u8; HELLO],
         prologue: Prologue,
     ) -> Result<(ExpectConfirm, [u8; REPLY]), BadHello> {
-        ExpectHello::new(self.target.clone(), prologue)
+        ExpectHello::new([self.target.clone()].into(), prologue)
             .check(hello)?
             .answer(&self.pins)
     }

@@ -122,6 +122,7 @@ impl TestServer {
         let runner = Runner::Process { program };
         let server = Server::new(Options {
             keystore,
+            passphrase: None,
             places,
             runner,
             clock,

@@ -39,6 +39,7 @@ fn serve_at(program: &str, dir: &str, address: Option<&String>) -> Result<(), St
     let dir = Path::new(dir);
     let options = Options {
         keystore: dir.join("keystore.db"),
+        passphrase: None,
         places: Places {
             root: dir.join("root"),
             state: dir.join("state"),

@@ -8,7 +8,7 @@ use super::succession::set_behind;
 use super::{FindError, KnownTarget, Pinned, find};
 use crate::address::Address;
 use crate::file::Existing;
-use crate::identity::Role;
+use crate::identity::{Identity, Role};
 use crate::name::TargetName;
 use crate::store::Store;
 use crate::unfit::{LoadError, Unfit};
@@ -122,6 +122,28 @@ pub fn set_address(
         store
             .peers
             .insert(name.as_str().to_owned(), target.encode());
+        Ok(())
+    })
+}
+
+/// Pins a target by new keys, which it has instead of these. One that is pinned by others stays so.
+///
+/// # Errors
+/// [`FindError::Unknown`] when there is none of that name.
+pub fn renewed(
+    path: &Path,
+    name: &TargetName,
+    from: &Identity,
+    to: Identity,
+    now: u64,
+) -> Result<(), FindError> {
+    Store::update(path, Role::Client, |store| {
+        let mut target = find(path, store, name)?;
+        if target.identity == *from {
+            (target.identity, target.added_at) = (to, now);
+            let name = name.as_str().to_owned();
+            store.peers.insert(name, target.encode());
+        }
         Ok(())
     })
 }

@@ -5,13 +5,12 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::passphrase::open;
-use super::{FindError, PassphraseError, find};
-use crate::identity::{Identity, Keypair, Role};
+use super::{FindError, find};
+use crate::identity::{Identity, Role};
 use crate::key::Psk;
 use crate::name::TargetName;
 use crate::own::Own;
-use crate::passphrase::Passphrase;
+use crate::passphrase::{Passphrase, PassphraseError};
 use crate::record::Reader;
 use crate::store::{BEHIND, OLD, Store};
 use crate::unfit::Unfit;
@@ -97,12 +96,7 @@ pub(super) fn set_behind(store: &mut Store, name: &TargetName, behind: Option<&B
 pub fn begin(path: &Path, current: Option<&Passphrase>) -> Result<Identity, PassphraseError> {
     Store::update(path, Role::Client, |store| {
         let own = Own::from_bytes(&store.own).map_err(Unfit::at(path))?;
-        let seal = match &own {
-            Own::Open(_) => None,
-            Own::Sealed(_) => current,
-        };
-        open(path, own, current)?;
-        let new = Own::new(Keypair::generate(), seal);
+        let new = own.anew(path, current)?;
         let numbers = old(store).map_err(Unfit::at(path))?;
         let last = numbers.last_key_value().map_or(0, |(number, _)| *number);
         let number = last + 1;
@@ -162,7 +156,7 @@ pub fn settled(path: &Path, name: &TargetName) -> Result<(), FindError> {
 mod tests {
     use super::super::tests::{bench, name};
     use super::*;
-    use crate::client::{load, load_target, remove, rename, set_passphrase};
+    use crate::client::{load, load_target, remove, rename};
 
     fn follows(behind: Option<&Behind>) -> Option<u32> {
         match behind {
@@ -242,7 +236,7 @@ mod tests {
         let path = &bench.path;
         let words = |text: &str| Passphrase::new(Zeroizing::new(text.to_owned())).unwrap();
         let (one, two) = (words("one"), words("two"));
-        set_passphrase(path, None, Some(&one)).unwrap();
+        crate::set_passphrase(path, Role::Client, None, Some(&one)).unwrap();
         assert!(matches!(
             begin(path, None),
             Err(PassphraseError::Needed { .. })
@@ -252,7 +246,7 @@ mod tests {
             Err(PassphraseError::Wrong { .. })
         ));
         begin(path, Some(&one)).unwrap();
-        set_passphrase(path, Some(&one), Some(&two)).unwrap();
+        crate::set_passphrase(path, Role::Client, Some(&one), Some(&two)).unwrap();
         let keys = load(path).unwrap();
         for own in [&keys.own, &keys.old[&1]] {
             let Own::Sealed(sealed) = own else {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::renewal::{drop_former, set_late};
 use super::{PinnedClient, keys_of};
 use crate::file::Existing;
 use crate::identity::Role;
@@ -73,8 +74,8 @@ pub fn add_client(
     lockout: Lockout,
 ) -> Result<(), ClientPinError> {
     Store::update(path, Role::Target, |store| {
-        let before = keys_of(store).map_err(Unfit::at(path))?.clients;
-        for old in &before {
+        let keys = keys_of(store).map_err(Unfit::at(path))?;
+        for old in &keys.clients {
             if old.name == client.name {
                 if existing == Existing::Keep {
                     let fingerprint = old.identity.fingerprint();
@@ -93,7 +94,10 @@ pub fn add_client(
             }
         }
         client.put(store);
-        refuse_lockout(path, &before, store, &client.name, lockout)
+        if keys.former.is_some() {
+            set_late(store, &client.name, true);
+        }
+        refuse_lockout(path, &keys.clients, store, &client.name, lockout)
     })
 }
 
@@ -118,6 +122,8 @@ pub fn remove_client(
         store.peers.remove(name.as_str());
         store.set_more(UNTIL, name.as_str(), None);
         store.set_more(NEXT, name.as_str(), None);
+        set_late(store, name, false);
+        drop_former(store);
         refuse_lockout(path, &before, store, name, lockout)
     })
 }

@@ -9,6 +9,7 @@ use super::{PinnedClient, TargetKeys, keys_of};
 use crate::identity::{Identity, Role};
 use crate::key::{Psk, PublicKey};
 use crate::name::ClientName;
+use crate::own::Own;
 use crate::record::Pin;
 use crate::store::Store;
 use crate::unfit::{LoadError, Unfit};
@@ -85,7 +86,12 @@ pub fn succeed(
     signature: &[u8; 64],
 ) -> Result<ClientName, SucceedError> {
     Store::update(path, Role::Target, |store| {
-        let TargetKeys { own, clients, .. } = keys_of(store).map_err(Unfit::at(path))?;
+        let TargetKeys {
+            own,
+            former,
+            clients,
+            ..
+        } = keys_of(store).map_err(Unfit::at(path))?;
         let key = next.identity.channel;
         let has = |client: &PinnedClient, key| client.channels().any(|(own, _)| own == key);
         if let Some(other) = clients
@@ -97,11 +103,15 @@ pub fn succeed(
         }
         let mut client = find(path, clients, of)?;
         client.settle(of);
-        let said = statement(&own.identity(), &next.identity);
+        // The client may know this target by the keys that it had before.
         let signer = client.identity.signing;
-        signer
-            .verify(&said, signature)
-            .map_err(|_| SucceedError::Signature)?;
+        let has_signed = |own: &Own| {
+            let said = statement(&own.identity(), &next.identity);
+            signer.verify(&said, signature).is_ok()
+        };
+        if !former.iter().chain([&own]).any(has_signed) {
+            return Err(SucceedError::Signature);
+        }
         if client.identity.channel != key {
             client.next = Some(next);
         }

@@ -132,7 +132,8 @@ impl Bench {
         if self.bytes("client.db").is_none() {
             client::create(&keystore, None, Existing::Keep).unwrap();
         } else {
-            client::set_passphrase(&keystore, None, None).unwrap();
+            hpt_keystore::set_passphrase(&keystore, hpt_keystore::Role::Client, None, None)
+                .unwrap();
         }
         for left in self.names() {
             match left

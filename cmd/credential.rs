@@ -1,0 +1,109 @@
+//! The passphrase over a host's own keys, which systemd keeps: encrypted for this machine, and given to `hpt serve`
+//! alone when it starts (K8).
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hpt_keystore::Passphrase;
+use zeroize::Zeroizing;
+
+use crate::env::{Variable, env};
+use crate::error::{CommandError, Exit};
+use crate::terminal::text_of;
+
+/// What systemd calls it.
+const NAME: &str = "hpt.passphrase";
+
+/// What this process was given when it was started, if it was.
+pub(crate) fn given() -> Result<Option<Passphrase>, CommandError> {
+    let Some(dir) = env(Variable::CREDENTIALS_DIRECTORY) else {
+        return Ok(None);
+    };
+    let path = Path::new(&dir).join(NAME);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read(&path).map_err(CommandError::io("read it", &path))?;
+    passphrase(text).map(Some)
+}
+
+/// Encrypts a passphrase for this machine into a file.
+pub(crate) fn encrypt(words: &Passphrase, file: &Path) -> Result<(), CommandError> {
+    let name = format!("--name={NAME}");
+    systemd_creds(
+        &["encrypt", &name, "-", &path_of(file)?],
+        words.expose().as_bytes(),
+    )
+    .map(drop)
+}
+
+/// What is in such a file, on this machine.
+pub(crate) fn decrypt(file: &Path) -> Result<Passphrase, CommandError> {
+    let name = format!("--name={NAME}");
+    let text = systemd_creds(&["decrypt", &name, &path_of(file)?, "-"], b"")?;
+    passphrase(text)
+}
+
+/// Whether a chip of this machine has a part in it, so that a copy of its disk is not enough.
+pub(crate) fn has_tpm() -> bool {
+    let mut command = Command::new("systemd-creds");
+    command.args(["has-tpm2", "--quiet"]).stdin(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// What the unit is told, so that systemd gives it what is in the file.
+pub(crate) fn dropin(file: &Path) -> Result<String, CommandError> {
+    let path = path_of(file)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    if !path.starts_with('/') || !path.chars().all(is_plain) {
+        let what = format!("{path} cannot stand in a unit");
+        return Err(CommandError::usage(what).hint("keep the keystore in /etc/hpt"));
+    }
+    Ok(format!(
+        "# written by `hpt seal-keystore`\n[Service]\nLoadCredentialEncrypted={NAME}:{path}\n"
+    ))
+}
+
+fn path_of(file: &Path) -> Result<String, CommandError> {
+    let path = std::path::absolute(file).map_err(CommandError::io("find it", file))?;
+    Ok(path.display().to_string())
+}
+
+fn passphrase(text: Vec<u8>) -> Result<Passphrase, CommandError> {
+    let text = String::from_utf8(text).ok().map(Zeroizing::new);
+    text.and_then(|text| Passphrase::new(text).ok())
+        .ok_or_else(|| {
+            CommandError::new(
+                Exit::Keystore,
+                format!("the credential {NAME} is no passphrase"),
+            )
+        })
+}
+
+/// What it prints.
+fn systemd_creds(args: &[&str], input: &[u8]) -> Result<Vec<u8>, CommandError> {
+    let run = || {
+        let mut command = Command::new("systemd-creds");
+        command.args(args).stdin(Stdio::piped());
+        let mut running = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut stdin = running.stdin.take().expect("it is piped");
+        stdin.write_all(input)?;
+        drop(stdin);
+        running.wait_with_output()
+    };
+    let ended = run().map_err(|why| {
+        let what = format!("cannot start systemd-creds: {why}");
+        CommandError::new(Exit::Failed, what).hint("it comes with systemd 250 and newer")
+    })?;
+    if ended.status.success() {
+        return Ok(ended.stdout);
+    }
+    let why = text_of(&ended.stderr);
+    let what = format!("`systemd-creds {}` failed: {}", args[0], why.trim());
+    Err(CommandError::new(Exit::Failed, what))
+}

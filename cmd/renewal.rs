@@ -1,0 +1,73 @@
+//! A target's new keys: believed if the former ones have signed for them, pinned when the target was reached by
+//! them, and only then said to be (R6). Whatever breaks off is done again at the next contact.
+
+use std::fs;
+
+use hpt_keystore::target::Renewal;
+use hpt_keystore::{Identity, client};
+use hpt_proto::wire::{self, FollowedRequest, RenewRequest};
+
+use crate::context::now;
+use crate::error::{CommandError, Exit};
+use crate::remote::{Remote, unreachable};
+use crate::remote_audit::Watch;
+
+impl Remote {
+    /// Has the target make new keys. They, and the names of the other clients that are to follow.
+    pub(crate) async fn renew(&mut self) -> Result<(Renewal, Vec<String>), CommandError> {
+        let reply = self.client.renew(RenewRequest {}).await;
+        let reply = reply.map_err(|status| self.refused(&status))?.into_inner();
+        let renewal = reply.renewal.unwrap_or_default();
+        Ok((self.parse_renewal(renewal)?, reply.late))
+    }
+
+    pub(crate) fn parse_renewal(&self, told: wire::Renewal) -> Result<Renewal, CommandError> {
+        let parse = || {
+            let identity = Identity::from_bytes(&told.identity.try_into().ok()?).ok()?;
+            let signature = told.signature.try_into().ok()?;
+            Some(Renewal {
+                identity,
+                signature,
+            })
+        };
+        parse().ok_or_else(|| {
+            let what = format!("{}: its new keys cannot be read", self.name());
+            CommandError::new(Exit::Failed, what)
+        })
+    }
+
+    /// Pins a target's new keys in the place of those by which it was reached until now.
+    pub(crate) async fn follow_renewal(&mut self, renewal: &Renewal) -> Result<(), CommandError> {
+        let to = renewal.identity;
+        if to != self.identity {
+            renewal.verify(&self.identity).map_err(|_| {
+                let what = format!(
+                    "{}: it says that it has new keys, and the ones that are pinned here have not signed for them",
+                    self.name()
+                );
+                CommandError::new(Exit::Unreachable, what).hint("do not go on before you know who that is")
+            })?;
+            let from = self.identity;
+            self.is_known_by(to);
+            let reached = self.prove_renewal().await;
+            if reached.is_err() {
+                self.is_known_by(from);
+            }
+            reached?;
+            // Before the former ones go: from then on they might be nobody's.
+            client::renewed(&self.keystore, &self.name, &from, to, now())?;
+            let before = Watch::of(&self.keystore, from.signing);
+            // What was seen of its audit is as good as before; without it what is there now counts.
+            let _ = fs::rename(before.kept.path(), self.audit.kept.path());
+        }
+        let told = self.client.followed(FollowedRequest {}).await;
+        told.map(drop).map_err(|status| self.refused(&status))
+    }
+
+    /// A session of the new keys, in which it answers.
+    async fn prove_renewal(&mut self) -> Result<(), CommandError> {
+        let dialled = self.reconnect().await;
+        dialled.map_err(|error| unreachable(&self.name, &error))?;
+        self.answers().await
+    }
+}

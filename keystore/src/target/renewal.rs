@@ -1,0 +1,237 @@
+//! New keys for a target: it answers to the former ones as well until all its clients have followed (R6).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{PinnedClient, keys_of};
+use crate::identity::{Identity, Keypair, Role};
+use crate::key::PublicKey;
+use crate::name::ClientName;
+use crate::own::Own;
+use crate::passphrase::{Passphrase, PassphraseError};
+use crate::signing::BadSignature;
+use crate::store::{FORMER, LATE, Store};
+use crate::unfit::{LoadError, Unfit};
+
+/// A target's new keys, as a client is told of them that has pinned the former ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The new public keys.
+    pub identity: Identity,
+    /// By the former signing key, over the words that belong to both.
+    pub signature: [u8; 64],
+}
+
+/// Why a target has no new keys.
+#[derive(Debug, Error)]
+pub enum RenewError {
+    /// The keystore could not be read or written, or its keys not opened.
+    #[error(transparent)]
+    Own(#[from] PassphraseError),
+    /// Its last ones are as new to these clients.
+    #[error("its keys are new already, and not all of its clients have followed")]
+    Late {
+        /// Who may know none but the former ones.
+        clients: BTreeSet<ClientName>,
+    },
+}
+
+impl From<LoadError> for RenewError {
+    fn from(error: LoadError) -> Self {
+        Self::Own(error.into())
+    }
+}
+
+impl Renewal {
+    /// From the keys that a target had to those that it has.
+    #[must_use]
+    pub fn new(former: &Keypair, next: Identity) -> Self {
+        let said = statement(&former.identity(), &next);
+        Self {
+            identity: next,
+            signature: former.signing.sign(&said),
+        }
+    }
+
+    /// Whether the target with these keys has said so.
+    ///
+    /// # Errors
+    /// [`BadSignature`] if it has not.
+    pub fn verify(&self, former: &Identity) -> Result<(), BadSignature> {
+        let said = statement(former, &self.identity);
+        former.signing.verify(&said, &self.signature)
+    }
+}
+
+fn statement(former: &Identity, next: &Identity) -> Vec<u8> {
+    [b"hpt1 renewal", &former.to_bytes()[..], &next.to_bytes()].concat()
+}
+
+/// Makes new keys for the target, under the same passphrase. From now on it answers to these and to those
+/// that it had, and no client is known to have followed.
+///
+/// # Errors
+/// [`RenewError::Late`] while there are former ones still.
+pub fn renew(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, RenewError> {
+    Store::update(path, Role::Target, |store| {
+        let keys = keys_of(store).map_err(Unfit::at(path))?;
+        if keys.former.is_some() {
+            return Err(RenewError::Late { clients: keys.late });
+        }
+        let new = keys.own.anew(path, passphrase)?;
+        let former = std::mem::replace(&mut store.own, new.to_bytes());
+        store.set_more(FORMER, "", Some(former));
+        for client in &keys.clients {
+            set_late(store, &client.name, true);
+        }
+        drop_former(store);
+        Ok(new.identity())
+    })
+}
+
+/// Notes that the client with this key has pinned the new keys. The former ones go with the last of those
+/// whom this target lets in at this time.
+///
+/// # Errors
+/// [`LoadError`] when the keystore cannot be read or written.
+pub fn followed(path: &Path, by: &PublicKey, now: u64) -> Result<(), LoadError> {
+    Store::update(path, Role::Target, |store| {
+        let keys = keys_of(store).map_err(Unfit::at(path))?;
+        let has_ended = |client: &PinnedClient| client.until.is_some_and(|until| until <= now);
+        let is_by = |client: &PinnedClient| client.channels().any(|(key, _)| key == *by);
+        for client in &keys.clients {
+            if is_by(client) || has_ended(client) {
+                set_late(store, &client.name, false);
+            }
+        }
+        drop_former(store);
+        Ok(())
+    })
+}
+
+/// Who may know none but the former keys.
+pub(super) fn late(store: &Store) -> Result<BTreeSet<ClientName>, Unfit> {
+    let names = store.more.keys().filter_map(|key| key.strip_prefix(LATE));
+    let names = names.map(ClientName::parse).collect::<Result<_, _>>();
+    names.map_err(|bad| Unfit::Damaged(bad.to_string()))
+}
+
+pub(super) fn former(store: &Store) -> Result<Option<Own>, Unfit> {
+    store.more(FORMER, "").map(Own::from_bytes).transpose()
+}
+
+pub(super) fn set_late(store: &mut Store, name: &ClientName, is_late: bool) {
+    let row = is_late.then(|| Zeroizing::new(Vec::new()));
+    store.set_more(LATE, name.as_str(), row);
+}
+
+/// Forgets the former keys as soon as nobody is late.
+pub(super) fn drop_former(store: &mut Store) {
+    if !store.more.keys().any(|key| key.starts_with(LATE)) {
+        store.set_more(FORMER, "", None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::Existing;
+    use crate::grant::Grants;
+    use crate::key::Psk;
+    use crate::target::{Lockout, TargetKeys, add_client, load, remove_client, write_new};
+
+    fn client(name: &str, until: Option<u64>) -> PinnedClient {
+        PinnedClient {
+            name: ClientName::parse(name).unwrap(),
+            identity: Keypair::generate().identity(),
+            psk: Psk::generate(),
+            grants: Grants::all(),
+            added_at: 1,
+            until,
+            next: None,
+        }
+    }
+
+    struct Bench {
+        _dir: tempfile::TempDir,
+        path: std::path::PathBuf,
+        first: Identity,
+        keys: Vec<PublicKey>,
+    }
+
+    impl Bench {
+        fn new(clients: &[PinnedClient]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("keystore.db");
+            let own = Keypair::generate();
+            let first = own.identity();
+            write_new(&path, own, clients, Existing::Keep).unwrap();
+            let keys = clients.iter().map(|client| client.identity.channel);
+            Self {
+                _dir: dir,
+                path,
+                first,
+                keys: keys.collect(),
+            }
+        }
+
+        fn load(&self) -> TargetKeys {
+            load(&self.path).unwrap()
+        }
+
+        /// The former keys, and who is late.
+        fn state(&self) -> (Option<Identity>, Vec<String>) {
+            let keys = self.load();
+            let late = keys.late.iter().map(ToString::to_string).collect();
+            (keys.former.map(|own| own.identity()), late)
+        }
+    }
+
+    #[test]
+    fn former_keys_go_when_the_last_client_has_followed() {
+        let bench = Bench::new(&[client("desk", None), client("laptop", None)]);
+        let next = renew(&bench.path, None).unwrap();
+        assert_eq!(bench.load().own.identity(), next);
+        let both = vec!["desk".to_owned(), "laptop".to_owned()];
+        assert_eq!(bench.state(), (Some(bench.first), both));
+        let again = renew(&bench.path, None);
+        assert!(matches!(again, Err(RenewError::Late { clients }) if clients.len() == 2));
+        for _ in 0..2 {
+            followed(&bench.path, &bench.keys[1], 9).unwrap();
+            assert_eq!(bench.state(), (Some(bench.first), vec!["desk".to_owned()]));
+        }
+        followed(&bench.path, &bench.keys[0], 9).unwrap();
+        assert_eq!(bench.state(), (None, vec![]));
+        assert_ne!(renew(&bench.path, None).unwrap(), next);
+    }
+
+    #[test]
+    fn who_is_let_in_no_longer_is_not_waited_for_and_who_is_new_is() {
+        let bench = Bench::new(&[client("desk", None), client("guest", Some(5))]);
+        renew(&bench.path, None).unwrap();
+        let new = client("new", None);
+        add_client(&bench.path, &new, Existing::Keep, Lockout::Refuse).unwrap();
+        followed(&bench.path, &bench.keys[0], 5).unwrap();
+        // Whoever let it in may have told it of the former keys.
+        assert_eq!(bench.state().1, ["new"]);
+        remove_client(&bench.path, &new.name, Lockout::Refuse).unwrap();
+        assert_eq!(bench.state(), (None, vec![]));
+    }
+
+    #[test]
+    fn new_keys_are_said_by_the_former_ones() {
+        let (former, other) = (Keypair::generate(), Keypair::generate());
+        let renewal = Renewal::new(&former, Keypair::generate().identity());
+        renewal.verify(&former.identity()).unwrap();
+        assert!(renewal.verify(&other.identity()).is_err());
+        let identity = other.identity();
+        let turned = Renewal {
+            identity,
+            ..renewal
+        };
+        assert!(turned.verify(&former.identity()).is_err());
+    }
+}
