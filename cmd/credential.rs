@@ -2,15 +2,14 @@
 //! alone when it starts (K8).
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use hpt_keystore::Passphrase;
 use zeroize::Zeroizing;
 
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
+use crate::systemd::systemd_creds;
 use crate::terminal::text_of;
 
 /// What systemd calls it.
@@ -32,7 +31,7 @@ pub(crate) fn given() -> Result<Option<Passphrase>, CommandError> {
 /// Encrypts a passphrase for this machine into a file.
 pub(crate) fn encrypt(words: &Passphrase, file: &Path) -> Result<(), CommandError> {
     let name = format!("--name={NAME}");
-    systemd_creds(
+    creds(
         &["encrypt", &name, "-", &path_of(file)?],
         words.expose().as_bytes(),
     )
@@ -42,15 +41,14 @@ pub(crate) fn encrypt(words: &Passphrase, file: &Path) -> Result<(), CommandErro
 /// What is in such a file, on this machine.
 pub(crate) fn decrypt(file: &Path) -> Result<Passphrase, CommandError> {
     let name = format!("--name={NAME}");
-    let text = systemd_creds(&["decrypt", &name, &path_of(file)?, "-"], b"")?;
+    let text = creds(&["decrypt", &name, &path_of(file)?, "-"], b"")?;
     passphrase(text)
 }
 
 /// Whether a chip of this machine has a part in it, so that a copy of its disk is not enough.
 pub(crate) fn has_tpm() -> bool {
-    let mut command = Command::new("systemd-creds");
-    command.args(["has-tpm2", "--quiet"]).stdin(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    let asked = systemd_creds(&["has-tpm2", "--quiet"], b"");
+    asked.is_ok_and(|asked| asked.status.success())
 }
 
 /// What the unit is told, so that systemd gives it what is in the file.
@@ -83,20 +81,8 @@ fn passphrase(text: Vec<u8>) -> Result<Passphrase, CommandError> {
 }
 
 /// What it prints.
-fn systemd_creds(args: &[&str], input: &[u8]) -> Result<Vec<u8>, CommandError> {
-    let run = || {
-        let mut command = Command::new("systemd-creds");
-        command.args(args).stdin(Stdio::piped());
-        let mut running = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut stdin = running.stdin.take().expect("it is piped");
-        stdin.write_all(input)?;
-        drop(stdin);
-        running.wait_with_output()
-    };
-    let ended = run().map_err(|why| {
+fn creds(words: &[&str], input: &[u8]) -> Result<Vec<u8>, CommandError> {
+    let ended = systemd_creds(words, input).map_err(|why| {
         let what = format!("cannot start systemd-creds: {why}");
         CommandError::new(Exit::Failed, what).hint("it comes with systemd 250 and newer")
     })?;
@@ -104,6 +90,6 @@ fn systemd_creds(args: &[&str], input: &[u8]) -> Result<Vec<u8>, CommandError> {
         return Ok(ended.stdout);
     }
     let why = text_of(&ended.stderr);
-    let what = format!("`systemd-creds {}` failed: {}", args[0], why.trim());
+    let what = format!("`systemd-creds {}` failed: {}", words[0], why.trim());
     Err(CommandError::new(Exit::Failed, what))
 }

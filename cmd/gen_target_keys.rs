@@ -16,7 +16,7 @@ use crate::context::{Context, now};
 use crate::env::{Variable, env};
 use crate::error::{CommandError, Exit};
 use crate::install::cloud_init::{self, ProgramUrl};
-use crate::install::{Load, installer, own_program, unit};
+use crate::install::{Load, Program, installer, unit};
 use crate::print::keys::{Keys, titled};
 
 #[derive(clap::Args)]
@@ -52,6 +52,11 @@ pub(crate) struct Args {
         hide_possible_values = true
     )]
     format: Format,
+
+    /// In the installer, or at the URL, is another program than this one: for
+    /// hosts of another architecture
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 
     /// Where a host of cloud-init fetches this program
     #[arg(long, value_name = "URL", value_parser = ProgramUrl::parse)]
@@ -100,6 +105,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         ),
         _ => {}
     }
+    if args.program.is_some() && args.format == Format::Keystore {
+        return Err(CommandError::usage("a keystore has no program in it")
+            .hint("`--program` is for --format installer and cloud-init"));
+    }
     let path = context.keystore()?;
     let stored = client::load_target(&path, &name).ok();
     let address = address(context, stored.and_then(|(_, target)| target.address))?;
@@ -122,7 +131,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             (identity, Zeroizing::default())
         }
         (output, _) => {
-            let program = own_program()?;
+            let program = Program::read(args.program.as_deref())?;
             let unit = unit();
             let wrap = |identity: &Identity, keystore: &[u8]| {
                 let load = Load {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
 use crate::harden;
 use crate::print::keys::titled;
+use crate::systemd::systemctl;
 
 /// Where `hpt serve` of a host has its keystore.
 const KEYSTORE: &str = "/etc/hpt/keystore.db";
@@ -151,10 +151,6 @@ fn time_left(invitation: &Invitation) -> Result<Duration, CommandError> {
 }
 
 /// Has systemd start `hpt serve` now and at every boot. Whether there is one that does.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a program of this host, with fixed arguments and no shell"
-)]
 fn start(context: &mut Context) -> Result<bool, CommandError> {
     if !Path::new("/run/systemd/system").exists() {
         return Ok(false);
@@ -173,13 +169,9 @@ fn start(context: &mut Context) -> Result<bool, CommandError> {
         &["enable", "--quiet", "hpt"],
         &["restart", "hpt"],
     ] {
-        let mut systemctl = Command::new("systemctl");
-        let ended = systemctl.args(words).stdin(Stdio::null()).status();
-        if !ended.is_ok_and(|status| status.success()) {
-            let what = format!("`systemctl {}` failed", words.join(" "));
-            return Err(CommandError::new(Exit::Failed, what)
-                .hint("the keys are made and pinned; `systemctl status hpt` says more"));
-        }
+        systemctl(words).map_err(|error| {
+            error.hint("the keys are made and pinned; `systemctl status hpt` says more")
+        })?;
     }
     Ok(true)
 }

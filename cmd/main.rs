@@ -88,6 +88,7 @@ mod site;
 mod sources;
 mod status;
 mod succession;
+mod systemd;
 mod terminal;
 mod undo;
 mod unit_file;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use hpt_keystore::{Own, Passphrase, Role, set_passphrase, target};
 use serde::Serialize;
@@ -10,6 +9,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::credential::{decrypt, dropin, encrypt, has_tpm};
 use crate::error::{CommandError, Exit};
+use crate::systemd::systemctl;
 
 /// Beside the keystore.
 const CREDENTIAL: &str = "passphrase.cred";
@@ -109,14 +109,4 @@ fn open(path: &Path, credential: &Path) -> Result<(), CommandError> {
         fs::remove_file(file).map_err(CommandError::io("remove it", file))?;
     }
     systemctl(&["daemon-reload"])
-}
-
-fn systemctl(words: &[&str]) -> Result<(), CommandError> {
-    let mut systemctl = Command::new("systemctl");
-    let ended = systemctl.args(words).stdin(Stdio::null()).status();
-    if ended.is_ok_and(|status| status.success()) {
-        return Ok(());
-    }
-    let what = format!("`systemctl {}` failed", words.join(" "));
-    Err(CommandError::new(Exit::Failed, what))
 }

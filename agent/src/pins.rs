@@ -168,7 +168,7 @@ impl Pins {
                         "{path} holds other keys of this target now; they count after a restart"
                     ),
                     Err(why) => {
-                        tracing::error!("{why}; the keys that were read before still count")
+                        tracing::error!("{why}; the keys that were read before still count");
                     }
                 }
                 tracing::info!("{path}: {} pinned clients", keys.clients.len());

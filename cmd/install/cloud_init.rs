@@ -55,9 +55,9 @@ pub(crate) fn user_data(
         identity.fingerprint()
     );
     let way = WAY
-        .replace("@MACHINE@", std::env::consts::ARCH)
+        .replace("@MACHINE@", load.program.machine)
         .replace("@URL@", url)
-        .replace("@SHA256@", &sha256([load.program]))
+        .replace("@SHA256@", &sha256([&load.program.bytes[..]]))
         .replace("@KEYSTORE@", &packed(load.keystore))
         .replace("@UNIT@\n", load.unit)
         .replace("@SIZES@", &load.sizes())

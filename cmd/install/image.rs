@@ -11,7 +11,8 @@ use hpt_provisioner::host::live::{Live, Options};
 use hpt_provisioner::host::{HostError, Mutate as _, Observe as _};
 use hpt_provisioner::name::{AbsPath, GroupName, Mode, UserName};
 
-use super::load::{Load, PROGRAM};
+use super::OTHER;
+use super::load::{Load, PROGRAM, Program, machine};
 use crate::error::{CommandError, Exit};
 
 const KEYSTORE: &str = "/etc/hpt/keystore.db";
@@ -31,7 +32,7 @@ pub(super) struct Image {
 
 impl Image {
     /// Opens it, if it is one on which this program runs.
-    pub(super) fn open(root: &Path, program: &[u8]) -> Result<Self, CommandError> {
+    pub(super) fn open(root: &Path, program: &Program) -> Result<Self, CommandError> {
         let refused = |what: &str| {
             let what = format!("{}: {what}; nothing was changed", root.display());
             CommandError::new(Exit::Failed, what)
@@ -55,11 +56,13 @@ impl Image {
                     .hint("`--root` is where the image's /etc and /usr are"),
             );
         };
-        if machine(&systemd) != machine(program) {
-            return Err(
-                refused("its programs are for another architecture than this hpt")
-                    .hint("install it with an hpt of that architecture"),
+        let machine = machine(&systemd).unwrap_or("machine that hpt does not know");
+        if machine != program.machine {
+            let what = format!(
+                "it is of a {machine}, and this hpt is for {}",
+                program.machine
             );
+            return Err(refused(&what).hint(OTHER));
         }
         // Nothing is kept, remembered or fetched for what is written here.
         let nowhere = || PathBuf::from("/nonexistent");
@@ -110,7 +113,7 @@ impl Image {
             access: with(0o700),
         };
         let files = [
-            (PROGRAM, program, 0o755),
+            (PROGRAM, &&program.bytes[..], 0o755),
             (KEYSTORE, keystore, 0o600),
             (UNIT, &unit.as_bytes(), 0o644),
         ];
@@ -157,10 +160,4 @@ fn head(path: &Path) -> Option<Vec<u8>> {
         .read_to_end(&mut head)
         .ok()?;
     Some(head)
-}
-
-/// What a program runs on: class, byte order and machine of its ELF header.
-fn machine(program: &[u8]) -> Option<(&[u8], &[u8])> {
-    let is_elf = program.starts_with(b"\x7fELF");
-    is_elf.then(|| Some((program.get(4..6)?, program.get(18..20)?)))?
 }

@@ -14,7 +14,7 @@ pub(crate) fn file(name: &TargetName, identity: &Identity, load: &Load<'_>) -> Z
         keystore,
         unit,
     } = load;
-    let parts = [program, keystore, unit.as_bytes()];
+    let parts = [&program.bytes, *keystore, unit.as_bytes()];
     let title = format!(
         "#!/bin/sh\n\
          # Installs hpt on the host that will be {name} ({}): `sh {name}.sh`, as root.\n\
@@ -26,7 +26,7 @@ pub(crate) fn file(name: &TargetName, identity: &Identity, load: &Load<'_>) -> Z
     let behind = script.lines().count() + 1;
     let script = script
         .replace("@LINE@", &behind.to_string())
-        .replace("@MACHINE@", std::env::consts::ARCH)
+        .replace("@MACHINE@", program.machine)
         .replace("@SHA256@", &sha256(parts))
         .replace("@SIZES@", &load.sizes())
         .replace("@NAME@", name.as_str());

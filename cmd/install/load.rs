@@ -6,7 +6,7 @@ use std::path::Path;
 use hpt_agent::unit_file::service;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::CommandError;
+use crate::error::{CommandError, Exit};
 use crate::sources::hex;
 
 /// Where the program goes on the host.
@@ -16,7 +16,7 @@ pub(super) const HOST: &str = include_str!("host.sh");
 
 /// What a host is given.
 pub(crate) struct Load<'a> {
-    pub(crate) program: &'a [u8],
+    pub(crate) program: &'a Program,
     pub(crate) keystore: &'a [u8],
     pub(crate) unit: &'a str,
 }
@@ -29,14 +29,55 @@ impl Load<'_> {
             keystore,
             unit,
         } = self;
-        format!("{} {} {}", program.len(), keystore.len(), unit.len())
+        let program = program.bytes.len();
+        format!("{program} {} {}", keystore.len(), unit.len())
     }
 }
 
-/// This very program.
-pub(crate) fn own_program() -> Result<Vec<u8>, CommandError> {
-    let path = Path::new("/proc/self/exe");
-    fs::read(path).map_err(CommandError::io("read it", path))
+/// A program of hpt, and on which machines it runs.
+pub(crate) struct Program {
+    pub(super) bytes: Vec<u8>,
+    /// As `uname -m` has it.
+    pub(super) machine: &'static str,
+}
+
+impl Program {
+    /// The one in this file, or else this very program.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, CommandError> {
+        let path = file.unwrap_or(Path::new("/proc/self/exe"));
+        let bytes = fs::read(path).map_err(CommandError::io("read it", path))?;
+        let Some(machine) = machine(&bytes) else {
+            let what = format!(
+                "{}: it is no program: it does not begin as an ELF file does",
+                path.display()
+            );
+            return Err(CommandError::new(Exit::Failed, what));
+        };
+        Ok(Self { bytes, machine })
+    }
+}
+
+/// On what the ELF file runs that begins so; `None` if it is none.
+pub(super) fn machine(head: &[u8]) -> Option<&'static str> {
+    let number: [u8; 2] = head.get(18..20)?.try_into().ok()?;
+    let is_little = head.get(5) == Some(&1);
+    let number = if is_little {
+        u16::from_le_bytes(number)
+    } else {
+        u16::from_be_bytes(number)
+    };
+    let machine = match number {
+        3 => "i686",
+        21 => "ppc64le",
+        22 => "s390x",
+        40 => "armv7l",
+        62 => "x86_64",
+        183 => "aarch64",
+        243 => "riscv64",
+        258 => "loongarch64",
+        _ => "machine that hpt does not know",
+    };
+    head.starts_with(b"\x7fELF").then_some(machine)
 }
 
 pub(crate) fn unit() -> String {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use self::image::Image;
-pub(crate) use self::load::{Load, own_program, unit};
+pub(crate) use self::load::{Load, Program, unit};
 use self::ssh::{Found, Session};
 use crate::address::HostPort;
 use crate::context::{Context, runtime};
@@ -29,13 +29,15 @@ use crate::terminal::visible;
 /// How long the host may take to answer to its new keys.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(200);
+/// What goes on with a host of another architecture.
+const OTHER: &str = "`--program FILE` brings an hpt that is for that";
 
 #[derive(clap::Args)]
 #[command(after_help = "\
 Your own ssh logs in, with its config, agent and jump hosts, as root or as one
 who may sudo without a password. The host is given this program, a keystore of
 its own and a unit, and is asked over hpt's own channel whether it answers.
-It runs systemd and is of this machine's architecture.
+It runs systemd and is of the program's architecture.
 
 With --root the same three go into the root directory of an image, without ssh,
 and nothing is started: hpt serves when a host boots from it. The image is for
@@ -52,6 +54,10 @@ pub(crate) struct Args {
     /// Where ssh logs in: `USER@HOST`, or `HOST`
     #[arg(value_name = "DESTINATION")]
     destination: Option<String>,
+
+    /// Another program than this one: for hosts of another architecture
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 
     /// Replace the hpt that is there, its keys too
     #[arg(long)]
@@ -81,8 +87,8 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         (Some(destination), None) if destination.starts_with('-') => Err(CommandError::usage(
             "a destination of ssh does not begin with `-`",
         )),
-        (Some(destination), None) => by_ssh(destination, &name, args.force, context),
-        (None, Some(root)) => into_image(&root, &name, args.force, context),
+        (Some(destination), None) => by_ssh(destination, &name, args, context),
+        (None, Some(root)) => into_image(&root, &name, args, context),
         (Some(_), Some(_)) => Err(CommandError::usage(
             "a destination of ssh is a host, and --root a directory here: choose one",
         )),
@@ -94,18 +100,18 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
 fn by_ssh(
     destination: &str,
     name: &TargetName,
-    force: bool,
+    args: &Args,
     context: &mut Context,
 ) -> Result<Exit, CommandError> {
-    let program = own_program()?;
+    let program = Program::read(args.program.as_deref())?;
     let port = context.known_at(name)?.ssh_port;
     context
         .terminal
         .passing(format_args!("logging in to {}", visible(destination)));
     let (session, found) = Session::open(destination, port)?;
-    refuse(destination, &found, force)?;
+    refuse(destination, &found, &program, args.force)?;
     place(destination, port, context)?;
-    let (file, known) = keys(name, force, context)?;
+    let (file, known) = keys(name, args.force, context)?;
     let keystore = Zeroizing::new(read(&file)?);
     context
         .terminal
@@ -130,12 +136,12 @@ fn by_ssh(
 fn into_image(
     root: &Path,
     name: &TargetName,
-    force: bool,
+    args: &Args,
     context: &mut Context,
 ) -> Result<Exit, CommandError> {
-    let program = own_program()?;
+    let program = Program::read(args.program.as_deref())?;
     let mut image = Image::open(root, &program)?;
-    if image.has_keystore()? && !force {
+    if image.has_keystore()? && !args.force {
         let what = format!(
             "{}: it has a keystore of hpt; nothing was changed",
             root.display()
@@ -144,7 +150,7 @@ fn into_image(
             CommandError::new(Exit::Failed, what).hint("`--force` replaces program, keys and unit")
         );
     }
-    let (file, known) = keys(name, force, context)?;
+    let (file, known) = keys(name, args.force, context)?;
     let keystore = Zeroizing::new(read(&file)?);
     image.install(&Load {
         program: &program,
@@ -196,18 +202,20 @@ fn tell(
 }
 
 /// What cannot be installed, or is not to be, before anything is changed.
-fn refuse(destination: &str, found: &Found, force: bool) -> Result<(), CommandError> {
+fn refuse(
+    destination: &str,
+    found: &Found,
+    program: &Program,
+    force: bool,
+) -> Result<(), CommandError> {
     let failed = |what: &str| {
         let what = format!("{}: {what}; nothing was changed", visible(destination));
         CommandError::new(Exit::Failed, what)
     };
-    if found.machine != std::env::consts::ARCH {
-        let machine = visible(&found.machine);
-        let own = std::env::consts::ARCH;
-        return Err(
-            failed(&format!("it is a {machine}, and this hpt is for {own}"))
-                .hint("install it from a machine of that architecture"),
-        );
+    if found.machine != program.machine {
+        let (machine, own) = (visible(&found.machine), program.machine);
+        let what = format!("it is a {machine}, and this hpt is for {own}");
+        return Err(failed(&what).hint(OTHER));
     }
     if !found.has_systemd {
         return Err(failed("it does not run systemd").hint(

@@ -106,7 +106,7 @@ impl Session {
             unit,
         } = load;
         let sizes = format!("install {}\n", load.sizes());
-        let sent = [sizes.as_bytes(), program, keystore, unit.as_bytes()]
+        let sent = [sizes.as_bytes(), &program.bytes, keystore, unit.as_bytes()]
             .into_iter()
             .try_for_each(|bytes| self.to.write_all(bytes))
             .and_then(|()| self.to.flush());

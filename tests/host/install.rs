@@ -1,5 +1,6 @@
 //! hpt comes to hosts that know nothing of it, by ssh (the user's own, with its keys and its sudo).
 
+use std::fs;
 use std::process::Command;
 
 use super::lab::{HPT, Lab};
@@ -22,6 +23,22 @@ fn a_bare_host_is_installed_by_ssh_and_answers_to_its_keys() {
     };
     let dir = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| hpt(&lab, dir.path(), args).output().unwrap();
+    // A program for other machines goes to none, and no keys are made for it.
+    let mut other = [0; 64];
+    other[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    other[18] = 183;
+    for (program, why) in [
+        (&other[..], "this hpt is for aarch64; nothing was changed"),
+        (b"#!/bin/sh", "it is no program"),
+    ] {
+        fs::write(dir.path().join("hpt.other"), program).unwrap();
+        let args = "install root@web1 --target web1 --program hpt.other";
+        let args: Vec<&str> = args.split(' ').collect();
+        let refused = words(&run(&args));
+        assert!(refused.contains(why), "{refused}");
+    }
+    assert!(!dir.path().join("client.db").exists());
+
     let installed = run(&["install", "root@web1", "--target", "web1"]);
     let told = words(&installed);
     assert!(installed.status.success(), "{told}");

@@ -2,8 +2,8 @@
 //! midst of it. Each is told as what it is, and the rest is done by one more command.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -78,11 +78,26 @@ impl Fleet {
         self.lab.ok(&name(host), &["touch", "/go"]);
     }
 
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    /// This hpt without what the compiler adds for people, and with this behind it.
+    fn program(&self, name: &str, word: &[u8]) -> String {
+        let path = self.path(name);
+        let stripped = Command::new("strip").args(["-o", &path, HPT]).status();
+        assert!(stripped.unwrap().success(), "strip");
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(word).unwrap();
+        path
+    }
+
     /// Installs hpt on all hosts by ssh, some at a time.
     fn install(&self) {
+        let program = self.program("hpt", b"");
         let installed = |number: usize| {
             let (name, at) = (name(number), format!("root@{}", name(number)));
-            self.ok(&["install", &at, "--target", &name]);
+            self.ok(&["install", &at, "--target", &name, "--program", &program]);
         };
         installed(1); // makes the workstation's own keys
         let rest: Vec<usize> = (2..=HOSTS).collect();
@@ -117,9 +132,8 @@ fn fifteen_hosts_are_told_as_what_they_are_and_the_rest_is_done_again() {
 
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/web-server/site.toml");
     let site = example.to_str().unwrap();
-    let gate = fleet.dir.path().join("gate.toml");
-    fs::write(&gate, GATE).unwrap();
-    let gate = gate.to_str().unwrap();
+    let gate = &fleet.path("gate.toml");
+    fs::write(gate, GATE).unwrap();
     let args = [
         "--json",
         "--forks",
@@ -188,9 +202,13 @@ fn fifteen_hosts_are_told_as_what_they_are_and_the_rest_is_done_again() {
         states.values().all(|state| state == "done"),
         "{states:?}\n{told}"
     );
+    // All of them come by another hpt, the first alone.
+    let other = fleet.program("hpt.other", b"another");
+    let args = "--on * upgrade --batch 1,100% --program".split(' ');
+    let args: Vec<&str> = args.chain([&*other]).collect();
+    let upgraded = fleet.ok(&args);
+    let all = format!("{HOSTS} targets  done {HOSTS}");
+    assert!(upgraded.contains(&all), "{upgraded}");
     let plan = fleet.ok(&["--on", "*", "plan", "--detailed-exitcode", site, gate]);
-    assert!(
-        plan.contains(&format!("{HOSTS} targets  done {HOSTS}")),
-        "{plan}"
-    );
+    assert!(plan.contains(&all), "{plan}");
 }
