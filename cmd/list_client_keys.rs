@@ -33,6 +33,8 @@ struct Client<'a> {
     until: Option<u64>,
     /// Keys that follow these and were not used yet.
     next: Option<String>,
+    /// It has not followed to the target's new keys.
+    late: bool,
 }
 
 pub(crate) fn run(_: &Args, context: &mut Context) -> Result<Exit, CommandError> {
@@ -60,6 +62,7 @@ async fn of_one(context: &mut Context) -> Result<Exit, CommandError> {
             added_at: client.added_at,
             until: client.until,
             next: client.next.as_ref().map(Identity::fingerprint),
+            late: client.late,
         });
     }
     let count = plural(clients.len(), "client");
@@ -92,6 +95,11 @@ fn words(client: &Pinned, now: u64) -> String {
     if let Some(next) = &client.next {
         text += &format!("\n  {DIM}next{DIM:#}         {}", next.fingerprint());
     }
+    if client.late {
+        text += &format!(
+            "\n  {DIM}late{DIM:#}         it has not followed to this target's new keys yet"
+        );
+    }
     text
 }
 
@@ -110,6 +118,7 @@ mod tests {
             added_at: 1_750_000_000,
             until: None,
             next: None,
+            late: false,
         };
         let young = words(&client, 1_750_000_000 + 180 * DAY);
         assert!(

@@ -22,6 +22,8 @@ pub(crate) struct Pinned {
     pub(crate) until: Option<u64>,
     /// Keys that follow and were not used yet.
     pub(crate) next: Option<Identity>,
+    /// It may know none but the keys that the target had before.
+    pub(crate) late: bool,
 }
 
 /// Whom to let in no longer.
@@ -140,5 +142,6 @@ fn pinned(client: Client) -> Result<Pinned, String> {
         added_at: client.added_at,
         until: Some(client.until).filter(|until| *until > 0),
         next: next.map(identity).transpose()?,
+        late: client.late,
     })
 }

@@ -21,9 +21,13 @@ impl TargetService {
     pub(crate) async fn pinned_clients(&self) -> Result<ClientsReply, Status> {
         let pins = Arc::clone(&self.0.pins);
         let keys = blocking(move || pins.read()).await?;
-        let clients = keys.map_err(|error| failed(&error))?.clients;
+        let keys = keys.map_err(|error| failed(&error))?;
+        let with_late = |client: &PinnedClient| Client {
+            late: keys.late.contains(&client.name),
+            ..to_wire(client)
+        };
         Ok(ClientsReply {
-            clients: clients.iter().map(to_wire).collect(),
+            clients: keys.clients.iter().map(with_late).collect(),
         })
     }
 
@@ -179,6 +183,7 @@ fn to_wire(client: &PinnedClient) -> Client {
         next: next
             .map(|next| next.identity.to_bytes().into())
             .unwrap_or_default(),
+        late: false,
     }
 }
 

@@ -6,7 +6,7 @@ use hpt_agent::Places;
 use hpt_agent::audit::Audit;
 use hpt_agent::lock;
 use hpt_agent::run::{RunError, Site};
-use hpt_keystore::target;
+use hpt_keystore::{ClientName, Own, target};
 
 use super::finding::Findings;
 use super::here::{is_ahead, unusable};
@@ -35,7 +35,21 @@ pub(super) fn look(path: &Path, context: &Context, found: &mut Findings) {
                 .map(|client| client.name.as_str())
                 .collect();
             let names = listed_up_to(NAMED, &names);
-            found.ok("keystore", format!("{}, obeys {names}", path.display()));
+            let sealed = match keys.own {
+                Own::Open(_) => "",
+                Own::Sealed(_) => ", sealed",
+            };
+            let words = format!("{}{sealed}, obeys {names}", path.display());
+            found.ok("keystore", words);
+            if keys.former.is_some() {
+                let late: Vec<&str> = keys.late.iter().map(ClientName::as_str).collect();
+                let late = listed_up_to(NAMED, &late);
+                found.warn(
+                    "own keys",
+                    format!("the former ones hold until these have followed: {late}"),
+                    "each does at its next contact; `hpt revoke NAME`, on a workstation, lets go of one",
+                );
+            }
         }
         Err(error) => unusable(path, error, found),
     }

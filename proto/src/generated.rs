@@ -890,6 +890,9 @@ pub struct Client {
     /// keys that follow these and were not used yet, if there are any
     #[prost(bytes = "vec", tag = "6")]
     pub next: ::prost::alloc::vec::Vec<u8>,
+    /// it may know none but the keys that the target had before
+    #[prost(bool, tag = "7")]
+    pub late: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]

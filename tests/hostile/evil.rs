@@ -421,6 +421,7 @@ impl Target for Evil {
                 grants: EVIL.to_owned(),
                 added_at: u64::MAX,
                 until: u64::MAX,
+                late: true,
                 next: vec![0; 3],
             }],
         }))

@@ -47,6 +47,11 @@ fn all_clients_follow_to_a_targets_new_keys() {
         .exits(1)
         .says("desk may know none but the former");
 
+    let args = ["--target", "web-1", "list-client-keys"];
+    let listed = fleet.place.ok(&args);
+    let late = "it has not followed to this target's new keys yet";
+    assert_eq!(listed.matches(late).count(), 1, "{listed}");
+
     // It is met as before, with what was seen of its audit.
     let audit = ["--json", "--target", "web-1", "audit", "verify"];
     let audit: Value = serde_json::from_str(&fleet.place.ok(&audit)).unwrap();
