@@ -11,8 +11,8 @@ use hpt_proto::BadMessage;
 use hpt_proto::convert::plan_reply;
 use hpt_proto::wire::target_client::TargetClient;
 use hpt_proto::wire::{
-    self, AwaitFreeRequest, DriftRequest, FactsRequest, HealthRequest, Interrupted, PlanRequest,
-    StatusReply, StatusRequest, WhyReply, WhyRequest,
+    self, AuditHeadRequest, AwaitFreeRequest, DriftRequest, FactsRequest, HealthRequest,
+    Interrupted, PlanRequest, StatusReply, StatusRequest, WhyReply, WhyRequest,
 };
 use hpt_provisioner::PORT;
 use hpt_provisioner::host::Hash;
@@ -167,8 +167,19 @@ impl Remote {
         Ok(())
     }
 
+    /// Reaches the target by other keys of its own from now on, if it answers to these.
+    pub(crate) async fn reach_by(&mut self, identity: Identity) -> Result<(), CommandError> {
+        let dialled = dial(&self.dialer.with_target(identity.channel)).await;
+        let mut client = dialled.map_err(|error| unreachable(&self.name, &error))?;
+        let reply = client.audit_head(AuditHeadRequest::default()).await;
+        reply.map_err(|status| self.refused(&status))?;
+        self.client = client;
+        self.is_known_by(identity);
+        Ok(())
+    }
+
     /// From the next dial on.
-    pub(crate) fn is_known_by(&mut self, identity: Identity) {
+    fn is_known_by(&mut self, identity: Identity) {
         self.dialer = self.dialer.with_target(identity.channel);
         self.audit = Watch::of(&self.keystore, identity.signing);
         self.identity = identity;

@@ -9,7 +9,7 @@ use hpt_proto::wire::{self, FollowedRequest, RenewRequest};
 
 use crate::context::now;
 use crate::error::{CommandError, Exit};
-use crate::remote::{Remote, unreachable};
+use crate::remote::Remote;
 use crate::remote_audit::Watch;
 
 impl Remote {
@@ -48,12 +48,7 @@ impl Remote {
                 CommandError::new(Exit::Unreachable, what).hint("do not go on before you know who that is")
             })?;
             let from = self.identity;
-            self.is_known_by(to);
-            let reached = self.prove_renewal().await;
-            if reached.is_err() {
-                self.is_known_by(from);
-            }
-            reached?;
+            self.reach_by(to).await?;
             // Before the former ones go: from then on they might be nobody's.
             client::renewed(&self.keystore, &self.name, &from, to, now())?;
             let before = Watch::of(&self.keystore, from.signing);
@@ -62,12 +57,5 @@ impl Remote {
         }
         let told = self.client.followed(FollowedRequest {}).await;
         told.map(drop).map_err(|status| self.refused(&status))
-    }
-
-    /// A session of the new keys, in which it answers.
-    async fn prove_renewal(&mut self) -> Result<(), CommandError> {
-        let dialled = self.reconnect().await;
-        dialled.map_err(|error| unreachable(&self.name, &error))?;
-        self.answers().await
     }
 }

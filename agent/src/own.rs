@@ -18,6 +18,17 @@ pub(crate) struct OwnKeys {
     known: RwLock<Known>,
 }
 
+/// What became of them.
+pub(crate) enum Change {
+    None,
+    /// There are new ones.
+    Renewed(Identity),
+    /// These clients know the new ones, or are let in no longer.
+    Followed(Vec<ClientName>),
+    /// The keystore has keys of another target, as which hpt would start the next time.
+    Another,
+}
+
 const UNPOISONED: &str = "nobody panics while holding the keys";
 
 struct Known {
@@ -126,15 +137,14 @@ impl OwnKeys {
         known.renewal.clone().filter(|_| is_late)
     }
 
-    /// Takes over what the keystore says by now. False if that does not follow from what it said before:
-    /// it would be another target, after a restart.
+    /// Takes over what the keystore says by now, if that follows from what it said before.
     pub(crate) fn follow(
         &self,
         path: &Path,
         own: Own,
         former: Option<Own>,
         late: BTreeSet<ClientName>,
-    ) -> Result<bool, PassphraseError> {
+    ) -> Result<Change, PassphraseError> {
         let (was, had) = {
             let known = self.read();
             let former = known.former.as_ref().map(|pair| pair.identity);
@@ -142,7 +152,7 @@ impl OwnKeys {
         };
         let (now, has) = (own.identity(), former.as_ref().map(Own::identity));
         if now != was && has != Some(was) {
-            return Ok(false);
+            return Ok(Change::Another);
         }
         let changed = if (now, has) == (was, had) {
             None
@@ -150,12 +160,20 @@ impl OwnKeys {
             Some(Known::open(path, own, former, self.passphrase.as_ref())?)
         };
         let mut known = self.known.write().expect(UNPOISONED);
+        let before = std::mem::replace(&mut known.late, late);
         if let Some(changed) = changed {
             self.local.replace(changed.local());
-            *known = changed;
+            let late = std::mem::take(&mut known.late);
+            *known = Known { late, ..changed };
         }
-        known.late = late;
-        Ok(true)
+        if now != was {
+            return Ok(Change::Renewed(now));
+        }
+        let followed: Vec<_> = before.difference(&known.late).cloned().collect();
+        Ok(match followed[..] {
+            [] => Change::None,
+            _ => Change::Followed(followed),
+        })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {

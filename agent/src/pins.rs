@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use hpt_keystore::target::{self, PinnedClient, TargetKeys};
-use hpt_keystore::{LoadError, Passphrase, PassphraseError, PublicKey};
+use hpt_keystore::{ClientName, LoadError, Passphrase, PassphraseError, PublicKey};
 use hpt_transport::{AllowList, Pin};
 
 use crate::audit::{Asked, Entry, Kind};
 use crate::grants::Caller;
 use crate::notes::Notes;
-use crate::own::OwnKeys;
+use crate::own::{Change, OwnKeys};
 
 /// How often the file is looked at; a pin that goes is cut off within 2 s (R2).
 const LOOK: Duration = Duration::from_secs(1);
@@ -158,28 +158,42 @@ impl Pins {
         (read.stamp, read.due) = (now, None);
         match target::load(&self.path) {
             Ok(keys) => {
-                let path = self.path.display();
-                match self
-                    .own
-                    .follow(&self.path, keys.own, keys.former, keys.late)
-                {
-                    Ok(true) => {}
-                    Ok(false) => tracing::warn!(
-                        "{path} holds other keys of this target now; they count after a restart"
-                    ),
-                    Err(why) => {
-                        tracing::error!("{why}; the keys that were read before still count");
-                    }
-                }
-                tracing::info!("{path}: {} pinned clients", keys.clients.len());
+                let TargetKeys {
+                    own,
+                    former,
+                    late,
+                    clients,
+                    ..
+                } = keys;
+                let own = self.own.follow(&self.path, own, former, late);
+                tracing::info!("{}: {} pinned clients", self.path.display(), clients.len());
                 let before = self.known();
-                read.due = self.replace(keys.clients, notes.now());
+                read.due = self.replace(clients, notes.now());
                 let (time, kind) = (notes.now(), Kind::PinsChanged);
                 let entry = by.map_or_else(|| Entry::new(time, kind), |by| by.entry(time, kind));
-                notes.add(told_apart(entry, &before, &self.known()));
+                let entry = told_apart(entry, &before, &self.known());
+                notes.add(self.with_own(entry, own));
             }
             Err(error) => tracing::error!("{error}; the pins that were read before still count"),
         }
+    }
+
+    /// An entry with what became of this target's own keys.
+    fn with_own(&self, entry: Entry, own: Result<Change, PassphraseError>) -> Entry {
+        let path = self.path.display();
+        match own {
+            Ok(Change::None) => {}
+            Ok(Change::Renewed(keys)) => return entry.with("keys", keys.fingerprint()),
+            Ok(Change::Followed(names)) => {
+                let names: Vec<_> = names.iter().map(ClientName::as_str).collect();
+                return entry.with("followed", names.join(" "));
+            }
+            Ok(Change::Another) => tracing::warn!(
+                "{path} holds other keys of this target now; they count after a restart"
+            ),
+            Err(why) => tracing::error!("{why}; the keys that were read before still count"),
+        }
+        entry
     }
 
     /// What all callers may do, by their names and the fingerprints of their keys.
@@ -249,7 +263,7 @@ fn told_apart(mut entry: Entry, before: &Known, now: &Known) -> Entry {
 
 #[cfg(test)]
 mod tests {
-    use hpt_keystore::{ClientName, Existing, Grants, Keypair, Psk};
+    use hpt_keystore::{Existing, Grants, Keypair, Psk};
 
     use super::*;
 

@@ -67,6 +67,11 @@ fn all_clients_follow_to_a_targets_new_keys() {
     let quiet = desk.run(&plan).exits(0);
     assert!(!quiet.err.contains("keys"), "{}", quiet.err);
 
+    let log = fleet.place.ok(&["--target", "web-1", "log"]);
+    for words in [format!("keys {next}"), "followed desk".to_owned()] {
+        assert_eq!(log.matches(&words).count(), 1, "{words}\n{log}");
+    }
+
     // Now nobody may know the former ones any more.
     let by_former = ["--keystore", "before.db", "--target", "web-1", "status"];
     fleet.place.run(&by_former).exits(5);

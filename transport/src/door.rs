@@ -136,7 +136,8 @@ impl Door {
         }
     }
 
-    /// Closes sessions whose pin is gone (R2), until the last clone of the list is.
+    /// Closes sessions whose pin is gone (R2), or the key of this end by which they are, until the last
+    /// clone of either list is.
     pub(crate) fn spawn_revoker(&self) {
         let mut pins = self.allow.watch();
         let sessions = self.sessions.clone();
@@ -144,6 +145,14 @@ impl Door {
             while pins.changed().await.is_ok() {
                 let pins = Arc::clone(&pins.borrow_and_update());
                 sessions.revoke(&pins);
+            }
+        });
+        let mut own = self.locals.watch();
+        let sessions = self.sessions.clone();
+        tokio::spawn(async move {
+            while own.changed().await.is_ok() {
+                let own = Arc::clone(&own.borrow_and_update());
+                sessions.forget(&own);
             }
         });
     }
@@ -212,9 +221,12 @@ impl Door {
             return Err(BadHello::Noise.into());
         }
         let established = expect.read(confirm)?;
-        let session = self
-            .sessions
-            .admit(established.peer, place.source(), &self.allow)?;
+        let session = self.sessions.admit(
+            established.peer,
+            established.own,
+            place.source(),
+            (&self.allow, &self.locals),
+        )?;
         let accepted = Accepted::new(stream, self.idle);
         Ok(Link::new(accepted, established, Some(session)))
     }

@@ -67,7 +67,7 @@ impl LocalKeys {
         Self(watch::Sender::new(keys.into()))
     }
 
-    /// Puts others in their place. Sessions that there are go on.
+    /// Puts others in their place. Sessions of keys that are no longer among them are closed.
     pub fn replace(&self, keys: Vec<LocalKey>) {
         self.0.send_replace(keys.into());
     }
@@ -80,6 +80,14 @@ impl LocalKeys {
         let keys = self.now();
         let opened = keys.iter().find_map(|key| key.open(letter, name).ok());
         opened.ok_or(NotOpened)
+    }
+
+    pub(crate) fn has(&self, public: &PublicKey) -> bool {
+        self.now().iter().any(|key| key.public() == *public)
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<[LocalKey]>> {
+        self.0.subscribe()
     }
 
     pub(crate) fn now(&self) -> Arc<[LocalKey]> {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use hpt_keystore::PublicKey;
 
 use crate::allow::{AllowList, Pins};
+use crate::local::{LocalKey, LocalKeys};
 use crate::source::Source;
 
 /// How many sessions a key may hold, and how fast it may open them (C2).
@@ -40,6 +41,8 @@ impl Default for SessionLimits {
 pub(crate) enum NoSession {
     #[error("its pin was removed while it shook hands")]
     Revoked,
+    #[error("the key by which it knows this end went while it shook hands")]
+    Former,
     #[error("its key holds as many sessions as a key may")]
     TooMany,
     #[error("its key opens sessions too fast")]
@@ -68,6 +71,8 @@ struct Holder {
 
 struct Live {
     id: u64,
+    /// The key of this end that the other one knows.
+    own: PublicKey,
     source: Source,
     revoke: oneshot::Sender<()>,
 }
@@ -88,18 +93,22 @@ impl Sessions {
         }
     }
 
-    /// Opens a session for a key that has just proved itself.
+    /// Opens a session for a key that has just proved itself to the owner of `own`.
     pub(crate) fn admit(
         &self,
         key: PublicKey,
+        own: PublicKey,
         source: Source,
-        allow: &AllowList,
+        (allow, locals): (&AllowList, &LocalKeys),
     ) -> Result<Session, NoSession> {
         let now = Instant::now();
         let mut table = self.lock();
         // Under the lock, so that a pin removed meanwhile is seen here or by `revoke`.
         if allow.now().find(key.as_bytes()).is_none() {
             return Err(NoSession::Revoked);
+        }
+        if !locals.has(&own) {
+            return Err(NoSession::Former);
         }
         let id = table.next;
         table.next += 1;
@@ -119,7 +128,12 @@ impl Sessions {
         }
         holder.tokens -= 1.0;
         let (revoke, revoked) = oneshot::channel();
-        holder.live.push(Live { id, source, revoke });
+        holder.live.push(Live {
+            id,
+            own,
+            source,
+            revoke,
+        });
         Ok(Session {
             sessions: self.clone(),
             key,
@@ -140,6 +154,16 @@ impl Sessions {
             }
             pinned
         });
+    }
+
+    /// Closes every session by a key that this end has no longer.
+    pub(crate) fn forget(&self, locals: &[LocalKey]) {
+        let is_gone = |live: &mut Live| locals.iter().all(|key| key.public() != live.own);
+        for holder in self.lock().keys.values_mut() {
+            for live in holder.live.extract_if(.., is_gone) {
+                let _ = live.revoke.send(());
+            }
+        }
     }
 
     /// Whether this source holds a live session, which spares it penalties (C3).
@@ -196,70 +220,113 @@ mod tests {
         keys.iter().map(pin).collect()
     }
 
-    fn keys() -> (PublicKey, PublicKey, AllowList) {
-        let [one, other] = [(); 2].map(|()| SecretKey::generate().public());
-        (one, other, AllowList::new(pinned(&[one, other])))
+    /// Two clients of one target.
+    struct Bench {
+        one: PublicKey,
+        other: PublicKey,
+        allow: AllowList,
+        own: LocalKey,
+        locals: LocalKeys,
+        sessions: Sessions,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let [one, other] = [(); 2].map(|()| SecretKey::generate().public());
+            let own = LocalKey::new(SecretKey::generate());
+            Self {
+                one,
+                other,
+                allow: AllowList::new(pinned(&[one, other])),
+                locals: own.clone().into(),
+                own,
+                sessions: Sessions::new(SessionLimits::default()),
+            }
+        }
+
+        fn open(&self, key: PublicKey) -> Result<Session, NoSession> {
+            let keys = (&self.allow, &self.locals);
+            self.sessions.admit(key, self.own.public(), HERE, keys)
+        }
     }
 
     /// C2: a burst of 100, then 200 a second; another key has its own.
     #[tokio::test(start_paused = true)]
     async fn a_key_opens_sessions_so_fast() {
-        let (one, other, allow) = keys();
-        let sessions = Sessions::new(SessionLimits::default());
-        let open = |key| sessions.admit(key, HERE, &allow).map(drop);
+        let bench = Bench::new();
+        let open = |key| bench.open(key).map(drop);
         for _ in 0..100 {
-            assert_eq!(open(one), Ok(()));
+            assert_eq!(open(bench.one), Ok(()));
         }
-        assert_eq!(open(one), Err(NoSession::TooFast));
-        assert_eq!(open(other), Ok(()));
+        assert_eq!(open(bench.one), Err(NoSession::TooFast));
+        assert_eq!(open(bench.other), Ok(()));
         tokio::time::advance(Duration::from_secs(1) / 2).await;
-        let opened = (0..200).take_while(|_| open(one).is_ok()).count();
+        let opened = (0..200).take_while(|_| open(bench.one).is_ok()).count();
         assert_eq!(opened, 100);
         tokio::time::advance(Duration::from_millis(50)).await;
-        let opened = (0..200).take_while(|_| open(one).is_ok()).count();
+        let opened = (0..200).take_while(|_| open(bench.one).is_ok()).count();
         assert_eq!(opened, 10);
     }
 
     #[tokio::test]
     async fn a_place_comes_back_when_its_session_ends() {
-        let (one, _, allow) = keys();
-        let sessions = Sessions::new(SessionLimits::default());
+        let bench = Bench::new();
         let mut held: Vec<_> = (0..64)
-            .map(|_| sessions.admit(one, HERE, &allow).ok().unwrap())
+            .map(|_| bench.open(bench.one).ok().unwrap())
             .collect();
-        let refused = sessions.admit(one, HERE, &allow).map(drop);
+        let refused = bench.open(bench.one).map(drop);
         assert_eq!(refused, Err(NoSession::TooMany));
-        assert!(sessions.has(HERE));
+        assert!(bench.sessions.has(HERE));
         held.pop();
-        assert!(sessions.admit(one, HERE, &allow).is_ok());
+        assert!(bench.open(bench.one).is_ok());
         drop(held);
-        assert!(!sessions.has(HERE));
+        assert!(!bench.sessions.has(HERE));
     }
 
     /// R2: the key that went loses its sessions, the one that stays does not.
     #[tokio::test]
     async fn revoking_hits_one_key() {
-        let (one, other, allow) = keys();
-        let sessions = Sessions::new(SessionLimits::default());
-        let mut gone = sessions.admit(one, HERE, &allow).ok().unwrap();
-        let mut stays = sessions.admit(other, HERE, &allow).ok().unwrap();
-        allow.replace(pinned(&[other]));
-        sessions.revoke(&allow.now());
+        let bench = Bench::new();
+        let Bench {
+            one, other, allow, ..
+        } = &bench;
+        let mut gone = bench.open(*one).ok().unwrap();
+        let mut stays = bench.open(*other).ok().unwrap();
+        allow.replace(pinned(&[*other]));
+        bench.sessions.revoke(&allow.now());
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(gone.poll_revoked(&mut cx).is_ready());
         assert!(stays.poll_revoked(&mut cx).is_pending());
 
         // A handshake that began before the pin went comes too late.
-        let late = sessions.admit(one, HERE, &allow).map(drop);
+        let late = bench.open(*one).map(drop);
         assert_eq!(late, Err(NoSession::Revoked));
 
         // The old session's end does not touch one that the key has opened since.
-        allow.replace(pinned(&[one, other]));
-        let again = sessions.admit(one, HERE, &allow).ok().unwrap();
+        allow.replace(pinned(&[*one, *other]));
+        let again = bench.open(*one).ok().unwrap();
         drop(gone);
         drop(stays);
-        assert!(sessions.has(HERE));
+        assert!(bench.sessions.has(HERE));
         drop(again);
-        assert!(!sessions.has(HERE));
+        assert!(!bench.sessions.has(HERE));
+    }
+
+    /// R6: as long as an end has two keys, both have sessions.
+    #[tokio::test]
+    async fn sessions_end_with_the_key_of_this_end() {
+        let mut bench = Bench::new();
+        let mut former = bench.open(bench.one).ok().unwrap();
+        let own = LocalKey::new(SecretKey::generate());
+        let former_own = std::mem::replace(&mut bench.own, own.clone());
+        bench.locals.replace(vec![own.clone(), former_own.clone()]);
+        bench.sessions.forget(&bench.locals.now());
+        let mut next = bench.open(bench.one).ok().unwrap();
+        assert!(!former.is_revoked());
+        bench.locals.replace(vec![own]);
+        bench.sessions.forget(&bench.locals.now());
+        assert!(former.is_revoked() && !next.is_revoked());
+        bench.own = former_own;
+        assert_eq!(bench.open(bench.one).map(drop), Err(NoSession::Former));
     }
 }

@@ -234,4 +234,114 @@ mod tests {
         };
         assert!(turned.verify(&former.identity()).is_err());
     }
+
+    /// What a client does at each contact, step by step; whoever is killed begins again.
+    enum Step {
+        Rests,
+        /// It was told of these keys, and has reached the target by them.
+        Knows(Box<Identity>),
+        /// It has pinned them.
+        Pinned,
+    }
+
+    struct Client {
+        pin: PinnedClient,
+        /// The target's keys, as it has pinned them.
+        target: Identity,
+        step: Step,
+    }
+
+    /// An xorshift of 64 bits.
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, below: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 >> 33).unwrap() % below
+        }
+    }
+
+    /// R6: however the steps of several clients fall, and whoever is killed between them, the target has the
+    /// keys that each of them knows it by.
+    #[test]
+    fn no_schedule_leaves_a_client_with_keys_that_the_target_has_no_more() {
+        for seed in 1..=40 {
+            let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+            let pins: Vec<_> = ["a", "b", "c"].map(|name| client(name, None)).into();
+            let bench = Bench::new(&pins);
+            let with = |target| {
+                move |pin| Client {
+                    pin,
+                    target,
+                    step: Step::Rests,
+                }
+            };
+            let mut clients: Vec<_> = pins.into_iter().map(with(bench.first)).collect();
+            let mut renewals = 0;
+            for round in 0..60 {
+                let at = dice.roll(clients.len());
+                match dice.roll(12) {
+                    0..=1 => match renew(&bench.path, None) {
+                        Ok(_) => renewals += 1,
+                        Err(RenewError::Late { .. }) => {}
+                        Err(error) => panic!("{error}"),
+                    },
+                    2 => clients[at].step = Step::Rests, // killed
+                    3 if clients.len() < 5 => {
+                        // Let in by another client, which tells it of the keys that it knows itself.
+                        let target = clients[at].target;
+                        let new = client(&format!("n{round}"), None);
+                        add_client(&bench.path, &new, Existing::Keep, Lockout::Refuse).unwrap();
+                        clients.push(with(target)(new));
+                    }
+                    4 if clients.len() > 2 => {
+                        let gone = clients.remove(at).pin.name;
+                        remove_client(&bench.path, &gone, Lockout::Refuse).unwrap();
+                    }
+                    _ => step(&mut clients[at], &bench),
+                }
+                let keys = bench.load();
+                let former = keys.former.map(|own| own.identity());
+                let has = |client: &Client| {
+                    Some(client.target) == former || client.target == keys.own.identity()
+                };
+                assert!(clients.iter().all(has), "seed {seed}, round {round}");
+            }
+            assert!(renewals > 0, "seed {seed}");
+            for client in &mut clients {
+                (0..3).for_each(|_| step(client, &bench));
+            }
+            assert_eq!(
+                bench.state(),
+                (None, vec![]),
+                "seed {seed}: it comes to an end"
+            );
+        }
+    }
+
+    fn step(client: &mut Client, bench: &Bench) {
+        let keys = bench.load();
+        let own = keys.own.identity();
+        client.step = match std::mem::replace(&mut client.step, Step::Rests) {
+            Step::Rests if keys.late.contains(&client.pin.name) => {
+                let former = keys.former.unwrap().open(&bench.path, None).unwrap();
+                let told = Renewal::new(&former, own);
+                if client.target != own {
+                    told.verify(&client.target).unwrap();
+                }
+                Step::Knows(Box::new(own))
+            }
+            Step::Rests => Step::Rests,
+            Step::Knows(identity) => {
+                client.target = *identity;
+                Step::Pinned
+            }
+            Step::Pinned => {
+                followed(&bench.path, &client.pin.identity.channel, 1).unwrap();
+                Step::Rests
+            }
+        };
+    }
 }
