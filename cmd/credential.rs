@@ -28,14 +28,18 @@ pub(crate) fn given() -> Result<Option<Passphrase>, CommandError> {
     passphrase(text).map(Some)
 }
 
-/// Encrypts a passphrase for this machine into a file.
-pub(crate) fn encrypt(words: &Passphrase, file: &Path) -> Result<(), CommandError> {
+/// Encrypts a passphrase for this machine into a file: by its chip too, if it has one. What the machine has
+/// booted has no part in it, or the next firmware would lock hpt out.
+pub(crate) fn encrypt(words: &Passphrase, file: &Path, by_tpm: bool) -> Result<(), CommandError> {
     let name = format!("--name={NAME}");
-    creds(
-        &["encrypt", &name, "-", &path_of(file)?],
-        words.expose().as_bytes(),
-    )
-    .map(drop)
+    let keys: &[&str] = if by_tpm {
+        &["--with-key=host+tpm2", "--tpm2-pcrs="]
+    } else {
+        &["--with-key=host"]
+    };
+    let path = path_of(file)?;
+    let words_of = [&["encrypt", &name], keys, &["-", &path]].concat();
+    creds(&words_of, words.expose().as_bytes()).map(drop)
 }
 
 /// What is in such a file, on this machine.

@@ -161,7 +161,10 @@ impl Remote {
             match self.hear(&mut hearing, &mut events).await {
                 Ok(end) => {
                     // What is wrong with it is told at the next contact.
-                    let _ = self.audit.clone().look(self.client.clone()).await;
+                    tokio::select! {
+                        _ = self.audit.clone().look(self.client.clone()) => {}
+                        () = hearing.interrupts.next() => {}
+                    }
                     return Ok(end);
                 }
                 Err(Broken::Said(error)) => return Err(error),

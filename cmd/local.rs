@@ -209,9 +209,13 @@ impl Local {
     }
 
     /// Waits until no run holds this host.
-    pub(crate) fn until_free(&self, time: Duration) -> Result<(), CommandError> {
-        hpt_agent::wait::until_free(&self.places, time).map_err(failed)?;
-        Ok(())
+    pub(crate) async fn until_free(&self, time: Duration) -> Result<(), CommandError> {
+        let (tell, told) = oneshot::channel();
+        let places = self.places.clone();
+        // A thread of its own, which is left behind when nobody waits any more.
+        thread::spawn(move || tell.send(hpt_agent::wait::until_free(&places, time)));
+        let waited = told.await.expect("it tells before it ends");
+        waited.map(drop).map_err(failed)
     }
 
     /// Undoes a run.

@@ -1,6 +1,6 @@
 //! A target over the channel: dialled, asked, told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -95,7 +95,6 @@ impl Remote {
         let identity = target.identity;
         let unsettled = matches!(target.behind, Some(Behind::Unsettled));
         let psk = Arc::new(target.psk);
-        let audit = Watch::of(&keystore, identity.signing);
         let mut tried = Err(nowhere(name));
         for address in places {
             let port = context.global.port.or(address.port).or(port);
@@ -106,15 +105,16 @@ impl Remote {
                 identity.channel,
                 Arc::clone(&psk),
             );
-            tried = match dial(&dialer).await {
-                Ok(client) => Ok((address, dialer, client)),
+            tried = match dial_as_pinned(dialer, identity, &keystore, name).await {
+                Ok(reached) => Ok((address, reached)),
                 Err(error) => Err(unreachable(name, &error)),
             };
             if tried.is_ok() {
                 break;
             }
         }
-        let (address, dialer, client) = tried?;
+        let (address, (dialer, identity, client)) = tried?;
+        let audit = Watch::of(&keystore, identity.signing);
         let mut remote = Self {
             name: name.clone(),
             keystore,
@@ -155,15 +155,11 @@ impl Remote {
 
     /// Dials anew, with a new handshake: by the target's new keys, if another command has pinned such.
     pub(crate) async fn reconnect(&mut self) -> Result<(), DialError> {
-        let mut dialled = dial(&self.dialer).await;
-        if let Err(DialError::Closed { .. } | DialError::BadPeer { .. }) = dialled
-            && let Ok((_, known)) = client::load_target(&self.keystore, &self.name)
-            && known.identity != self.identity
-        {
-            self.is_known_by(known.identity);
-            dialled = dial(&self.dialer).await;
-        }
-        self.client = dialled?;
+        let dialer = self.dialer.clone();
+        let dialled = dial_as_pinned(dialer, self.identity, &self.keystore, &self.name);
+        let (_, identity, client) = dialled.await?;
+        self.client = client;
+        self.is_known_by(identity);
         Ok(())
     }
 
@@ -226,11 +222,16 @@ impl Remote {
             let Err(status) = self.client.await_free(AwaitFreeRequest { seconds }).await else {
                 return Ok(());
             };
-            if !is_away(&status) || left.is_zero() {
+            let is_shut_out = grpc::dial_error(&status).is_some_and(is_shut);
+            if !(is_away(&status) || is_shut_out) || left.is_zero() {
                 return Err(self.refused(&status));
             }
             tracing::debug!("{} is not there just now: {status}", self.name);
             sleep(PAUSE).await;
+            match self.reconnect().await {
+                Err(error) if is_shut(&error) => return Err(unreachable(&self.name, &error)),
+                _ => {} // the next call says what it is
+            }
         }
     }
 
@@ -381,6 +382,25 @@ async fn dial(dialer: &Dialer) -> Result<TargetClient<Channel>, DialError> {
         .max_encoding_message_size(MAX_MESSAGE))
 }
 
+/// The same for the target with these keys; or with others, if another command has pinned such meanwhile.
+async fn dial_as_pinned(
+    dialer: Dialer,
+    identity: Identity,
+    keystore: &Path,
+    name: &TargetName,
+) -> Result<(Dialer, Identity, TargetClient<Channel>), DialError> {
+    let dialled = dial(&dialer).await;
+    if dialled.as_ref().is_err_and(is_shut)
+        && let Ok((_, known)) = client::load_target(keystore, name)
+        && known.identity != identity
+    {
+        let dialer = dialer.with_target(known.identity.channel);
+        let client = dial(&dialer).await?;
+        return Ok((dialer, known.identity, client));
+    }
+    Ok((dialer, identity, dialled?))
+}
+
 /// Whether a call ended because its connection did.
 pub(crate) fn was_cut(status: &Status) -> bool {
     let connection = matches!(
@@ -388,6 +408,11 @@ pub(crate) fn was_cut(status: &Status) -> bool {
         Code::Unavailable | Code::Cancelled | Code::Unknown
     );
     connection && std::error::Error::source(status).is_some()
+}
+
+/// Whether somebody is there who does not know these keys, or has others.
+fn is_shut(error: &DialError) -> bool {
+    matches!(error, DialError::Closed { .. } | DialError::BadPeer { .. })
 }
 
 /// Whether nobody serves there just now.

@@ -153,7 +153,7 @@ impl Watch {
 
 /// Whether the target did not answer at all: the other calls say so.
 fn is_silent(status: &Status) -> bool {
-    was_cut(status) || grpc::dial_error(status).is_some()
+    was_cut(status) || grpc::dial_error(status).is_some() || status.code() == Code::Unavailable
 }
 
 impl Remote {
@@ -164,29 +164,17 @@ impl Remote {
             return;
         };
         match look.await {
-            Ok(Ok(Some(told))) => self.heed_renewal(told, terminal).await,
+            Ok(Ok(Some(told))) => match self.heed_renewal(told).await {
+                Ok(None) => {}
+                Ok(Some(words)) => terminal.note(format_args!("{} {words}", self.name)),
+                Err(why) => terminal.note(format_args!(
+                    "{} has new keys, which are not pinned here yet: {}",
+                    self.name,
+                    why.words()
+                )),
+            },
             Ok(Err(alarm)) => alarm.show(&self.name, terminal),
             _ => {}
-        }
-    }
-
-    async fn heed_renewal(&mut self, told: Renewal, terminal: &mut Terminal) {
-        let before = self.identity;
-        let followed = match self.parse_renewal(told) {
-            Ok(renewal) => self.follow_renewal(&renewal).await,
-            Err(error) => Err(error),
-        };
-        let name = &self.name;
-        match followed {
-            Ok(()) if self.identity == before => {} // it was told that again
-            Ok(()) => terminal.note(format_args!(
-                "{name} has new keys, for which the former ones have signed: {}",
-                self.identity.fingerprint()
-            )),
-            Err(why) => terminal.note(format_args!(
-                "{name} has new keys, which are not pinned here yet: {}",
-                why.words()
-            )),
         }
     }
 

@@ -36,6 +36,20 @@ impl Remote {
         })
     }
 
+    /// Follows to the keys that a target says it has, and says so in words behind its name, unless
+    /// they were pinned before.
+    pub(crate) async fn heed_renewal(
+        &mut self,
+        told: wire::Renewal,
+    ) -> Result<Option<String>, CommandError> {
+        let renewal = self.parse_renewal(told)?;
+        let before = self.identity;
+        self.follow_renewal(&renewal).await?;
+        let keys = self.identity.fingerprint();
+        let words = format!("has new keys, for which the former ones have signed: {keys}");
+        Ok((self.identity != before).then_some(words))
+    }
+
     /// Pins a target's new keys in the place of those by which it was reached until now.
     pub(crate) async fn follow_renewal(&mut self, renewal: &Renewal) -> Result<(), CommandError> {
         let to = renewal.identity;
@@ -49,11 +63,12 @@ impl Remote {
             })?;
             let from = self.identity;
             self.reach_by(to).await?;
+            // What was seen of its audit is as good as before.
+            let before = Watch::of(&self.keystore, from.signing).kept;
+            let _ = fs::hard_link(before.path(), self.audit.kept.path());
             // Before the former ones go: from then on they might be nobody's.
             client::renewed(&self.keystore, &self.name, &from, to, now())?;
-            let before = Watch::of(&self.keystore, from.signing);
-            // What was seen of its audit is as good as before; without it what is there now counts.
-            let _ = fs::rename(before.kept.path(), self.audit.kept.path());
+            let _ = before.forget();
         }
         let told = self.client.followed(FollowedRequest {}).await;
         told.map(drop).map_err(|status| self.refused(&status))

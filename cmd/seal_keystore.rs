@@ -1,7 +1,8 @@
 //! `hpt seal-keystore`: a host's own keys under a passphrase that systemd alone can give (K8).
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
 
 use hpt_keystore::{Own, Passphrase, Role, set_passphrase, target};
 use serde::Serialize;
@@ -11,7 +12,9 @@ use crate::credential::{decrypt, dropin, encrypt, has_tpm};
 use crate::error::{CommandError, Exit};
 use crate::systemd::systemctl;
 
-/// Beside the keystore.
+/// The one that the unit serves.
+const KEYSTORE: &str = "/etc/hpt/keystore.db";
+/// Beside it.
 const CREDENTIAL: &str = "passphrase.cred";
 const DROPIN: &str = "/etc/systemd/system/hpt.service.d/passphrase.conf";
 const UNIT: &str = "hpt.service";
@@ -38,63 +41,76 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Sealed {
     event: &'static str,
-    keystore: String,
+    keystore: &'static str,
     sealed: bool,
     tpm: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let path = context.keystore()?;
+    if path != Path::new(KEYSTORE) {
+        let what = format!(
+            "{}: systemd serves {KEYSTORE}, and no other",
+            path.display()
+        );
+        return Err(CommandError::usage(what));
+    }
     let is_sealed = matches!(target::load(&path)?.own, Own::Sealed(_));
     let credential = path.with_file_name(CREDENTIAL);
+    let by_tpm = has_tpm();
     let words = match (is_sealed, args.remove) {
         (false, false) => {
-            seal(&path, &credential)?;
-            if has_tpm() {
-                "are sealed: this machine's TPM2 has a part in what opens them"
+            seal(&path, &credential, by_tpm)?;
+            if by_tpm {
+                "are sealed, by this machine's TPM2 and a key on its disk"
             } else {
                 "are sealed, by a key on the same disk: this machine shows no TPM2"
             }
         }
         (true, true) => {
-            open(&path, &credential)?;
+            let words = decrypt(&credential)?;
+            set_passphrase(&path, Role::Target, Some(&words), None)?;
+            clear(&credential)?;
             "are open"
         }
         (true, false) => "are sealed already",
-        (false, true) => "are open already",
+        (false, true) => {
+            clear(&credential)?;
+            "are open already"
+        }
     };
-    let keystore = path.display().to_string();
     context
         .terminal
-        .note(format_args!("the keys in {keystore} {words}"));
+        .note(format_args!("the keys in {KEYSTORE} {words}"));
     context.terminal.json(&Sealed {
         event: "seal-keystore",
-        keystore,
+        keystore: KEYSTORE,
         sealed: !args.remove,
-        tpm: has_tpm(),
+        tpm: by_tpm,
     });
     Ok(Exit::Done)
 }
 
 /// At every moment hpt can be started: what opens the keys is there before they are sealed.
-fn seal(path: &Path, credential: &Path) -> Result<(), CommandError> {
+fn seal(path: &Path, credential: &Path, by_tpm: bool) -> Result<(), CommandError> {
     let words = Passphrase::random();
-    encrypt(&words, credential)?;
+    encrypt(&words, credential, by_tpm)?;
     if decrypt(credential)?.expose() != words.expose() {
         let what = format!("{}: it does not open as what it was", credential.display());
         return Err(CommandError::new(Exit::Failed, what));
     }
-    let (file, text) = (PathBuf::from(DROPIN), dropin(credential)?);
+    let (file, text) = (Path::new(DROPIN), dropin(credential)?);
     let dir = file.parent().expect("it is in a directory");
     fs::create_dir_all(dir).map_err(CommandError::io("make it", dir))?;
-    fs::write(&file, text).map_err(CommandError::io("write it", &file))?;
+    fs::write(file, text).map_err(CommandError::io("write it", file))?;
     systemctl(&["daemon-reload"])?;
+    // The keystore is durable as soon as it is sealed; so must be what opens it.
+    rustix::fs::sync();
     set_passphrase(path, Role::Target, None, Some(&words))?;
     // What serves has got nothing that opens the keys, and would need it to make new ones.
     systemctl(&["try-restart", UNIT]).or_else(|error| {
         set_passphrase(path, Role::Target, Some(&words), None)?;
-        let _ = fs::remove_file(&file);
-        let _ = systemctl(&["daemon-reload"]);
+        clear(credential)?;
         let _ = systemctl(&["restart", UNIT]);
         Err(error.hint(format!(
             "the keys are open again; `journalctl -u {UNIT} -n 20` says why it did not start"
@@ -102,11 +118,18 @@ fn seal(path: &Path, credential: &Path) -> Result<(), CommandError> {
     })
 }
 
-fn open(path: &Path, credential: &Path) -> Result<(), CommandError> {
-    let words = decrypt(credential)?;
-    set_passphrase(path, Role::Target, Some(&words), None)?;
-    for file in [Path::new(DROPIN), credential] {
-        fs::remove_file(file).map_err(CommandError::io("remove it", file))?;
+/// Takes away what opened the keys, when they are open. Nothing needs it by then, systemd last.
+fn clear(credential: &Path) -> Result<(), CommandError> {
+    remove(Path::new(DROPIN))?;
+    systemctl(&["daemon-reload"])?;
+    remove(credential)
+}
+
+fn remove(file: &Path) -> Result<(), CommandError> {
+    match fs::remove_file(file) {
+        Err(why) if why.kind() != ErrorKind::NotFound => {
+            Err(CommandError::io("remove it", file)(why))
+        }
+        _ => Ok(()),
     }
-    systemctl(&["daemon-reload"])
 }

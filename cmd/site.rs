@@ -203,7 +203,7 @@ impl Site {
     /// Waits until no run holds the host, but no longer than this.
     pub(crate) async fn until_free(&mut self, time: Duration) -> Result<(), CommandError> {
         match self {
-            Self::Local(local) => local.until_free(time),
+            Self::Local(local) => local.until_free(time).await,
             Self::Remote(remote) => remote.until_free(time).await,
         }
     }

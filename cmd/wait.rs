@@ -43,6 +43,7 @@ impl Patience {
         if left.is_zero() {
             return Ok(false);
         }
+        let mut interrupts = Interrupts::listen()?;
         if self.told.as_ref() != Some(running) {
             let Running { run, by, since } = running;
             let (run, by) = (visible(run), visible(by));
@@ -60,7 +61,6 @@ impl Patience {
             terminal.json(&json::Waiting::new(site.name(), running));
             self.told = Some(running.clone());
         }
-        let mut interrupts = Interrupts::listen()?;
         tokio::select! {
             free = site.until_free(left) => free.map(|()| true),
             () = interrupts.next() => Ok(false),

@@ -22,11 +22,12 @@ impl TargetService {
         own: PublicKey,
     ) -> Result<AuditHeadReply, Status> {
         let audit = self.0.audit.clone();
+        let signing = self.signing(&own)?;
         let looked = blocking(move || audit.head_from(known)).await?;
         let (head, links) = looked.map_err(|error| failed(&error))?;
         let renewal = self.0.pins.own().renewal_for(&caller.name);
         Ok(AuditHeadReply {
-            head: signed(head, &self.0.pins.own().signing(&own)),
+            head: signed(head, &signing),
             links: links.iter().flat_map(|link| *link.as_bytes()).collect(),
             renewal: renewal.as_ref().map(renewal_to_wire),
         })
@@ -38,10 +39,10 @@ impl TargetService {
         asked: LogRequest,
         own: PublicKey,
         tell: Sender<Result<LogReply, Status>>,
-    ) {
+    ) -> Result<(), Status> {
         let LogRequest { from, limit } = asked;
         let service = self.clone();
-        let signing = self.0.pins.own().signing(&own);
+        let signing = self.signing(&own)?;
         let reading = Arc::clone(&self.0.reading).acquire_owned().await;
         let reading = reading.expect("the semaphore is never closed");
         tokio::task::spawn_blocking(move || {
@@ -57,6 +58,13 @@ impl TargetService {
             });
             let _ = tell.blocking_send(end.map_err(|error| failed(&error)));
         });
+        Ok(())
+    }
+
+    /// The key that a session's client expects to sign. A session by keys that are gone is about to end.
+    fn signing(&self, own: &PublicKey) -> Result<Arc<SigningKey>, Status> {
+        let signing = self.0.pins.own().signing(own);
+        signing.ok_or_else(|| Status::unavailable("this target has other keys by now"))
     }
 }
 

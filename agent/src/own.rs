@@ -112,17 +112,22 @@ impl OwnKeys {
         self.passphrase.as_ref()
     }
 
-    /// The key that signs for whoever knows this target by `own`.
-    pub(crate) fn signing(&self, own: &PublicKey) -> Arc<SigningKey> {
+    /// The key that signs for whoever knows this target by `own`, if it has that still.
+    pub(crate) fn signing(&self, own: &PublicKey) -> Option<Arc<SigningKey>> {
         let known = self.read();
         let mut pairs = known.pairs();
         let pair = pairs.find(|pair| pair.identity.channel == *own);
-        Arc::clone(&pair.unwrap_or(&known.current).signing)
+        pair.map(|pair| Arc::clone(&pair.signing))
     }
 
     /// Whether these are the newest.
     pub(crate) fn are_current(&self, own: &PublicKey) -> bool {
         self.read().current.identity.channel == *own
+    }
+
+    /// Whether there are such.
+    pub(crate) fn has_late(&self) -> bool {
+        !self.read().late.is_empty()
     }
 
     /// Who may know none but the former ones.

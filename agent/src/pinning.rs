@@ -14,7 +14,10 @@ use tonic::Status;
 use zeroize::Zeroizing;
 
 use crate::grants::Caller;
+use crate::journal::Journals;
+use crate::prepare::undecided;
 use crate::refusal::{blocking, failed};
+use crate::run::RunError;
 use crate::service::TargetService;
 
 impl TargetService {
@@ -119,8 +122,16 @@ impl TargetService {
     }
 
     pub(crate) async fn make_new_keys(&self, caller: Arc<Caller>) -> Result<RenewReply, Status> {
+        // What a run that is not decided puts back may be an hpt that does not know what to do with them.
+        let places = self.0.places.clone();
+        let open = blocking(move || Ok::<_, RunError>(undecided(&Journals::open(&places)?, None)?));
+        if let Some(open) = open.await?.map_err(|error| failed(&error))? {
+            let what = format!("run {} of {} is not decided yet", open.run, open.by);
+            return Err(Status::failed_precondition(what));
+        }
         let (pins, name) = (Arc::clone(&self.0.pins), caller.name.clone());
-        let renew = move |path: &_| target::renew(path, pins.own().passphrase());
+        let now = self.0.notes.now();
+        let renew = move |path: &_| target::renew(path, pins.own().passphrase(), now);
         match self.change_pins(caller, renew).await? {
             Ok(_) | Err(RenewError::Late { .. }) => {}
             Err(error) => return Err(failed(&error)),
@@ -146,13 +157,14 @@ impl TargetService {
         caller: Arc<Caller>,
         own: PublicKey,
     ) -> Result<(), Status> {
-        if !self.0.pins.own().are_current(&own) {
-            let what = "this session is by the keys that this target had before";
-            return Err(Status::failed_precondition(what));
-        }
         let (key, now) = (caller.key, self.0.notes.now());
-        let noted = self.change_pins(caller, move |path| target::followed(path, &key, now));
-        noted.await?.map_err(|error| failed(&error))
+        let note = move |path: &_| target::followed(path, &key, &own, now);
+        let noted = self.change_pins(caller, note).await?;
+        if noted.map_err(|error| failed(&error))? {
+            return Ok(());
+        }
+        let what = "this session is by the keys that this target had before";
+        Err(Status::failed_precondition(what))
     }
 
     async fn change_pins<T: Send + 'static, E: Send + 'static>(

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use hpt_keystore::target::{self, PinnedClient, TargetKeys};
-use hpt_keystore::{ClientName, LoadError, Passphrase, PassphraseError, PublicKey};
+use hpt_keystore::{ClientName, FileError, LoadError, Passphrase, PassphraseError, PublicKey};
 use hpt_transport::{AllowList, Pin};
 
 use crate::audit::{Asked, Entry, Kind};
@@ -149,12 +149,17 @@ impl Pins {
     /// Reads the file again if it is another one by now, or a pin of it has ended. A file that cannot be
     /// read changes nothing: it was replaced whole before, and what went wrong is said once.
     fn look(&self, notes: &Notes, by: Option<&Caller>) {
-        let now = Stamp::of(&self.path).ok();
         let mut read = self.reading(); // held until it counts: whoever looks meanwhile waits for it
         let is_due = read.due.is_some_and(|due| due <= notes.now());
+        if is_due && self.own.has_late() {
+            let released = target::release(&self.path, notes.now());
+            released.unwrap_or_else(|why| tracing::error!("{why}"));
+        }
+        let now = Stamp::of(&self.path).ok();
         if read.stamp == now && !is_due {
             return;
         }
+        let before = (read.stamp, read.due);
         (read.stamp, read.due) = (now, None);
         match target::load(&self.path) {
             Ok(keys) => {
@@ -174,6 +179,8 @@ impl Pins {
                 let entry = told_apart(entry, &before, &self.known());
                 notes.add(self.with_own(entry, own));
             }
+            // Whoever writes it holds it a moment longer: it is looked at again.
+            Err(LoadError::File(FileError::InUse { .. })) => (read.stamp, read.due) = before,
             Err(error) => tracing::error!("{error}; the pins that were read before still count"),
         }
     }

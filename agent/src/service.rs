@@ -303,7 +303,7 @@ impl Target for TargetService {
     ) -> Result<Response<Self::LogStream>, Status> {
         let (tell, told) = mpsc::channel(WAITING_EVENTS);
         let own = session(&request)?.own;
-        self.tell_log(request.into_inner(), own, tell).await;
+        self.tell_log(request.into_inner(), own, tell).await?;
         Ok(Response::new(ReceiverStream::new(told)))
     }
 

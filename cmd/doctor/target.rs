@@ -49,7 +49,15 @@ async fn answers(mut remote: Remote, began: Instant, name: &str, found: &mut Fin
     let Some(look) = remote.look.take() else {
         return;
     };
-    match look.await {
+    let looked = look.await;
+    if let Ok(Ok(Some(told))) = &looked {
+        match remote.heed_renewal(told.clone()).await {
+            Ok(None) => {}
+            Ok(Some(words)) => found.ok("its keys", words),
+            Err(error) => found.failed("its keys", error),
+        }
+    }
+    match looked {
         Ok(Err(Alarm(why))) => found.fail(
             "audit",
             format!("was cut or forked: {why}"),

@@ -26,12 +26,15 @@ use crate::error::{CommandError, Exit};
 use crate::interrupts::Interrupts;
 use crate::print::error::show;
 use crate::print::listed_up_to;
-use crate::terminal::{FEW, Held, Terminal};
+use crate::terminal::{FEW, Held, Terminal, Told};
 
 /// As many names are told.
 const NAMED: usize = 5;
 /// From one look at what goes on to the next.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long those have that are left to themselves, to say where they are.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What is done with targets.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,7 @@ pub(crate) fn each(
         active: 0,
         agreed: false,
         stop: Rc::default(),
+        leaves: None,
     };
     runtime()?.block_on(fleet.run(members, asked, context, act))
 }
@@ -108,6 +112,8 @@ struct Fleet {
     /// Somebody has agreed.
     agreed: bool,
     stop: Rc<Stop>,
+    /// When those are left alone that are at work still.
+    leaves: Option<Instant>,
 }
 
 impl Fleet {
@@ -167,6 +173,10 @@ impl Fleet {
                     self.pace.end(ended.exit);
                     self.telling.end(ended, &mut context.terminal);
                 }
+                () = until(self.leaves) => {
+                    at_work.clear();
+                    self.abandon(&mut context.terminal);
+                }
                 _ = tick.tick() => self.telling.show(&mut context.terminal),
             }
         }
@@ -177,15 +187,32 @@ impl Fleet {
         Ok(exit)
     }
 
-    /// Nobody else begins; what goes on stops by itself, as each of them has heard it too.
+    /// Nobody else begins; what goes on stops by itself, as each of them has heard it too. The second time
+    /// none is waited for much longer.
     fn interrupt(&mut self, context: &mut Context) {
-        if !self.stop.is_told() {
-            self.pace.stop();
-            self.stop.tell();
-            let words = "no other target begins, and runs stop before their next block; \
-                         ^C again leaves them to themselves";
-            context.terminal.note(words);
+        if self.stop.is_told() {
+            self.leaves.get_or_insert_with(|| Instant::now() + GRACE);
+            return;
         }
+        self.pace.stop();
+        self.stop.tell();
+        let words = "no other target begins, and runs stop before their next block; \
+                     ^C again leaves them to themselves";
+        context.terminal.note(words);
+    }
+
+    /// What has not ended by itself is left, whatever it does.
+    fn abandon(&mut self, terminal: &mut Terminal) {
+        for name in self.telling.at_work() {
+            let ended = Ended {
+                name,
+                exit: Some(Exit::Lost),
+                told: Told::default(),
+                time: Duration::ZERO,
+            };
+            self.telling.end(ended, terminal);
+        }
+        self.active = 0;
     }
 
     /// Those that wait, or have not begun, are left alone.
@@ -263,6 +290,13 @@ impl Fleet {
         } else {
             self.decline(State::Declined);
         }
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) struct Telling {
     groups: Vec<Group>,
     by_words: HashMap<Vec<(Stream, String)>, usize>,
     /// Those at work, and what goes on there.
-    at_work: Vec<(String, Rc<RefCell<String>>)>,
+    at_work: Vec<(TargetName, Rc<RefCell<String>>)>,
 }
 
 #[derive(Serialize)]
@@ -118,7 +118,12 @@ impl Telling {
     }
 
     pub(super) fn begin(&mut self, name: &TargetName, passing: Rc<RefCell<String>>) {
-        self.at_work.push((name.to_string(), passing));
+        self.at_work.push((name.clone(), passing));
+    }
+
+    /// Those that have not ended.
+    pub(super) fn at_work(&self) -> Vec<TargetName> {
+        self.at_work.iter().map(|(name, _)| name.clone()).collect()
     }
 
     /// A target waits for somebody to agree to what it has said.
@@ -144,7 +149,7 @@ impl Telling {
             time,
         } = ended;
         let name = name.as_str();
-        self.at_work.retain(|(other, _)| other != name);
+        self.at_work.retain(|(other, _)| other.as_str() != name);
         let ended = match exit {
             Some(exit) => (State::of(exit), exit),
             None => (State::NotRun, Exit::Failed),

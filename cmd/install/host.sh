@@ -22,10 +22,13 @@ arrive() {
     chmod 0755 "$new_program"
     chmod 0644 "$new_unit"
     version=$("$new_program" --version) || fail "this hpt does not run here"
+    case $version in "hpt "*) ;; *) fail "what was sent is no hpt" ;; esac
     sync
     mv -f "$new_program" /usr/local/bin/hpt
     mv -f "$new_keystore" /etc/hpt/keystore.db
     mv -f "$new_unit" /etc/systemd/system/hpt.service
+    # What opened the keys that were there before (hpt seal-keystore) opens nothing any more.
+    rm -f /etc/hpt/passphrase.cred /etc/systemd/system/hpt.service.d/passphrase.conf
     systemctl daemon-reload
     systemctl enable --quiet hpt.service
     systemctl restart hpt.service || fail "hpt is installed and does not start: \`journalctl -u hpt\` says why"

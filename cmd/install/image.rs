@@ -56,7 +56,7 @@ impl Image {
                     .hint("`--root` is where the image's /etc and /usr are"),
             );
         };
-        let machine = machine(&systemd).unwrap_or("machine that hpt does not know");
+        let machine = machine(&systemd).unwrap_or("machine that hpt is not for");
         if machine != program.machine {
             let what = format!(
                 "it is of a {machine}, and this hpt is for {}",

@@ -48,7 +48,7 @@ impl Program {
         let bytes = fs::read(path).map_err(CommandError::io("read it", path))?;
         let Some(machine) = machine(&bytes) else {
             let what = format!(
-                "{}: it is no program: it does not begin as an ELF file does",
+                "{}: it is no program of a machine that hpt is for, by how it begins",
                 path.display()
             );
             return Err(CommandError::new(Exit::Failed, what));
@@ -57,27 +57,32 @@ impl Program {
     }
 }
 
-/// On what the ELF file runs that begins so; `None` if it is none.
+/// On what the ELF file runs that begins so; `None` if it is none, or of a machine that hpt is not for.
 pub(super) fn machine(head: &[u8]) -> Option<&'static str> {
+    const WIDE: u8 = 2;
+    const NARROW: u8 = 1;
+    const LITTLE: u8 = 1;
+    const BIG: u8 = 2;
+    let is_elf = head.starts_with(b"\x7fELF");
+    let (class, order) = (*head.get(4)?, *head.get(5)?);
     let number: [u8; 2] = head.get(18..20)?.try_into().ok()?;
-    let is_little = head.get(5) == Some(&1);
-    let number = if is_little {
-        u16::from_le_bytes(number)
-    } else {
+    let number = if order == BIG {
         u16::from_be_bytes(number)
+    } else {
+        u16::from_le_bytes(number)
     };
-    let machine = match number {
-        3 => "i686",
-        21 => "ppc64le",
-        22 => "s390x",
-        40 => "armv7l",
-        62 => "x86_64",
-        183 => "aarch64",
-        243 => "riscv64",
-        258 => "loongarch64",
-        _ => "machine that hpt does not know",
+    let machine = match (class, order, number) {
+        (NARROW, LITTLE, 3) => "i686",
+        (WIDE, LITTLE, 21) => "ppc64le",
+        (WIDE, BIG, 22) => "s390x",
+        (NARROW, LITTLE, 40) => "armv7l",
+        (WIDE, LITTLE, 62) => "x86_64",
+        (WIDE, LITTLE, 183) => "aarch64",
+        (WIDE, LITTLE, 243) => "riscv64",
+        (WIDE, LITTLE, 258) => "loongarch64",
+        _ => return None,
     };
-    head.starts_with(b"\x7fELF").then_some(machine)
+    is_elf.then_some(machine)
 }
 
 pub(crate) fn unit() -> String {

@@ -20,7 +20,7 @@ use crate::store::{NEXT, Store, UNTIL};
 use crate::unfit::{LoadError, Unfit};
 
 pub use pins::{ClientPinError, Lockout, add_client, remove_client};
-pub use renewal::{RenewError, Renewal, followed, renew};
+pub use renewal::{RenewError, Renewal, followed, release, renew};
 pub use succession::{SucceedError, Successor, settle, statement, succeed};
 
 /// All that a target's keystore holds. The file is closed again.

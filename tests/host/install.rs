@@ -7,7 +7,7 @@ use super::lab::{HPT, Lab};
 use super::site::words;
 
 /// `hpt ARGS` on the workstation, in a directory of its own.
-fn hpt(lab: &Lab, dir: &std::path::Path, args: &[&str]) -> Command {
+pub(super) fn hpt(lab: &Lab, dir: &std::path::Path, args: &[&str]) -> Command {
     let words: Vec<&str> = std::iter::once(HPT).chain(args.iter().copied()).collect();
     let mut command = lab.ws(&words);
     command
@@ -29,7 +29,7 @@ fn a_bare_host_is_installed_by_ssh_and_answers_to_its_keys() {
     other[18] = 183;
     for (program, why) in [
         (&other[..], "this hpt is for aarch64; nothing was changed"),
-        (b"#!/bin/sh", "it is no program"),
+        (b"#!/bin/sh", "it is no program of a machine"),
     ] {
         fs::write(dir.path().join("hpt.other"), program).unwrap();
         let args = "install root@web1 --target web1 --program hpt.other";

@@ -92,7 +92,7 @@ fn whoever_was_cut_off_in_between_follows_later() {
     fleet.place.ok(&["--target", "web-1", "status"]);
 
     // The target has made them, and nobody has heard of it.
-    let next = target::renew(&there, None).unwrap();
+    let next = target::renew(&there, None, 1).unwrap();
     until(|| {
         fleet
             .place
@@ -104,7 +104,7 @@ fn whoever_was_cut_off_in_between_follows_later() {
     assert!(keys().former.is_none());
 
     // The client has pinned them, and has not said so.
-    let last = target::renew(&there, None).unwrap();
+    let last = target::renew(&there, None, 1).unwrap();
     let (web1, client) = (
         TargetName::parse("web-1").unwrap(),
         fleet.place.path("client.db"),

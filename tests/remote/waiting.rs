@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::serving::{Place, Ran};
 use super::site;
 
@@ -11,8 +13,12 @@ const HOLDS: &str = "[[file]]\npath = \"/here\"\ncontent = \"\"\n\n\
                      [[wait]]\nfile = \"/go\"\nwithin = \"60s\"\n";
 
 fn until_held(place: &Place) {
+    until_there(place, "root/here");
+}
+
+fn until_there(place: &Place, path: &str) {
     let began = Instant::now();
-    while !place.path("root/here").exists() {
+    while !place.path(path).exists() {
         assert!(began.elapsed() < Duration::from_secs(20), "it never began");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -24,7 +30,7 @@ fn waits(place: &Place, args: &[&str]) -> (Child, BufReader<ChildStderr>) {
     let mut words = BufReader::new(waiting.stderr.take().unwrap());
     let mut line = String::new();
     words.read_line(&mut line).unwrap();
-    assert!(line.contains("web1 is waited for"), "{line}");
+    assert!(line.contains(" is waited for"), "{line}");
     (waiting, words)
 }
 
@@ -95,4 +101,23 @@ fn who_waits_goes_on_waiting_when_hpt_is_started_anew() {
     place.write("root/go", "");
     Ran::of(&args, &waiting.wait_with_output().unwrap()).exits(0);
     assert!(place.path("root/etc/motd").exists());
+}
+
+/// ^C ends the wait for this very machine too.
+#[test]
+fn a_wait_is_given_up_by_an_interrupt() {
+    let place = Place::new();
+    site(&place);
+    place.write("holds.toml", HOLDS);
+    std::fs::create_dir(place.path("here")).unwrap();
+    let local = |words: &'static str| -> Vec<&str> { words.split(' ').collect() };
+    let args = local("--root here provision --yes holds.toml");
+    let mut holder = place.command(&args).spawn().unwrap();
+    until_there(&place, "here/here");
+    let args = local("--root here provision --yes --wait 60s site.toml");
+    let (waiting, _words) = waits(&place, &args);
+    kill_process(Pid::from_child(&waiting), Signal::INT).unwrap();
+    Ran::of(&args, &waiting.wait_with_output().unwrap()).exits(6);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
 }

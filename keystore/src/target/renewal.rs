@@ -75,8 +75,13 @@ fn statement(former: &Identity, next: &Identity) -> Vec<u8> {
 ///
 /// # Errors
 /// [`RenewError::Late`] while there are former ones still.
-pub fn renew(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, RenewError> {
+pub fn renew(
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+    now: u64,
+) -> Result<Identity, RenewError> {
     Store::update(path, Role::Target, |store| {
+        release_ended(store, now).map_err(Unfit::at(path))?;
         let keys = keys_of(store).map_err(Unfit::at(path))?;
         if keys.former.is_some() {
             return Err(RenewError::Late { clients: keys.late });
@@ -92,24 +97,43 @@ pub fn renew(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, R
     })
 }
 
-/// Notes that the client with this key has pinned the new keys. The former ones go with the last of those
-/// whom this target lets in at this time.
+/// Notes that the client with the key `by` has pinned the new keys, of which `own` is one: it has come by that.
+/// The former ones go with the last of those whom this target lets in at this time. Whether `own` is a new key.
 ///
 /// # Errors
 /// [`LoadError`] when the keystore cannot be read or written.
-pub fn followed(path: &Path, by: &PublicKey, now: u64) -> Result<(), LoadError> {
+pub fn followed(path: &Path, by: &PublicKey, own: &PublicKey, now: u64) -> Result<bool, LoadError> {
     Store::update(path, Role::Target, |store| {
         let keys = keys_of(store).map_err(Unfit::at(path))?;
-        let has_ended = |client: &PinnedClient| client.until.is_some_and(|until| until <= now);
-        let is_by = |client: &PinnedClient| client.channels().any(|(key, _)| key == *by);
-        for client in &keys.clients {
-            if is_by(client) || has_ended(client) {
-                set_late(store, &client.name, false);
-            }
+        let is_new = keys.own.identity().channel == *own;
+        let is_by = |client: &&PinnedClient| client.channels().any(|(key, _)| key == *by);
+        if let Some(client) = keys.clients.iter().find(is_by).filter(|_| is_new) {
+            set_late(store, &client.name, false);
         }
-        drop_former(store);
-        Ok(())
+        release_ended(store, now).map_err(Unfit::at(path))?;
+        Ok(is_new)
     })
+}
+
+/// Forgets the former keys if only clients are late whose pins have ended by now.
+///
+/// # Errors
+/// [`LoadError`] when the keystore cannot be read or written.
+pub fn release(path: &Path, now: u64) -> Result<(), LoadError> {
+    Store::update(path, Role::Target, |store| {
+        release_ended(store, now).map_err(Unfit::at(path))
+    })
+}
+
+/// Waits no longer for those whose pins have ended.
+fn release_ended(store: &mut Store, now: u64) -> Result<(), Unfit> {
+    for client in keys_of(store)?.clients {
+        if client.until.is_some_and(|until| until <= now) {
+            set_late(store, &client.name, false);
+        }
+    }
+    drop_former(store);
+    Ok(())
 }
 
 /// Who may know none but the former keys.
@@ -178,6 +202,10 @@ mod tests {
             }
         }
 
+        fn followed(&self, at: usize, own: &Identity, now: u64) -> bool {
+            followed(&self.path, &self.keys[at], &own.channel, now).unwrap()
+        }
+
         fn load(&self) -> TargetKeys {
             load(&self.path).unwrap()
         }
@@ -193,31 +221,42 @@ mod tests {
     #[test]
     fn former_keys_go_when_the_last_client_has_followed() {
         let bench = Bench::new(&[client("desk", None), client("laptop", None)]);
-        let next = renew(&bench.path, None).unwrap();
+        let next = renew(&bench.path, None, 1).unwrap();
         assert_eq!(bench.load().own.identity(), next);
         let both = vec!["desk".to_owned(), "laptop".to_owned()];
         assert_eq!(bench.state(), (Some(bench.first), both));
-        let again = renew(&bench.path, None);
+        let again = renew(&bench.path, None, 1);
         assert!(matches!(again, Err(RenewError::Late { clients }) if clients.len() == 2));
         for _ in 0..2 {
-            followed(&bench.path, &bench.keys[1], 9).unwrap();
+            assert!(bench.followed(1, &next, 9));
             assert_eq!(bench.state(), (Some(bench.first), vec!["desk".to_owned()]));
         }
-        followed(&bench.path, &bench.keys[0], 9).unwrap();
+        // By a session of the former keys nobody has followed.
+        assert!(!bench.followed(0, &bench.first, 9));
+        assert!(bench.followed(0, &next, 9));
         assert_eq!(bench.state(), (None, vec![]));
-        assert_ne!(renew(&bench.path, None).unwrap(), next);
+        assert_ne!(renew(&bench.path, None, 1).unwrap(), next);
     }
 
     #[test]
     fn who_is_let_in_no_longer_is_not_waited_for_and_who_is_new_is() {
         let bench = Bench::new(&[client("desk", None), client("guest", Some(5))]);
-        renew(&bench.path, None).unwrap();
+        let next = renew(&bench.path, None, 1).unwrap();
         let new = client("new", None);
         add_client(&bench.path, &new, Existing::Keep, Lockout::Refuse).unwrap();
-        followed(&bench.path, &bench.keys[0], 5).unwrap();
+        assert!(bench.followed(0, &next, 5));
         // Whoever let it in may have told it of the former keys.
         assert_eq!(bench.state().1, ["new"]);
         remove_client(&bench.path, &new.name, Lockout::Refuse).unwrap();
+        assert_eq!(bench.state(), (None, vec![]));
+
+        // A pin ends when all the others have followed long ago.
+        let bench = Bench::new(&[client("desk", None), client("guest", Some(5))]);
+        let next = renew(&bench.path, None, 1).unwrap();
+        assert!(bench.followed(0, &next, 1));
+        release(&bench.path, 4).unwrap();
+        assert_eq!(bench.state().1, ["guest"]);
+        release(&bench.path, 5).unwrap();
         assert_eq!(bench.state(), (None, vec![]));
     }
 
@@ -283,7 +322,7 @@ mod tests {
             for round in 0..60 {
                 let at = dice.roll(clients.len());
                 match dice.roll(12) {
-                    0..=1 => match renew(&bench.path, None) {
+                    0..=1 => match renew(&bench.path, None, 1) {
                         Ok(_) => renewals += 1,
                         Err(RenewError::Late { .. }) => {}
                         Err(error) => panic!("{error}"),
@@ -339,7 +378,8 @@ mod tests {
                 Step::Pinned
             }
             Step::Pinned => {
-                followed(&bench.path, &client.pin.identity.channel, 1).unwrap();
+                let by = &client.pin.identity.channel;
+                followed(&bench.path, by, &client.target.channel, 1).unwrap();
                 Step::Rests
             }
         };

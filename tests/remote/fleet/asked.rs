@@ -215,3 +215,25 @@ fn a_second_interrupt_leaves_a_run_to_itself() {
         assert!(began.elapsed() < Duration::from_secs(40), "it does not end");
     }
 }
+
+/// Whatever a target does that answers nothing: two ^C end the command.
+#[test]
+fn a_second_interrupt_leaves_a_target_that_answers_nothing() {
+    let fleet = Fleet::serving(2);
+    let server = Pid::from_child(fleet.servers[1].as_ref().unwrap());
+    kill_process(server, Signal::STOP).unwrap();
+    let args = ["--json", "--on", "*", "revoke", "nobody"];
+    let mut client = fleet.place.command(&args).spawn().unwrap();
+    let mut out = BufReader::new(client.stdout.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("\"state\":\"done\"") {
+        assert!(out.read_line(&mut told).unwrap() > 0, "{told}");
+    }
+    while client.try_wait().unwrap().is_none() {
+        kill_process(Pid::from_child(&client), Signal::INT).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    out.read_to_string(&mut told).unwrap();
+    assert_eq!(states(&told), ["web-1 done", "web-2 lost"], "{told}");
+    kill_process(server, Signal::CONT).unwrap();
+}
