@@ -13,7 +13,8 @@ use tonic::{Code, Response, Status, Streaming};
 use crate::confirm::SPARE;
 use crate::error::{CommandError, Exit};
 use crate::interrupts::Interrupts;
-use crate::remote::{Remote, was_cut};
+use crate::link::was_cut;
+use crate::remote::Remote;
 use crate::terminal::visible;
 
 /// How long a lost session is tried to be had again.

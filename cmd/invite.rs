@@ -20,9 +20,9 @@ use crate::context::{Context, now, runtime};
 use crate::error::{CommandError, Exit};
 use crate::gen_target_keys::{address, make_own_keys_if_missing, own_name};
 use crate::install::prove;
+use crate::link::was_cut;
 use crate::print::keys::titled;
 use crate::print::style::BOLD;
-use crate::remote::was_cut;
 use crate::terminal::visible;
 
 /// From one try to the next.

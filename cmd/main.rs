@@ -46,6 +46,7 @@ mod inventory;
 mod invite;
 mod join;
 mod keys;
+mod link;
 mod list_client_keys;
 mod list_target_keys;
 mod local;

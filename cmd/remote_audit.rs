@@ -13,8 +13,9 @@ use tonic::{Code, Status};
 
 use crate::error::CommandError;
 use crate::heads::{Kept, Signed};
+use crate::link::was_cut;
 use crate::print::style::FAILED;
-use crate::remote::{Remote, was_cut};
+use crate::remote::Remote;
 use crate::terminal::{Terminal, visible};
 
 /// The audit of a target is not what it was. In words: "it ends at record 3".

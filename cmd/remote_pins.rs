@@ -9,7 +9,8 @@ use hpt_proto::wire::{
 };
 
 use crate::error::{CommandError, Exit};
-use crate::remote::{Remote, unreachable};
+use crate::link::unreachable;
+use crate::remote::Remote;
 use crate::succession::{Contact, Next};
 use crate::terminal::visible;
 

@@ -199,3 +199,60 @@ fn a_clone_of_a_target_is_noticed() {
     let ran = fleet.place.run(&["--target", "web-1", "status"]);
     assert!(ran.err.contains("copy"), "{}{}", ran.out, ran.err);
 }
+
+/// The three lines of the page, typed by Ana, Bob and Ana.
+#[test]
+fn a_colleague_is_let_in_as_the_page_says() {
+    let page = include_str!("../../docs/reference/keys.md");
+    let (_, fence) = page.split_once("```sh\n").unwrap();
+    let (fence, _) = fence.split_once("```").unwrap();
+    let lines: Vec<Vec<String>> = fence
+        .lines()
+        .map(|line| {
+            line.split(' ')
+                .map(|word| word.trim_matches('\'').to_owned())
+                .collect()
+        })
+        .collect();
+    let [makes, authorizes, accepts] = &lines[..] else {
+        panic!("three lines: {fence}")
+    };
+    let fleet = Fleet::serving(2);
+    let typed = |keystore: &str, line: &[String], more: &[&str]| {
+        assert_eq!(line[0], "hpt");
+        let words = line[1..].iter().map(String::as_str);
+        let words: Vec<_> = ["--json", "--keystore", keystore]
+            .into_iter()
+            .chain(words)
+            .collect();
+        fleet.place.ok(&[&words, more].concat())
+    };
+    let shown = |told: &str, of: &str| {
+        let told: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+        told[of].as_str().unwrap().to_owned()
+    };
+    let key = shown(&typed("ana.db", makes, &[]), "key");
+    let authorizes: Vec<_> = authorizes
+        .iter()
+        .map(|word| {
+            if word.starts_with("hptclient1") {
+                key.clone()
+            } else {
+                word.clone()
+            }
+        })
+        .collect();
+    typed("client.db", &authorizes, &[]);
+    let bob = shown(&fleet.place.ok(&["--json", "show"]), "fingerprint");
+    typed("ana.db", accepts, &["--from", &bob]);
+    let args = [
+        "--keystore",
+        "ana.db",
+        "--on",
+        "web-*",
+        "provision",
+        "--yes",
+        "site.toml",
+    ];
+    fleet.place.ok(&args);
+}
