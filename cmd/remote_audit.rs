@@ -154,7 +154,7 @@ impl Watch {
 
 /// Whether the target did not answer at all: the other calls say so.
 fn is_silent(status: &Status) -> bool {
-    was_cut(status) || grpc::dial_error(status).is_some() || status.code() == Code::Unavailable
+    was_cut(status) || grpc::dial_error(status).is_some()
 }
 
 impl Remote {

@@ -43,7 +43,9 @@ struct Sealed {
     event: &'static str,
     keystore: &'static str,
     sealed: bool,
-    tpm: bool,
+    /// Whether a chip has a part in it, if it was sealed just now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tpm: Option<bool>,
 }
 
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
@@ -57,9 +59,11 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     }
     let is_sealed = matches!(target::load(&path)?.own, Own::Sealed(_));
     let credential = path.with_file_name(CREDENTIAL);
-    let by_tpm = has_tpm();
+    let mut tpm = None;
     let words = match (is_sealed, args.remove) {
         (false, false) => {
+            let by_tpm = has_tpm();
+            tpm = Some(by_tpm);
             seal(&path, &credential, by_tpm)?;
             if by_tpm {
                 "are sealed, by this machine's TPM2 and a key on its disk"
@@ -86,7 +90,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         event: "seal-keystore",
         keystore: KEYSTORE,
         sealed: !args.remove,
-        tpm: by_tpm,
+        tpm,
     });
     Ok(Exit::Done)
 }

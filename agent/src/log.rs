@@ -1,10 +1,12 @@
 //! The calls about the audit: how far it has come, and what is in it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hpt_keystore::{PublicKey, SigningKey};
 use hpt_proto::wire::{self, AuditHeadReply, LogReply, LogRequest};
 use tokio::sync::mpsc::Sender;
+use tokio::time::sleep;
 use tonic::Status;
 
 use crate::audit::Head;
@@ -12,6 +14,9 @@ use crate::grants::Caller;
 use crate::pinning::renewal_to_wire;
 use crate::refusal::{blocking, failed};
 use crate::service::TargetService;
+
+/// How long a session by keys that are gone may still be there, at the most.
+const CLOSING: Duration = Duration::from_secs(5);
 
 impl TargetService {
     /// The head of the audit, and the proof that it goes on from the record of this number.
@@ -22,7 +27,7 @@ impl TargetService {
         own: PublicKey,
     ) -> Result<AuditHeadReply, Status> {
         let audit = self.0.audit.clone();
-        let signing = self.signing(&own)?;
+        let signing = self.signing(&own).await?;
         let looked = blocking(move || audit.head_from(known)).await?;
         let (head, links) = looked.map_err(|error| failed(&error))?;
         let renewal = self.0.pins.own().renewal_for(&caller.name);
@@ -42,7 +47,7 @@ impl TargetService {
     ) -> Result<(), Status> {
         let LogRequest { from, limit } = asked;
         let service = self.clone();
-        let signing = self.signing(&own)?;
+        let signing = self.signing(&own).await?;
         let reading = Arc::clone(&self.0.reading).acquire_owned().await;
         let reading = reading.expect("the semaphore is never closed");
         tokio::task::spawn_blocking(move || {
@@ -61,10 +66,14 @@ impl TargetService {
         Ok(())
     }
 
-    /// The key that a session's client expects to sign. A session by keys that are gone is about to end.
-    fn signing(&self, own: &PublicKey) -> Result<Arc<SigningKey>, Status> {
-        let signing = self.0.pins.own().signing(own);
-        signing.ok_or_else(|| Status::unavailable("this target has other keys by now"))
+    /// The key that a session's client expects to sign. A session by keys that are gone is closed in a moment,
+    /// and gets no other answer: its client would take it for an audit that was tampered with.
+    async fn signing(&self, own: &PublicKey) -> Result<Arc<SigningKey>, Status> {
+        if let Some(signing) = self.0.pins.own().signing(own) {
+            return Ok(signing);
+        }
+        sleep(CLOSING).await;
+        Err(Status::unavailable("this target has other keys by now"))
     }
 }
 

@@ -25,12 +25,11 @@ impl TargetService {
         let pins = Arc::clone(&self.0.pins);
         let keys = blocking(move || pins.read()).await?;
         let keys = keys.map_err(|error| failed(&error))?;
-        let with_late = |client: &PinnedClient| Client {
-            late: keys.late.contains(&client.name),
-            ..to_wire(client)
-        };
+        let clients = keys.clients.iter();
         Ok(ClientsReply {
-            clients: keys.clients.iter().map(with_late).collect(),
+            clients: clients
+                .map(|client| to_wire(client, keys.late.contains(&client.name)))
+                .collect(),
         })
     }
 
@@ -184,7 +183,7 @@ pub(crate) fn renewal_to_wire(renewal: &Renewal) -> wire::Renewal {
     }
 }
 
-fn to_wire(client: &PinnedClient) -> Client {
+fn to_wire(client: &PinnedClient, late: bool) -> Client {
     let next = client.next.as_ref();
     Client {
         name: client.name.to_string(),
@@ -195,7 +194,7 @@ fn to_wire(client: &PinnedClient) -> Client {
         next: next
             .map(|next| next.identity.to_bytes().into())
             .unwrap_or_default(),
-        late: false,
+        late,
     }
 }
 
